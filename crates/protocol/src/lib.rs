@@ -1,1 +1,35 @@
-//! To be written.
+//! The messages of REPLICATE as types, and the pure decision "what does this reply call for".
+//!
+//! This is the only crate that knows the JSON of the wire. Nothing here does I/O.
+//!
+//! ```
+//! use martlet_protocol::{Request, ServerType};
+//!
+//! let body = br#"["merge_syncs", [{"remote_id": "5c1e-sdb1", "sync_point": 7}]]"#;
+//! let request = Request::parse(ServerType::Container, body).unwrap();
+//! assert_eq!(request.op(), "merge_syncs");
+//! assert!(Request::parse(ServerType::Account, b"[]").is_err());
+//! ```
+//!
+//! [`Request`] is the closed set of operations; [`ReplicationInfo`] is what a database says of itself and
+//! [`RemoteInfo`] what a peer answered; [`Course`] is the decision; [`Rows`] are what is shipped.
+
+mod capability;
+mod course;
+mod info;
+mod lenient;
+mod metadata;
+mod policy;
+mod request;
+mod row;
+mod shard_range;
+
+pub use capability::{Capabilities, TransferHeaders};
+pub use course::Course;
+pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, SyncReply};
+pub use metadata::{BadMetadata, Metadata, MetadataLimits, OverLimit};
+pub use policy::{PolicyClaim, adopts_remote_policy};
+pub use request::{BadRequest, PolicyArgs, Request, SyncArgs};
+pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};
+pub use shard_range::{OwnRangeWithoutEpoch, ShardRange, ShardState, keep_epoched_own_range};
+pub use swift_types::ServerType;

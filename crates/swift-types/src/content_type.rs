@@ -1,6 +1,6 @@
 //! The `swift_bytes` parameter that hides the size of a large object in a row's content type.
 
-use std::sync::LazyLock;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use regex::Regex;
 
@@ -27,7 +27,7 @@ pub fn extract_swift_bytes(content_type: &str) -> (String, Option<String>) {
         if text(1) == "swift_bytes" {
             swift_bytes = Some(text(2).to_owned());
         } else {
-            rest.push_str(&format!(";{}={}", text(1), text(2)));
+            let _ = write!(rest, ";{}={}", text(1), text(2));
         }
     }
     (rest, swift_bytes)

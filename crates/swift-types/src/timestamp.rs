@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Deca-microseconds in a second: Swift's timestamps have five decimal places.
 const PER_SECOND: u64 = 100_000;
@@ -143,7 +143,7 @@ impl RowTimestamps {
         if ctype != 0 || meta != 0 {
             for delta in [ctype, meta] {
                 let sign = if delta < 0 { '-' } else { '+' };
-                text.push_str(&format!("{sign}{:x}", delta.unsigned_abs()));
+                let _ = write!(text, "{sign}{:x}", delta.unsigned_abs());
             }
         }
         text

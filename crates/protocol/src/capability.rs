@@ -1,0 +1,53 @@
+/// What a peer can do beyond stock's protocol, told by a header on each of its REPLICATE answers.
+///
+/// A header rather than a key of the reply, because a peer without the database answers 404 with no JSON,
+/// and that is the very case in which a whole file is sent. Stock ignores headers it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The peer takes a whole database file as the body of a request ([`TransferHeaders`]).
+    pub whole_file: bool,
+}
+
+impl Capabilities {
+    /// The header's name, lower case.
+    pub const HEADER: &'static str = "x-martlet-capabilities";
+
+    /// Everything this build offers.
+    pub const OURS: Self = Self { whole_file: true };
+
+    /// The header's value: comma separated words.
+    pub fn to_header(self) -> &'static str {
+        if self.whole_file { "whole-file" } else { "" }
+    }
+
+    /// Reads a header's value; unknown words are for later versions and ignored.
+    pub fn from_header(value: &str) -> Self {
+        Self { whole_file: value.split(',').any(|word| word.trim() == "whole-file") }
+    }
+}
+
+/// How a whole database file travels between Martlet peers: REPLICATE on the database's own path with
+/// [`CONTENT_TYPE`](Self::CONTENT_TYPE), the file as the body, and these headers. It lands in `DEVICE/tmp`;
+/// the usual `complete_rsync` or `rsync_then_merge` follows.
+pub struct TransferHeaders;
+
+impl TransferHeaders {
+    /// Tells a file from a JSON message.
+    pub const CONTENT_TYPE: &'static str = "application/vnd.martlet.database";
+    /// The name to receive under in `DEVICE/tmp`: the sender's database id.
+    pub const TMP_NAME: &'static str = "x-martlet-tmp-name";
+    /// SHA-256 of the body in lower-case hex; what arrives otherwise is thrown away.
+    pub const SHA256: &'static str = "x-martlet-sha256";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_round_trips_and_tolerates_the_future() {
+        assert_eq!(Capabilities::from_header(Capabilities::OURS.to_header()), Capabilities::OURS);
+        assert!(Capabilities::from_header("batch, whole-file").whole_file);
+        assert_eq!(Capabilities::from_header(""), Capabilities::default());
+    }
+}

@@ -1,0 +1,103 @@
+use crate::{RemoteInfo, ReplicationInfo};
+
+/// What a `sync` reply calls for. Answers to stock's `_in_sync` and `_choose_replication_mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// The peer has every row up to ours.
+    NoChange,
+    /// The rows are the same although the points are behind; remember the peer's point.
+    HashMatch {
+        /// The point to store as outgoing.
+        point: i64,
+    },
+    /// The peer is so far behind that the whole file is sent and merged there.
+    RemoteMerge,
+    /// The peer lacks the rows after this point.
+    Diff {
+        /// The last row id that the peer is known to have.
+        since: i64,
+    },
+}
+
+impl Course {
+    /// Decides from both sides' info, our stored outgoing point for that peer (-1 if none), and `per_diff`.
+    pub fn decide(local: &ReplicationInfo, remote: &RemoteInfo, outgoing_point: i64, per_diff: i64) -> Self {
+        let known = remote.point.max(outgoing_point);
+        if known >= local.max_row {
+            return Self::NoChange;
+        }
+        if remote.hash == local.hash {
+            return Self::HashMatch { point: remote.point };
+        }
+        // In i128, as a peer's word for its max_row is not to be trusted with our arithmetic.
+        let (ours, theirs) = (i128::from(local.max_row), i128::from(remote.max_row));
+        let less_than_half = if ours > 0 { 2 * theirs < ours } else { 2 * theirs > ours };
+        if less_than_half && ours - theirs > i128::from(per_diff) {
+            return Self::RemoteMerge;
+        }
+        Self::Diff { since: known }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InfoOf;
+
+    fn local(max_row: i64, hash: &str) -> ReplicationInfo {
+        ReplicationInfo {
+            account: "a".into(),
+            created_at: "1".into(),
+            put_timestamp: "1".into(),
+            delete_timestamp: "0".into(),
+            status_changed_at: "1".into(),
+            bytes_used: 0,
+            hash: hash.into(),
+            id: "local".into(),
+            count: 0,
+            metadata: String::new(),
+            max_row,
+            of: InfoOf::Account { object_count: 0 },
+        }
+    }
+
+    fn remote(max_row: i64, point: i64, hash: &str) -> RemoteInfo {
+        let body = format!(
+            r#"{{"id": "r", "hash": "{hash}", "max_row": {max_row}, "point": {point}, "created_at": "1",
+                "put_timestamp": "1", "delete_timestamp": "0", "metadata": ""}}"#
+        );
+        RemoteInfo::parse(body.as_bytes()).unwrap()
+    }
+
+    fn decide(local_row: i64, remote_row: i64, point: i64, outgoing: i64, hashes: (&str, &str)) -> Course {
+        Course::decide(&local(local_row, hashes.0), &remote(remote_row, point, hashes.1), outgoing, 1000)
+    }
+
+    #[test]
+    fn points_decide_before_hashes() {
+        assert_eq!(decide(10, 10, 10, -1, ("a", "b")), Course::NoChange);
+        assert_eq!(decide(10, 10, -1, 10, ("a", "b")), Course::NoChange);
+        assert_eq!(decide(-1, -1, -1, -1, ("a", "a")), Course::NoChange);
+        assert_eq!(decide(10, 10, 5, 4, ("a", "a")), Course::HashMatch { point: 5 });
+    }
+
+    #[test]
+    fn the_whole_file_goes_only_over_a_large_gap() {
+        assert_eq!(decide(2002, 1000, -1, -1, ("a", "b")), Course::RemoteMerge);
+        assert_eq!(decide(2000, 1000, -1, -1, ("a", "b")), Course::Diff { since: -1 }, "exactly half");
+        assert_eq!(decide(1000, -1, -1, -1, ("a", "b")), Course::RemoteMerge);
+        assert_eq!(decide(999, -1, 7, 9, ("a", "b")), Course::Diff { since: 9 }, "gap of per_diff");
+        assert_eq!(
+            decide(5000, 100, 4000, -1, ("a", "b")),
+            Course::RemoteMerge,
+            "max_row counts, not points"
+        );
+    }
+
+    #[test]
+    fn hostile_numbers_do_not_overflow() {
+        for (row, point) in [(i64::MIN, i64::MIN), (i64::MAX, i64::MIN), (i64::MIN, i64::MAX)] {
+            let _ = decide(10, row, point, -1, ("a", "b"));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+use std::fmt;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor},
+    ser::SerializeSeq,
+};
+use swift_types::{DbName, ServerType, TmpName};
+
+use crate::{Rows, ShardRange, SyncPoint, lenient};
+
+/// One REPLICATE message: the closed set of operations that stock's peers send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// "This is me; are we in sync?"
+    Sync(SyncArgs),
+    /// The sender's incoming points, merged into the receiver's.
+    MergeSyncs(Vec<SyncPoint>),
+    /// Rows to merge, and the sender's id, whose incoming point they raise.
+    MergeItems {
+        /// The rows, in the order of their row ids.
+        rows: Rows,
+        /// The sender's database id; none leaves the points alone.
+        source: Option<String>,
+    },
+    /// A whole file lies in `DEVICE/tmp`: put it in place of a missing database.
+    CompleteRsync {
+        /// The file in `DEVICE/tmp`, which is the sender's database id.
+        tmp: TmpName,
+        /// The file name to give it; none means `HASH.db`.
+        name: Option<DbName>,
+    },
+    /// A whole file lies in `DEVICE/tmp`: merge the database into it and put it in its place.
+    RsyncThenMerge {
+        /// The file in `DEVICE/tmp`, which is the sender's database id.
+        tmp: TmpName,
+    },
+    /// Containers only: shard ranges to merge.
+    MergeShardRanges(Vec<ShardRange>),
+    /// Containers only: asks for all shard ranges.
+    GetShardRanges,
+}
+
+/// The arguments of `sync`: 7 from accounts and single-policy containers, 10 with several policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncArgs {
+    /// The sender's highest row id, -1 if none.
+    pub max_row: i64,
+    /// The sender's hash over all rows.
+    pub hash: String,
+    /// The id of the sender's database.
+    pub id: String,
+    /// When the sender's replica was made.
+    pub created_at: String,
+    /// The sender's put timestamp.
+    pub put_timestamp: String,
+    /// The sender's delete timestamp.
+    pub delete_timestamp: String,
+    /// The sender's raw metadata text, possibly empty.
+    pub metadata: String,
+    /// The sender's claim about the policy, when the cluster has several.
+    pub policy: Option<PolicyArgs>,
+}
+
+/// Arguments 8 to 10 of `sync`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyArgs {
+    /// When the sender's status or policy last changed.
+    pub status_changed_at: String,
+    /// The sender's live rows.
+    pub count: i64,
+    /// The sender's policy.
+    pub storage_policy_index: i64,
+}
+
+/// The body is not a message that this kind of server understands; answer 400 with this text.
+#[derive(Debug, thiserror::Error)]
+#[error("bad REPLICATE message: {0}")]
+pub struct BadRequest(#[from] serde_json::Error);
+
+impl Request {
+    /// Reads a body. Arguments beyond those known are ignored, as stock does.
+    ///
+    /// # Errors
+    /// [`BadRequest`] if it is not a JSON list, the operation is unknown for the kind of server, or an
+    /// argument is missing, of the wrong type, or a name that could leave its directory.
+    pub fn parse(server_type: ServerType, body: &[u8]) -> Result<Self, BadRequest> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let request = RequestSeed(server_type).deserialize(&mut json)?;
+        json.end()?;
+        Ok(request)
+    }
+
+    /// The body to send.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("messages hold nothing that JSON cannot")
+    }
+
+    /// The operation's name on the wire; also a bounded label for metrics.
+    pub const fn op(&self) -> &'static str {
+        match self {
+            Self::Sync(_) => "sync",
+            Self::MergeSyncs(_) => "merge_syncs",
+            Self::MergeItems { .. } => "merge_items",
+            Self::CompleteRsync { .. } => "complete_rsync",
+            Self::RsyncThenMerge { .. } => "rsync_then_merge",
+            Self::MergeShardRanges(_) => "merge_shard_ranges",
+            Self::GetShardRanges => "get_shard_ranges",
+        }
+    }
+}
+
+impl Serialize for Request {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element(self.op())?;
+        match self {
+            Self::Sync(args) => args.serialize_into(&mut list)?,
+            Self::MergeSyncs(points) => list.serialize_element(points)?,
+            Self::MergeItems { rows, source } => {
+                list.serialize_element(rows)?;
+                list.serialize_element(source)?;
+            }
+            Self::CompleteRsync { tmp, name } => {
+                list.serialize_element(tmp.as_str())?;
+                if let Some(name) = name {
+                    list.serialize_element(&name.to_string())?;
+                }
+            }
+            Self::RsyncThenMerge { tmp } => list.serialize_element(tmp.as_str())?,
+            Self::MergeShardRanges(ranges) => list.serialize_element(ranges)?,
+            Self::GetShardRanges => {}
+        }
+        list.end()
+    }
+}
+
+impl SyncArgs {
+    fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error> {
+        list.serialize_element(&self.max_row)?;
+        for text in [
+            &self.hash,
+            &self.id,
+            &self.created_at,
+            &self.put_timestamp,
+            &self.delete_timestamp,
+            &self.metadata,
+        ] {
+            list.serialize_element(text)?;
+        }
+        if let Some(policy) = &self.policy {
+            list.serialize_element(&policy.status_changed_at)?;
+            list.serialize_element(&policy.count)?;
+            list.serialize_element(&policy.storage_policy_index)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Text(#[serde(deserialize_with = "lenient::text_or_empty")] String);
+
+#[derive(Deserialize)]
+struct Integer(#[serde(deserialize_with = "lenient::integer")] i64);
+
+struct RequestSeed(ServerType);
+
+impl<'de> DeserializeSeed<'de> for RequestSeed {
+    type Value = Request;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Request, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RequestSeed {
+    type Value = Request;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of an operation and its arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Request, A::Error> {
+        let op: String = argument(&mut list, "an operation")?;
+        let request = match (op.as_str(), self.0) {
+            ("sync", server_type) => Request::Sync(sync_args(&mut list, server_type)?),
+            ("merge_syncs", _) => Request::MergeSyncs(argument(&mut list, "sync points")?),
+            ("merge_items", server_type) => merge_items(&mut list, server_type)?,
+            ("complete_rsync", _) => {
+                let tmp = name(&argument::<String, _>(&mut list, "a file name below tmp")?)?;
+                let db_name = list.next_element::<String>()?.map(|text| name(&text)).transpose()?;
+                Request::CompleteRsync { tmp, name: db_name }
+            }
+            ("rsync_then_merge", _) => {
+                let tmp = name(&argument::<String, _>(&mut list, "a file name below tmp")?)?;
+                Request::RsyncThenMerge { tmp }
+            }
+            ("merge_shard_ranges", ServerType::Container) => {
+                Request::MergeShardRanges(argument(&mut list, "shard ranges")?)
+            }
+            ("get_shard_ranges", ServerType::Container) => Request::GetShardRanges,
+            (op, server_type) => {
+                return Err(A::Error::custom(format_args!(
+                    "no operation {op:?} for {server_type} databases"
+                )));
+            }
+        };
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(request)
+    }
+}
+
+fn argument<'de, T: DeserializeOwned, A: SeqAccess<'de>>(list: &mut A, what: &str) -> Result<T, A::Error> {
+    list.next_element()?.ok_or_else(|| A::Error::custom(format_args!("{what} is missing")))
+}
+
+fn name<T: std::str::FromStr<Err = swift_types::InvalidName>, E: serde::de::Error>(
+    text: &str,
+) -> Result<T, E> {
+    text.parse().map_err(E::custom)
+}
+
+fn sync_args<'de, A: SeqAccess<'de>>(list: &mut A, server_type: ServerType) -> Result<SyncArgs, A::Error> {
+    let max_row = argument::<Integer, _>(list, "max_row")?.0;
+    let mut text = |what| Ok::<_, A::Error>(argument::<Text, _>(list, what)?.0);
+    let mut args = SyncArgs {
+        max_row,
+        hash: text("hash")?,
+        id: text("id")?,
+        created_at: text("created_at")?,
+        put_timestamp: text("put_timestamp")?,
+        delete_timestamp: text("delete_timestamp")?,
+        metadata: text("metadata")?,
+        policy: None,
+    };
+    if server_type == ServerType::Container
+        && let Some(status_changed_at) = list.next_element::<Text>()?
+        && let Some(count) = list.next_element::<Integer>()?
+        && let Some(index) = list.next_element::<Integer>()?
+    {
+        args.policy = Some(PolicyArgs {
+            status_changed_at: status_changed_at.0,
+            count: count.0,
+            storage_policy_index: index.0,
+        });
+    }
+    Ok(args)
+}
+
+fn merge_items<'de, A: SeqAccess<'de>>(list: &mut A, server_type: ServerType) -> Result<Request, A::Error> {
+    let rows = match server_type {
+        ServerType::Account => Rows::Containers(argument(list, "rows")?),
+        ServerType::Container => Rows::Objects(argument(list, "rows")?),
+    };
+    let source: Option<String> = argument(list, "the sender's id")?;
+    let source = source.filter(|id| !id.is_empty());
+    if source.is_some() && !rows.all_have_rowid() {
+        return Err(A::Error::custom("a row lacks its ROWID"));
+    }
+    Ok(Request::MergeItems { rows, source })
+}
+
+#[cfg(test)]
+mod tests;
