@@ -1,1 +1,42 @@
-//! To be written.
+//! Devices in, a stream of database tasks out: the first link of a pass.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use martlet_walker::{self as walker, DeviceTree, MountCheck, RateLimit, Walk, WalkMeter};
+//!
+//! let name: swift_types::DeviceName = "sdb1".parse().unwrap();
+//! let device_dir = walker::check_drive(Path::new("/srv/node"), &name, MountCheck::Enforced).unwrap();
+//! let tree = DeviceTree { name, id: 3, datadir: device_dir.join("containers") };
+//!
+//! let (tasks, workers) = crossbeam_channel::bounded(64);
+//! let (_drop_me_to_stop, stop) = crossbeam_channel::bounded(0);
+//! let walk = Walk::new(vec![tree], Box::new(|_device, _partition| true));
+//! let meter = WalkMeter::default();
+//! let end = walker::run(walk, RateLimit::per_second(50.0), &tasks, &stop, &meter, |fault| {
+//!     tracing::error!("{fault}");
+//! });
+//! # drop((end, workers));
+//! ```
+//!
+//! [`check_drive`] says whether a device may be touched, [`reclaim_tmp`] empties its `tmp`, [`Walk`] finds
+//! the databases and removes the empty directories on its way, [`RateLimit`] paces it, and [`run`] feeds the
+//! workers until the walk is over or stopped. A directory that cannot be read costs that directory and is
+//! told as a [`WalkFault`]; the rest of the walk goes on.
+
+mod device_walk;
+mod directory;
+mod drive;
+mod fault;
+mod pump;
+mod rate;
+mod task;
+mod tmp;
+mod walk;
+
+pub use drive::{DriveFault, MountCheck, check_drive};
+pub use fault::WalkFault;
+pub use pump::{WalkEnd, WalkMeter, run};
+pub use rate::RateLimit;
+pub use task::{DbTask, DeviceTree, PartitionFilter};
+pub use tmp::reclaim_tmp;
+pub use walk::Walk;

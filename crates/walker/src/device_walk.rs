@@ -1,0 +1,141 @@
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rand::{Rng, seq::SliceRandom};
+use swift_types::Digest;
+
+use crate::{
+    DbTask, DeviceTree, WalkFault,
+    directory::{Listing, db_file_in},
+};
+
+/// What looking at one more directory brought.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A database, or a directory that could not be walked.
+    Found(Result<DbTask, WalkFault>),
+    /// Nothing to tell; there is more to look at.
+    Barren,
+    /// The device is walked to its end.
+    Done,
+}
+
+/// The walk of one device, a directory per step.
+///
+/// Holds the names of one partition list, one suffix list and one hash list, whatever the device's size.
+pub(crate) struct DeviceWalk {
+    device: Arc<DeviceTree>,
+    partitions: Option<Vec<(u64, OsString)>>,
+    partition: u64,
+    partition_dir: PathBuf,
+    suffixes: Vec<OsString>,
+    suffix_dir: PathBuf,
+    hashes: Vec<OsString>,
+}
+
+impl DeviceWalk {
+    pub(crate) fn new(device: DeviceTree) -> Self {
+        Self {
+            device: Arc::new(device),
+            partitions: None,
+            partition: 0,
+            partition_dir: PathBuf::new(),
+            suffixes: Vec::new(),
+            suffix_dir: PathBuf::new(),
+            hashes: Vec::new(),
+        }
+    }
+
+    /// Looks at one more directory. Blocks on the disk.
+    pub(crate) fn step(&mut self, filter: impl Fn(&DeviceTree, u64) -> bool, rng: &mut impl Rng) -> Step {
+        let Some(partitions) = &mut self.partitions else {
+            return self.list_partitions(filter, rng);
+        };
+        if let Some(hash) = self.hashes.pop() {
+            return self.look_into_hash_dir(&hash);
+        }
+        if let Some(suffix) = self.suffixes.pop() {
+            self.suffix_dir = self.partition_dir.join(suffix);
+            let mut listing = Listing::of_or_remove(&self.suffix_dir);
+            self.hashes = std::mem::take(&mut listing.names);
+            return self.told(&self.suffix_dir, listing);
+        }
+        let Some((partition, spelling)) = partitions.pop() else {
+            return Step::Done;
+        };
+        self.partition = partition;
+        self.partition_dir = self.device.datadir.join(spelling);
+        let mut listing = Listing::of_or_remove(&self.partition_dir);
+        self.suffixes = std::mem::take(&mut listing.names);
+        self.told(&self.partition_dir, listing)
+    }
+
+    fn list_partitions(&mut self, filter: impl Fn(&DeviceTree, u64) -> bool, rng: &mut impl Rng) -> Step {
+        let mut listing = Listing::of_datadir(&self.device.datadir);
+        let mut partitions: Vec<(u64, OsString)> = std::mem::take(&mut listing.names)
+            .into_iter()
+            .filter_map(|name| Some((partition_number(&name)?, name)))
+            .filter(|&(partition, _)| filter(&self.device, partition))
+            .collect();
+        partitions.shuffle(rng);
+        self.partitions = Some(partitions);
+        self.told(&self.device.datadir, listing)
+    }
+
+    /// Stock: the body of `roundrobin_datadirs`' innermost loop.
+    fn look_into_hash_dir(&self, name: &OsStr) -> Step {
+        let Some(digest) = name.to_str().and_then(|name| name.parse::<Digest>().ok()) else {
+            return Step::Barren;
+        };
+        let hash_dir = self.suffix_dir.join(name);
+        match db_file_in(&hash_dir, digest) {
+            Ok(None) => Step::Barren,
+            Ok(Some(db_file)) => {
+                let device = Arc::clone(&self.device);
+                Step::Found(Ok(DbTask { device, partition: self.partition, digest, db_file }))
+            }
+            Err(source) => {
+                Step::Found(Err(WalkFault { device: self.device.name.clone(), path: hash_dir, source }))
+            }
+        }
+    }
+
+    fn told(&self, path: &Path, listing: Listing) -> Step {
+        match listing.fault {
+            None => Step::Barren,
+            Some(source) => Step::Found(Err(WalkFault {
+                device: self.device.name.clone(),
+                path: path.to_owned(),
+                source,
+            })),
+        }
+    }
+}
+
+/// The partition that a directory's name stands for: a decimal number without a sign.
+///
+/// Leading zeros are taken, as stock's `looks_like_partition` takes them; its other spellings (`+1`, ` 1`,
+/// `1_0`, digits of other scripts) never come from Swift and are left alone.
+fn partition_number(name: &OsStr) -> Option<u64> {
+    let text = name.to_str()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_plain_decimal_numbers() {
+        for (name, partition) in [("0", 0), ("1048575", 1_048_575), ("0012", 12)] {
+            assert_eq!(partition_number(OsStr::new(name)), Some(partition));
+        }
+        for foreign in ["", "-1", "+1", " 12", "1_0", "1.0", "x", "lost+found", "18446744073709551616", "١"]
+        {
+            assert_eq!(partition_number(OsStr::new(foreign)), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+use std::{path::PathBuf, sync::Arc};
+
+use swift_types::{DeviceName, Digest};
+
+/// A local device whose databases are walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceTree {
+    /// The device as the ring names it.
+    pub name: DeviceName,
+    /// The device's id in the ring.
+    pub id: u64,
+    /// The folder that holds the partitions, e.g. `/srv/node/sdb1/containers`.
+    pub datadir: PathBuf,
+}
+
+/// One database that was found on disk and waits for a worker.
+///
+/// Answers to the `(partition, path_to_db_file, context)` of stock's `roundrobin_datadirs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DbTask {
+    /// Where it was found.
+    pub device: Arc<DeviceTree>,
+    /// The partition that its directory claims; whether that is right is for the worker to check.
+    pub partition: u64,
+    /// The hash that names its directory.
+    pub digest: Digest,
+    /// The database file in force: `HASH.db`, else the latest `HASH_EPOCH.db`. It may be gone by now.
+    pub db_file: PathBuf,
+}
+
+/// Says which partitions of a device are walked; called once per partition, device and pass.
+///
+/// Answers to stock's `_partition_dir_filter` (`handoffs_only` and `--partitions`).
+pub type PartitionFilter = Box<dyn Fn(&DeviceTree, u64) -> bool + Send>;
