@@ -1,1 +1,90 @@
-//! To be written.
+//! Account and container brokers over Swift's SQLite files. The only crate that knows SQLite.
+//!
+//! A [`Broker`] is one open database, shared on the same node with stock's processes: the same tables, the
+//! same locks, the same pending file. Every call blocks.
+//!
+//! ```
+//! use martlet_db_broker::{Broker, DbLocation, NewDb, Source};
+//! use protocol::{ObjectRow, Rows, ServerType};
+//! use swift_types::{DbName, HashPath, Timestamp};
+//!
+//! let device = tempfile::tempdir()?;
+//! let hash_path = HashPath::new(b"".to_vec(), b"changeme".to_vec())?;
+//! let name = DbName::unsharded(hash_path.container("AUTH_test", "photos"));
+//! let location = DbLocation::new(ServerType::Container, device.path(), 7, &name);
+//! let now = Timestamp::parse("1700000000.00000")?;
+//! let new = NewDb {
+//!     account: "AUTH_test",
+//!     container: Some("photos"),
+//!     put_timestamp: now,
+//!     created_at: now,
+//!     storage_policy_index: 0,
+//! };
+//! let mut broker = Broker::create(location, new)?;
+//! let row = ObjectRow {
+//!     rowid: None,
+//!     name: "cat.jpg".into(),
+//!     created_at: now.internal(),
+//!     size: 4096,
+//!     content_type: Some("image/jpeg".into()),
+//!     etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
+//!     deleted: 0,
+//!     storage_policy_index: 0,
+//!     ctype_timestamp: None,
+//!     meta_timestamp: None,
+//! };
+//! broker.merge_items(Rows::Objects(vec![row]), Source::Local)?;
+//! assert_eq!(broker.replication_info()?.count, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where to look: [`DbLocation`] for names and places, [`ReceivedDb`] for whole files from peers,
+//! [`Removal`] for the safe end of a handoff, [`quarantine`] for damage, [`durable`] for renames.
+
+use std::time::Duration;
+
+mod broker;
+mod connection;
+mod create;
+mod dir_lock;
+pub mod durable;
+mod error;
+mod identity;
+mod info;
+mod location;
+mod merge;
+mod merge_containers;
+mod merge_objects;
+mod migrate;
+mod pending;
+mod pending_entry;
+mod policies;
+mod quarantine;
+mod receive;
+mod reclaim;
+mod removal;
+mod rows;
+mod schema;
+mod shape;
+mod shard_ranges;
+mod snapshot;
+mod stat_metadata;
+mod sync_points;
+mod timestamps;
+
+pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
+pub use create::NewDb;
+pub use error::{BrokerError, Result};
+pub use location::DbLocation;
+pub use merge::Source;
+pub use policies::PolicyStat;
+pub use quarantine::quarantine;
+pub use receive::{Installed, ReceivedDb};
+pub use reclaim::ReclaimAges;
+pub use removal::Removal;
+pub use snapshot::{FileStamp, Snapshot};
+pub use stat_metadata::MetadataCheck;
+pub use sync_points::Direction;
+
+/// How long a writer waits for the directory lock. Stock: 10 s.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Values as SQLite's column affinity would take them: stock sends whatever Python held.
+//! Values as the column affinity of SQLite would take them: stock sends whatever Python held.
 
 use std::fmt;
 

@@ -126,7 +126,7 @@ impl ShardRange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnRangeWithoutEpoch {
     /// What the peer sent.
-    pub remote: ShardRange,
+    pub remote: Box<ShardRange>,
 }
 
 /// Drops a peer's epoch-less copy of our own range when ours has an epoch.
@@ -148,7 +148,7 @@ pub fn keep_epoched_own_range(
             }
             let mut merged = range.clone();
             if merged.merge_existing(own) && merged.epoch.is_none() {
-                ignored = Some(OwnRangeWithoutEpoch { remote: range.clone() });
+                ignored = Some(OwnRangeWithoutEpoch { remote: Box::new(range.clone()) });
             }
             false
         })

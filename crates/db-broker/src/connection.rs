@@ -1,0 +1,118 @@
+//! SQLite connections set up as stock sets up its own.
+
+use std::{path::Path, time::Duration};
+
+use md5::{Digest, Md5};
+use rusqlite::{Connection, OpenFlags, functions::FunctionFlags, types::ValueRef};
+
+/// How long a statement waits for another process's lock. Stock: `BROKER_TIMEOUT`.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Opens an existing database; never makes one.
+pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")?;
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    register_chexor(&connection)?;
+    Ok(connection)
+}
+
+/// The SQL function that the triggers of every schema call on each inserted and deleted row.
+pub(crate) fn register_chexor(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("chexor", 3, flags, |context| {
+        let text = |index| match context.get_raw(index) {
+            ValueRef::Null => Err(user_error("name is None!")),
+            value => Ok(spelled(value)),
+        };
+        let old = spelled(context.get_raw(0));
+        let (name, timestamp) = (text(1)?, spelled(context.get_raw(2)));
+        chexor(&old, &name, &timestamp).ok_or_else(|| user_error("the stored hash is not hexadecimal"))
+    })
+}
+
+/// XORs the MD5 of `name-timestamp` into a rolling hash; `None` if the old hash is not hexadecimal.
+///
+/// Answers to stock's `chexor`.
+pub(crate) fn chexor(old: &str, name: &str, timestamp: &str) -> Option<String> {
+    let old = u128::from_str_radix(old, 16).ok()?;
+    let mut md5 = Md5::new();
+    md5.update(name.as_bytes());
+    md5.update(b"-");
+    md5.update(timestamp.as_bytes());
+    Some(format!("{:032x}", old ^ u128::from_be_bytes(md5.finalize().into())))
+}
+
+fn user_error(message: &str) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(message.into())
+}
+
+/// A value as text, the way Python's `str` gives it; null is `None` there too.
+fn spelled(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "None".to_owned(),
+        ValueRef::Integer(value) => value.to_string(),
+        ValueRef::Real(value) => format!("{value:?}"),
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+    }
+}
+
+/// A text column, whatever SQLite holds there; null is empty.
+pub(crate) fn text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => String::new(),
+        value => spelled(value),
+    })
+}
+
+/// A text column in which null is kept apart.
+pub(crate) fn text_or_null(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        value => Some(spelled(value)),
+    })
+}
+
+/// An integer column in which null is kept apart; text is read as a number, as column affinity does.
+#[expect(clippy::cast_possible_truncation, reason = "integer columns hold reals only beyond 2^63, clamped")]
+pub(crate) fn integer_or_null(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => None,
+        ValueRef::Integer(value) => Some(value),
+        ValueRef::Real(value) => Some(value as i64),
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            Some(std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0))
+        }
+    })
+}
+
+/// An integer column; null is 0.
+pub(crate) fn integer(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    Ok(integer_or_null(row, column)?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chexor_is_stocks() {
+        // python: chexor('0' * 32, 'o', '1')
+        let once = chexor(&"0".repeat(32), "o", "1").unwrap();
+        assert_eq!(once, hex::encode(Md5::digest(b"o-1")));
+        assert_eq!(chexor(&once, "o", "1").unwrap(), "0".repeat(32), "twice is nothing");
+        assert_eq!(chexor("xyz", "o", "1"), None);
+    }
+
+    #[test]
+    fn sql_chexor_refuses_a_null_name_and_a_bad_hash() {
+        let connection = Connection::open_in_memory().unwrap();
+        register_chexor(&connection).unwrap();
+        let run = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
+        assert!(run("SELECT chexor('00', 'o', 5)").is_ok());
+        assert!(run("SELECT chexor('00', NULL, 5)").unwrap_err().to_string().contains("name is None!"));
+        assert!(run("SELECT chexor('zz', 'o', 5)").is_err());
+    }
+}

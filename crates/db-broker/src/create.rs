@@ -1,0 +1,103 @@
+use std::fs;
+
+use rusqlite::{Connection, params};
+use swift_types::{ServerType, Timestamp};
+
+use crate::{
+    Broker, DbLocation,
+    broker::{Fault, Place, explain},
+    connection,
+    dir_lock::DirLock,
+    durable,
+    error::{BrokerError, Result},
+    identity::new_id,
+    schema,
+};
+
+/// What a new database is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewDb<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// The container's name; none for an account.
+    pub container: Option<&'a str>,
+    /// The first put timestamp.
+    pub put_timestamp: Timestamp,
+    /// When this replica is made.
+    pub created_at: Timestamp,
+    /// The container's policy; accounts have none.
+    pub storage_policy_index: i64,
+}
+
+impl Broker {
+    /// Makes a database and opens it: built beside its place, synced, then renamed under the directory lock.
+    ///
+    /// A crash leaves at most a `*.tmp` in the hash directory, which reclaim removes.
+    /// Answers to stock's `initialize`.
+    ///
+    /// # Errors
+    /// [`BrokerError::BadValue`] if it exists already; else as any write.
+    pub fn create(location: DbLocation, new: NewDb<'_>) -> Result<Self> {
+        fs::create_dir_all(location.dir()).map_err(BrokerError::io(location.dir()))?;
+        let tmp = location.dir().join(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+        let explained = |error| explain(&location, &Place::Received(tmp.clone()), Fault::Sqlite(error));
+        build(&tmp, &location, new).map_err(explained)?;
+        let _lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
+        if location.file().exists() {
+            fs::remove_file(&tmp).map_err(BrokerError::io(&tmp))?;
+            let what = "cannot be created: it exists already".to_owned();
+            return Err(BrokerError::BadValue { path: location.file().to_owned(), what });
+        }
+        durable::rename_file(&tmp, location.file()).map_err(BrokerError::io(location.file()))?;
+        Self::open(location)
+    }
+}
+
+fn build(tmp: &std::path::Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+    let connection = Connection::open(tmp)?;
+    // The whole file is synced before it gets its name, so no single statement needs to be.
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")?;
+    connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+    connection::register_chexor(&connection)?;
+    connection.execute_batch("BEGIN")?;
+    connection.execute_batch(schema::SYNC_TABLES)?;
+    match location.server_type() {
+        ServerType::Account => fill_account(&connection, location, new)?,
+        ServerType::Container => fill_container(&connection, location, new)?,
+    }
+    connection.execute_batch("COMMIT")
+}
+
+fn fill_account(connection: &Connection, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+    connection.execute_batch(schema::ACCOUNT_TABLES)?;
+    connection.execute_batch(schema::ACCOUNT_POLICY_TRIGGERS)?;
+    connection.execute(
+        "INSERT INTO account_stat (account, created_at, id, put_timestamp, status_changed_at, container_count)
+         VALUES (?1, ?2, ?3, ?4, ?4, 0)",
+        params![new.account, new.created_at.internal(), new_id(location), new.put_timestamp.internal()],
+    )?;
+    connection.execute_batch(schema::ACCOUNT_POLICY_STAT)
+}
+
+fn fill_container(connection: &Connection, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+    connection.execute_batch(schema::CONTAINER_OBJECT)?;
+    connection.execute_batch(schema::CONTAINER_POLICY_TRIGGERS)?;
+    connection.execute_batch(schema::CONTAINER_POLICY_STAT)?;
+    connection
+        .execute("INSERT INTO policy_stat (storage_policy_index) VALUES (?1)", [new.storage_policy_index])?;
+    connection.execute_batch(schema::CONTAINER_INFO)?;
+    connection.execute_batch(schema::CONTAINER_STAT_VIEW)?;
+    connection.execute(
+        "INSERT INTO container_info (account, container, created_at, id, put_timestamp, status_changed_at,
+             storage_policy_index) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
+        params![
+            new.account,
+            new.container,
+            new.created_at.internal(),
+            new_id(location),
+            new.put_timestamp.internal(),
+            new.storage_policy_index
+        ],
+    )?;
+    connection.execute_batch(schema::SHARD_RANGE)
+}

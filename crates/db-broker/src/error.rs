@@ -1,0 +1,81 @@
+use std::{io, path::PathBuf, time::Duration};
+
+/// Why a broker could not do what it was asked, sorted by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// There is no database (any more): go on with the next, or answer 404.
+    #[error("{path}: the database does not exist", path = path.display())]
+    Missing {
+        /// The file that was expected.
+        path: PathBuf,
+    },
+    /// The database was damaged and its directory has been moved away; a peer will send a good copy.
+    #[error("Quarantined {from} to {to} due to {reason}", from = from.display(), to = to.display())]
+    Quarantined {
+        /// The hash directory as it was.
+        from: PathBuf,
+        /// Where it lies now.
+        to: PathBuf,
+        /// Stock's word for the damage.
+        reason: String,
+    },
+    /// A table that every such database has is missing: the caller quarantines (stock: replicator and RPC).
+    #[error("{path}: {source}", path = path.display())]
+    NoSuchTable {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's message, which names the table.
+        source: rusqlite::Error,
+    },
+    /// Another process held the directory's lock for too long: try again in the next pass.
+    #[error("{path}: lock not granted within {seconds} s", path = path.display(), seconds = waited.as_secs())]
+    LockTimeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A row, or a value in the stat row, is not what Swift writes: refuse it, keep the database as it is.
+    #[error("{path}: {what}", path = path.display())]
+    BadValue {
+        /// The database file.
+        path: PathBuf,
+        /// Which value, and what is wrong with it.
+        what: String,
+    },
+    /// A file received from a peer did not pass its checks and was removed.
+    #[error("{path}: refused the received database: {reason}", path = path.display())]
+    Refused {
+        /// The file in `DEVICE/tmp`.
+        path: PathBuf,
+        /// Which check failed.
+        reason: String,
+    },
+    /// Any other complaint of SQLite (busy for longer than its timeout, disk full): this database fails now.
+    #[error("{path}: {source}", path = path.display())]
+    Sqlite {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's complaint.
+        source: rusqlite::Error,
+    },
+    /// The operating system refused: this database fails now.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+/// The result of most broker calls.
+pub type Result<T> = std::result::Result<T, BrokerError>;
+
+impl BrokerError {
+    /// Wraps an I/O error with its path, for `map_err`.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,143 @@
+use protocol::{ContainerInfo, DbState, InfoOf, ReplicationInfo};
+use rusqlite::{Connection, OptionalExtension, Row};
+use swift_types::ServerType;
+
+use crate::{
+    Broker,
+    broker::{Fault, Work},
+    connection::{integer, text},
+    error::Result,
+    shape::Shape,
+};
+
+impl Broker {
+    /// What this database says of itself, after its pending rows were merged.
+    ///
+    /// Answers to stock's `get_replication_info`.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`]; a missing stat row quarantines.
+    pub fn replication_info(&mut self) -> Result<ReplicationInfo> {
+        self.commit_pending()?;
+        let mut info = match self.server_type() {
+            ServerType::Account => self.run(|connection, shape| account_info(connection, shape))?,
+            ServerType::Container => self.run(|connection, shape| container_info(connection, shape))?,
+        };
+        if self.server_type() == ServerType::Container {
+            self.add_sharding_view(&mut info)?;
+        }
+        Ok(info)
+    }
+
+    /// The highest row id ever given to a row, -1 if none. Stock: `get_max_row`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn max_row(&mut self) -> Result<i64> {
+        let table = self.server_type().contains();
+        self.run(|connection, _| Ok(max_row(connection, table)?))
+    }
+
+    /// Replaces counts and state by what the shards say, where rows have moved to shards.
+    fn add_sharding_view(&mut self, info: &mut ReplicationInfo) -> Result<()> {
+        let path = info.path();
+        let state = self.db_state(&path)?;
+        let counted = match state {
+            DbState::Sharding => self.retiring_stats()?,
+            DbState::Sharded if self.is_root(&path)? => Some(self.shard_usage(&path)?),
+            _ => None,
+        };
+        if let Some((count, bytes)) = counted {
+            info.count = count;
+            info.bytes_used = bytes;
+        }
+        if let InfoOf::Container(container) = &mut info.of {
+            container.db_state = state;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn max_row(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+    let seq = connection
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name == ?1 LIMIT 1")?
+        .query_row([table], |row| integer(row, 0))
+        .optional()?;
+    Ok(seq.unwrap_or(-1))
+}
+
+fn stat_row<T>(
+    connection: &Connection,
+    sql: &str,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Work<T> {
+    connection.prepare_cached(sql)?.query_row([], read).optional()?.ok_or(Fault::MissingStatRow)
+}
+
+fn account_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo> {
+    let metadata = if shape.metadata { "metadata" } else { "''" };
+    let sql = format!(
+        "SELECT account, created_at, put_timestamp, delete_timestamp, status_changed_at, container_count,
+             object_count, bytes_used, hash, id, {metadata} FROM account_stat"
+    );
+    let max_row = max_row(connection, "container")?;
+    stat_row(connection, &sql, |row| {
+        Ok(ReplicationInfo {
+            account: text(row, 0)?,
+            created_at: text(row, 1)?,
+            put_timestamp: text(row, 2)?,
+            delete_timestamp: text(row, 3)?,
+            status_changed_at: text(row, 4)?,
+            count: integer(row, 5)?,
+            bytes_used: integer(row, 7)?,
+            hash: text(row, 8)?,
+            id: text(row, 9)?,
+            metadata: text(row, 10)?,
+            max_row,
+            of: InfoOf::Account { object_count: integer(row, 6)? },
+        })
+    })
+}
+
+fn container_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo> {
+    let metadata = if shape.metadata { "metadata" } else { "''" };
+    let sync_points =
+        if shape.sync_points { "x_container_sync_point1, x_container_sync_point2" } else { "-1, -1" };
+    let policy = if shape.stat_policy { "storage_policy_index" } else { "0" };
+    let sql = format!(
+        "SELECT account, created_at, put_timestamp, delete_timestamp, status_changed_at, object_count,
+             bytes_used, hash, id, {metadata}, container, status, reported_put_timestamp,
+             reported_delete_timestamp, reported_object_count, reported_bytes_used, {policy}, {sync_points}
+         FROM container_stat"
+    );
+    let max_row_of_objects = max_row(connection, "object")?;
+    let shard_max_row = max_row(connection, "shard_range")?;
+    stat_row(connection, &sql, |row| {
+        Ok(ReplicationInfo {
+            account: text(row, 0)?,
+            created_at: text(row, 1)?,
+            put_timestamp: text(row, 2)?,
+            delete_timestamp: text(row, 3)?,
+            status_changed_at: text(row, 4)?,
+            count: integer(row, 5)?,
+            bytes_used: integer(row, 6)?,
+            hash: text(row, 7)?,
+            id: text(row, 8)?,
+            metadata: text(row, 9)?,
+            max_row: max_row_of_objects,
+            of: InfoOf::Container(ContainerInfo {
+                container: text(row, 10)?,
+                status: text(row, 11)?,
+                reported_put_timestamp: text(row, 12)?,
+                reported_delete_timestamp: text(row, 13)?,
+                reported_object_count: integer(row, 14)?,
+                reported_bytes_used: integer(row, 15)?,
+                storage_policy_index: integer(row, 16)?,
+                x_container_sync_point1: integer(row, 17)?,
+                x_container_sync_point2: integer(row, 18)?,
+                db_state: DbState::Unsharded,
+                shard_max_row,
+            }),
+        })
+    })
+}

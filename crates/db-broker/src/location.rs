@@ -1,0 +1,134 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use swift_types::{DbName, Digest, ServerType, storage_directory};
+
+use crate::error::{BrokerError, Result};
+
+/// Where a database lives: its device, its hash directory and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DbLocation {
+    server_type: ServerType,
+    device_dir: PathBuf,
+    dir: PathBuf,
+    file: PathBuf,
+    digest: Digest,
+}
+
+impl DbLocation {
+    /// The place of a database that may or may not exist yet.
+    pub fn new(server_type: ServerType, device_dir: &Path, partition: u64, name: &DbName) -> Self {
+        let dir = device_dir.join(storage_directory(server_type, partition, &name.digest));
+        let file = dir.join(name.to_string());
+        Self { server_type, device_dir: device_dir.to_owned(), dir, file, digest: name.digest }
+    }
+
+    /// The database in force for a hash: `HASH.db`, or the last by name of `HASH[_EPOCH].db`.
+    ///
+    /// Reads one directory. Answers to stock's `get_db_files`, and to its walker's choice.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] if there is none, [`BrokerError::Io`] if the directory cannot be read.
+    pub fn find(server_type: ServerType, device_dir: &Path, partition: u64, digest: Digest) -> Result<Self> {
+        let unsharded = Self::new(server_type, device_dir, partition, &DbName::unsharded(digest));
+        let last = unsharded.db_files()?.pop();
+        last.ok_or_else(|| BrokerError::Missing { path: unsharded.file.clone() })
+    }
+
+    /// The place that a walker found.
+    ///
+    /// # Errors
+    /// [`BrokerError::BadValue`] if the file is not named, or does not lie, as Swift does it.
+    pub fn of_file(server_type: ServerType, file: &Path) -> Result<Self> {
+        let bad = |what: &str| BrokerError::BadValue { path: file.to_owned(), what: what.to_owned() };
+        let name: DbName = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| bad("not a database file name"))?;
+        let dir = file.parent().ok_or_else(|| bad("not in a hash directory"))?;
+        // DEVICE / datadir / partition / suffix / hash
+        let device_dir = dir.ancestors().nth(4).ok_or_else(|| bad("not below a device"))?;
+        Ok(Self {
+            server_type,
+            device_dir: device_dir.to_owned(),
+            dir: dir.to_owned(),
+            file: file.to_owned(),
+            digest: name.digest,
+        })
+    }
+
+    /// All database files of the hash directory, oldest epoch first; empty if the directory is missing.
+    ///
+    /// # Errors
+    /// [`BrokerError::Io`] if the directory cannot be read.
+    pub fn db_files(&self) -> Result<Vec<Self>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(BrokerError::Io { path: self.dir.clone(), source }),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(BrokerError::io(&self.dir))?;
+            let name = entry.file_name().to_str().and_then(|name| name.parse::<DbName>().ok());
+            names.extend(name.filter(|name| name.digest == self.digest).map(|name| name.to_string()));
+        }
+        names.sort();
+        Ok(names.into_iter().map(|name| Self { file: self.dir.join(name), ..self.clone() }).collect())
+    }
+
+    /// Another file name in the same directory.
+    #[must_use]
+    pub fn renamed(&self, name: &DbName) -> Self {
+        Self { file: self.dir.join(name.to_string()), ..self.clone() }
+    }
+
+    /// Account or container.
+    pub fn server_type(&self) -> ServerType {
+        self.server_type
+    }
+
+    /// The device's mount point.
+    pub fn device_dir(&self) -> &Path {
+        &self.device_dir
+    }
+
+    /// The device's bare name.
+    pub fn device_name(&self) -> &str {
+        self.device_dir.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The hash directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The database file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The hash that names directory and file.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The file's own name.
+    pub fn name(&self) -> DbName {
+        let name = self.file.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        name.unwrap_or_else(|| DbName::unsharded(self.digest))
+    }
+
+    /// The file of rows that wait to be merged: `HASH.db.pending`, whatever the epoch.
+    pub fn pending_file(&self) -> PathBuf {
+        self.dir.join(format!("{}.db.pending", self.digest))
+    }
+
+    /// `DEVICE/tmp`, where peers drop whole files.
+    pub fn tmp_dir(&self) -> PathBuf {
+        self.device_dir.join("tmp")
+    }
+}

@@ -1,0 +1,54 @@
+use protocol::Rows;
+use rusqlite::TransactionBehavior;
+
+use crate::{
+    Broker,
+    error::Result,
+    merge_containers, merge_objects,
+    sync_points::{Direction, raise_point},
+};
+
+/// Where a batch of rows came from, which decides whether a sync point moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Another replica, in order and without gaps: its incoming point rises to the batch's last row id.
+    Replica(&'a str),
+    /// This node (pending rows, another file of the same database): no point moves.
+    Local,
+}
+
+impl Broker {
+    /// Merges rows in one transaction: all of them, or none. Stock: `merge_items`.
+    ///
+    /// A database from before storage policies is migrated first, as stock does it.
+    ///
+    /// # Errors
+    /// [`crate::BrokerError::BadValue`] names the row whose timestamp does not parse; else as any write.
+    pub fn merge_items(&mut self, rows: Rows, source: Source<'_>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.migrate_to_policies()?;
+        self.run(|connection, shape| {
+            let point = sync_point(&rows);
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            match rows {
+                Rows::Objects(rows) => merge_objects::merge(&transaction, shape, rows)?,
+                Rows::Containers(rows) => merge_containers::merge(&transaction, shape, rows)?,
+            }
+            if let (Source::Replica(id), Some(point)) = (source, point) {
+                raise_point(&transaction, Direction::Incoming, id, point)?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+}
+
+/// The row id that a batch brings its receiver up to: stock takes the last of object rows, the highest of
+/// container rows.
+fn sync_point(rows: &Rows) -> Option<i64> {
+    match rows {
+        Rows::Objects(rows) => rows.last()?.rowid,
+        Rows::Containers(rows) => rows.iter().filter_map(|row| row.rowid).max(),
+    }
+}

@@ -1,0 +1,180 @@
+//! A whole database file that a peer has put into `DEVICE/tmp`: checked, then put in place.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use protocol::OwnRangeWithoutEpoch;
+use swift_types::{HashPath, ServerType, TmpName};
+
+use crate::{
+    Broker, DbLocation,
+    broker::{PENDING_LOCK_TIMEOUT, Place},
+    dir_lock::DirLock,
+    durable,
+    error::{BrokerError, Result},
+    merge::Source,
+    stat_metadata::MetadataCheck,
+    sync_points::Direction,
+};
+
+/// Rows of the existing database fed into the received one at a time. Stock: 1000.
+const PAGE: i64 = 1000;
+
+/// A file in `DEVICE/tmp` named by the id of the database it was copied from.
+#[derive(Debug)]
+pub struct ReceivedDb {
+    destination: DbLocation,
+    sender_id: TmpName,
+    path: PathBuf,
+}
+
+/// What became of a received file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// It is the live database now.
+    Installed {
+        /// A sender's own shard range without epoch that was not taken over, for the log.
+        ignored: Option<OwnRangeWithoutEpoch>,
+    },
+    /// The place was taken (complete), or empty or sharding by now (merge): nothing was done.
+    NotCalledFor,
+}
+
+impl ReceivedDb {
+    /// Names the file; looks only whether it is there.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] if it is not.
+    pub fn find(destination: DbLocation, sender_id: TmpName) -> Result<Self> {
+        let path = destination.tmp_dir().join(sender_id.as_str());
+        // No link is followed out of the device.
+        if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(BrokerError::Missing { path });
+        }
+        Ok(Self { destination, sender_id, path })
+    }
+
+    /// Puts the file where no database is: checked, with a new id, synced, renamed under the directory lock.
+    ///
+    /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] if a check failed; the file is removed then.
+    pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
+        let place = self.destination.file().to_owned();
+        if place.exists() {
+            return Ok(Installed::NotCalledFor);
+        }
+        let mut received = self.open_checked(hash_path)?;
+        received.take_new_id(self.sender_id.as_str())?;
+        drop(received);
+        fs::create_dir_all(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
+        let _lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
+        if place.exists() {
+            return Ok(Installed::NotCalledFor);
+        }
+        self.move_to(&place)?;
+        Ok(Installed::Installed { ignored: None })
+    }
+
+    /// Feeds the existing database's rows, points, metadata and shard ranges into the file, then puts it in
+    /// the existing one's place.
+    ///
+    /// The last rows are fed, and the rename done, with the directory lock and SQLite's write lock held, so
+    /// that no row written meanwhile is lost; a writer that still holds the replaced file is told by SQLite
+    /// that its file has moved. After a crash the old database or the merged one is in place, whole.
+    /// Answers to stock's `rsync_then_merge`.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] if a check failed (the file is removed then); else as any write, and the
+    /// existing database is untouched.
+    pub fn merge_into_place(self, hash_path: &HashPath) -> Result<Installed> {
+        let Some(mut existing) = self.open_existing()? else {
+            return Ok(Installed::NotCalledFor);
+        };
+        let mut received = self.open_checked(hash_path)?;
+        let mut point = feed(&mut existing, &mut received, -1)?;
+        let lock = existing.lock_dir(PENDING_LOCK_TIMEOUT)?;
+        existing.commit_pending_locked(&lock)?;
+        existing.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
+        point = feed(&mut existing, &mut received, point)?;
+        debug_assert!(point >= -1);
+        let ignored = inherit(&mut existing, &mut received, self.sender_id.as_str())?;
+        drop(received);
+        if existing.server_type() == ServerType::Container && existing.sharding_initiated()? {
+            return Ok(Installed::NotCalledFor);
+        }
+        self.move_to(existing.location().file())?;
+        Ok(Installed::Installed { ignored })
+    }
+
+    /// The database that the file is to replace; none if there is none, or if its sharding has begun.
+    fn open_existing(&self) -> Result<Option<Broker>> {
+        let Some(location) = self.destination.db_files()?.pop() else {
+            return Ok(None);
+        };
+        let mut existing = Broker::open(location)?;
+        let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
+        Ok((!sharding).then_some(existing))
+    }
+
+    /// Opens the file after SQLite has checked it, if it is the database that belongs in the destination.
+    fn open_checked(&self, hash_path: &HashPath) -> Result<Broker> {
+        self.check(hash_path).inspect_err(|error| {
+            if matches!(error, BrokerError::Refused { .. } | BrokerError::NoSuchTable { .. }) {
+                let _ = fs::remove_file(&self.path);
+            }
+        })
+    }
+
+    fn check(&self, hash_path: &HashPath) -> Result<Broker> {
+        let refused = |reason: String| BrokerError::Refused { path: self.path.clone(), reason };
+        let mut received = Broker::open_at(self.destination.clone(), Place::Received(self.path.clone()))?;
+        let verdict: String = received
+            .run(|connection, _| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;
+        if verdict != "ok" {
+            return Err(refused(format!("quick_check says: {verdict}")));
+        }
+        let info = received.replication_info()?;
+        if hash_path.of(&info.account, info.container_name()) != self.destination.digest() {
+            return Err(refused(format!("it is {:?}, which does not belong here", info.path())));
+        }
+        Ok(received)
+    }
+
+    fn move_to(&self, place: &Path) -> Result<()> {
+        durable::rename_file(&self.path, place).map_err(BrokerError::io(place))
+    }
+}
+
+/// Merges the rows above `since` page by page; returns the last row id seen.
+fn feed(existing: &mut Broker, received: &mut Broker, since: i64) -> Result<i64> {
+    let mut point = since;
+    loop {
+        let rows = existing.stored_rows_since(point, PAGE)?;
+        let Some(last) = rows.last_rowid() else { return Ok(point) };
+        received.merge_items(rows, Source::Local)?;
+        point = last;
+    }
+}
+
+/// Takes over what belongs to the receiver rather than to the copied sender.
+fn inherit(
+    existing: &mut Broker,
+    received: &mut Broker,
+    sender_id: &str,
+) -> Result<Option<OwnRangeWithoutEpoch>> {
+    received.merge_sync_points(Direction::Incoming, &existing.sync_points(Direction::Incoming)?)?;
+    let ignored = match existing.server_type() {
+        ServerType::Account => None,
+        ServerType::Container => {
+            let ranges = existing.shard_ranges()?;
+            received.merge_peer_shard_ranges(ranges)?
+        }
+    };
+    received.take_new_id(sender_id)?;
+    received.update_metadata(existing.metadata()?, MetadataCheck::FromPeer)?;
+    Ok(ignored)
+}

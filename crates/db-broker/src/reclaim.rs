@@ -1,0 +1,195 @@
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use protocol::ReplicationInfo;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use swift_types::{ServerType, Timestamp};
+
+use crate::{
+    Broker,
+    broker::Work,
+    connection::integer,
+    error::{BrokerError, Result},
+    shape::Shape,
+    stat_metadata,
+};
+
+/// Tombstones looked at per transaction. Stock: `RECLAIM_PAGE_SIZE`.
+const PAGE: i64 = 10_000;
+
+/// Before which moments leftovers may go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReclaimAges {
+    now: f64,
+    reclaim_age: f64,
+}
+
+impl ReclaimAges {
+    /// Tombstones and emptied metadata go `reclaim_age` after they were made, sync points and deleted shard
+    /// ranges after twice that. `now` is seconds since the Unix epoch.
+    pub fn new(now: f64, reclaim_age: Duration) -> Self {
+        Self { now, reclaim_age: reclaim_age.as_secs_f64() }
+    }
+
+    fn rows_before(self) -> f64 {
+        self.now - self.reclaim_age
+    }
+
+    fn points_before(self) -> f64 {
+        self.now - 2.0 * self.reclaim_age
+    }
+}
+
+impl Broker {
+    /// Drops what has been deleted for long enough: stale `*.tmp` beside the database, tombstones page by
+    /// page, sync points, emptied metadata, deleted shard ranges. Stock: `_reclaim` and `reclaim`.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`]; pages already done stay done.
+    pub fn reclaim(&mut self, ages: ReclaimAges) -> Result<()> {
+        self.remove_stale_tmp(ages);
+        self.commit_pending()?;
+        self.reclaim_tombstones(ages.rows_before())?;
+        let server_type = self.server_type();
+        self.run(|connection, shape| reclaim_rest(connection, shape, server_type, ages))
+    }
+
+    /// Unlinks `*.tmp` that a crash left in the hash directory. What cannot be unlinked stays.
+    fn remove_stale_tmp(&self, ages: ReclaimAges) {
+        let Ok(entries) = fs::read_dir(self.location.dir()) else { return };
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ages.rows_before().max(0.0));
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let stale =
+                |path: &std::path::Path| Ok::<_, std::io::Error>(path.metadata()?.modified()? < before);
+            if path.extension().is_some_and(|extension| extension == "tmp") && stale(&path).unwrap_or(false) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Pages by name, each in its own transaction, so that writers get their turn in between.
+    fn reclaim_tombstones(&mut self, before: f64) -> Result<()> {
+        let (table, column) = match self.server_type() {
+            ServerType::Account => ("container", "delete_timestamp"),
+            ServerType::Container => ("object", "created_at"),
+        };
+        // Stored timestamps are text and compare as text with the plain spelling of the age.
+        let before = format!("{before:?}");
+        let mut marker = String::new();
+        loop {
+            let page_end: Option<String> = self.run(|connection, _| {
+                let sql = format!(
+                    "SELECT name FROM {table} WHERE deleted = 1 AND name >= ?1 ORDER BY name LIMIT 1 OFFSET ?2"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                Ok(statement.query_row(params![marker, PAGE], |row| row.get(0)).optional()?)
+            })?;
+            let page_end = page_end.filter(|name| !name.is_empty());
+            self.run(|connection, _| {
+                let delete =
+                    format!("DELETE FROM {table} WHERE deleted = 1 AND name >= ?1 AND {column} < ?2");
+                match &page_end {
+                    Some(end) => connection
+                        .prepare_cached(&format!("{delete} AND name < ?3"))?
+                        .execute(params![marker, before, end])?,
+                    None => connection.prepare_cached(&delete)?.execute(params![marker, before])?,
+                };
+                Ok(())
+            })?;
+            match page_end {
+                Some(end) => marker = end,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether the database is empty, and was deleted longer than `reclaim_age` ago and not re-created.
+    ///
+    /// `info` is what [`Broker::replication_info`] said. Stock: `is_reclaimable`.
+    ///
+    /// # Errors
+    /// [`BrokerError::BadValue`] if a stored timestamp does not parse.
+    pub fn is_reclaimable(&mut self, info: &ReplicationInfo, ages: ReclaimAges) -> Result<bool> {
+        let parse = |text: &str| {
+            Timestamp::parse(text).map_err(|error| BrokerError::BadValue {
+                path: self.file().to_owned(),
+                what: error.to_string(),
+            })
+        };
+        let (put, delete) = (parse(&info.put_timestamp)?, parse(&info.delete_timestamp)?);
+        if !(Timestamp::from_seconds(ages.rows_before()) > delete && delete > put) {
+            return Ok(false);
+        }
+        match self.server_type() {
+            ServerType::Account => Ok(info.count == 0),
+            ServerType::Container => self.is_empty_enough_to_reclaim(&info.path()),
+        }
+    }
+
+    /// No rows in any policy, and no shards that still depend on a root. Stock: `is_empty_enough_to_reclaim`.
+    fn is_empty_enough_to_reclaim(&mut self, path: &str) -> Result<bool> {
+        let is_root = self.is_root(path)?;
+        let db_files = self.location.db_files()?;
+        if is_root && (db_files.len() > 1 || self.has_other_shard_ranges(path)?) {
+            return Ok(false);
+        }
+        for location in db_files {
+            let empty = if location.file() == self.location.file() {
+                self.has_no_rows()?
+            } else {
+                Self::open(location)?.has_no_rows()?
+            };
+            if !empty {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn has_no_rows(&mut self) -> Result<bool> {
+        self.run(|connection, shape| {
+            let sql = if shape.policy_stat {
+                "SELECT max(object_count) FROM policy_stat"
+            } else {
+                "SELECT object_count FROM container_stat"
+            };
+            Ok(connection.query_row(sql, [], |row| integer(row, 0)).optional()?.unwrap_or(0) == 0)
+        })
+    }
+}
+
+fn reclaim_rest(
+    connection: &mut Connection,
+    shape: Shape,
+    server_type: ServerType,
+    ages: ReclaimAges,
+) -> Work<()> {
+    let stat = format!("{server_type}_stat");
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    if shape.sync_updated_at {
+        for table in ["outgoing_sync", "incoming_sync"] {
+            let delete = format!("DELETE FROM {table} WHERE updated_at < ?1");
+            transaction.prepare_cached(&delete)?.execute([ages.points_before()])?;
+        }
+    }
+    if shape.metadata {
+        let mut metadata = stat_metadata::stored(&transaction, &stat)?;
+        let before = Timestamp::from_seconds(ages.rows_before());
+        let emptied_long_ago = |_: &str, value: &str, timestamp: &str| {
+            value.is_empty() && Timestamp::parse(timestamp).is_ok_and(|timestamp| timestamp < before)
+        };
+        if metadata.drop_where(emptied_long_ago) {
+            stat_metadata::store(&transaction, &stat, &metadata)?;
+        }
+    }
+    if shape.shard_range {
+        transaction.execute(
+            "DELETE FROM shard_range WHERE deleted = 1 AND timestamp < ?1
+             AND name != (SELECT account || '/' || container FROM container_stat LIMIT 1)",
+            [ages.points_before()],
+        )?;
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,20 @@
+CREATE TABLE container_info (
+    account TEXT,
+    container TEXT,
+    created_at TEXT,
+    put_timestamp TEXT DEFAULT '0',
+    delete_timestamp TEXT DEFAULT '0',
+    reported_put_timestamp TEXT DEFAULT '0',
+    reported_delete_timestamp TEXT DEFAULT '0',
+    reported_object_count INTEGER DEFAULT 0,
+    reported_bytes_used INTEGER DEFAULT 0,
+    hash TEXT default '00000000000000000000000000000000',
+    id TEXT,
+    status TEXT DEFAULT '',
+    status_changed_at TEXT DEFAULT '0',
+    metadata TEXT DEFAULT '',
+    x_container_sync_point1 INTEGER DEFAULT -1,
+    x_container_sync_point2 INTEGER DEFAULT -1,
+    storage_policy_index INTEGER DEFAULT 0,
+    reconciler_sync_point INTEGER DEFAULT -1
+);
