@@ -1,0 +1,142 @@
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use super::{Lines, yes_no};
+use crate::{RsyncModule, value};
+
+/// Where this node keeps its things and how the ring knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct NodeConf {
+    /// The directory that holds the devices' mount points.
+    #[serde(deserialize_with = "value::path")]
+    pub devices: PathBuf,
+    /// Whether a device must be a mount point to be used.
+    #[serde(deserialize_with = "value::truth")]
+    pub mount_check: bool,
+    /// The address this node has in the ring; `0.0.0.0` and `::` mean every address it has.
+    #[serde(deserialize_with = "value::address")]
+    pub bind_ip: IpAddr,
+    /// The `replication_port` this node has in the ring.
+    #[serde(deserialize_with = "value::port")]
+    pub bind_port: u16,
+    /// The directory that holds swift.conf and the rings.
+    #[serde(deserialize_with = "value::path")]
+    pub swift_dir: PathBuf,
+    /// The directory of account.recon and container.recon.
+    #[serde(deserialize_with = "value::path")]
+    pub recon_cache_path: PathBuf,
+}
+
+impl NodeConf {
+    pub(super) fn lines(&self) -> Lines {
+        vec![
+            ("devices", self.devices.display().to_string()),
+            ("mount_check", yes_no(self.mount_check)),
+            ("bind_ip", self.bind_ip.to_string()),
+            ("bind_port", self.bind_port.to_string()),
+            ("swift_dir", self.swift_dir.display().to_string()),
+            ("recon_cache_path", self.recon_cache_path.display().to_string()),
+        ]
+    }
+}
+
+/// How a pass runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct PassConf {
+    /// Databases in flight at once.
+    #[serde(deserialize_with = "value::count")]
+    pub concurrency: NonZeroUsize,
+    /// Time between the starts of passes; comes from `run_pause` if `interval` is not set.
+    #[serde(deserialize_with = "value::seconds")]
+    pub interval: Duration,
+    /// Databases per second for the whole process, never negative; 0 means unlimited.
+    #[serde(deserialize_with = "value::rate")]
+    pub databases_per_second: f64,
+    /// How long deleted rows and databases are remembered.
+    #[serde(deserialize_with = "value::seconds")]
+    pub reclaim_age: Duration,
+    /// Skip partitions of which a local device is a primary.
+    #[serde(deserialize_with = "value::truth")]
+    pub handoffs_only: bool,
+    /// How many peers must have a handoff database before it is removed; 0 (`auto`) means all of them.
+    #[serde(deserialize_with = "value::auto_count")]
+    pub handoff_delete: u32,
+}
+
+impl PassConf {
+    pub(super) fn lines(&self) -> Lines {
+        let handoff_delete = match self.handoff_delete {
+            0 => "auto".to_owned(),
+            replicas => replicas.to_string(),
+        };
+        vec![
+            ("concurrency", self.concurrency.to_string()),
+            ("interval", self.interval.as_secs_f64().to_string()),
+            ("databases_per_second", self.databases_per_second.to_string()),
+            ("reclaim_age", self.reclaim_age.as_secs_f64().to_string()),
+            ("handoffs_only", yes_no(self.handoffs_only)),
+            ("handoff_delete", handoff_delete),
+        ]
+    }
+}
+
+/// How a database is brought to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SyncConf {
+    /// Rows per `merge_items` call; also the gap from which a whole file is sent instead.
+    #[serde(deserialize_with = "value::rows")]
+    pub per_diff: NonZeroU32,
+    /// `merge_items` calls per database, peer and pass.
+    #[serde(deserialize_with = "value::rows")]
+    pub max_diffs: NonZeroU32,
+    /// How long one REPLICATE call may take.
+    #[serde(deserialize_with = "value::timeout")]
+    pub node_timeout: Duration,
+    /// How long connecting may take.
+    #[serde(deserialize_with = "value::timeout")]
+    pub conn_timeout: Duration,
+    /// Whether rsync compresses between regions.
+    #[serde(deserialize_with = "value::truth")]
+    pub rsync_compress: bool,
+    /// Where on a peer rsync writes.
+    pub rsync_module: RsyncModule,
+}
+
+impl SyncConf {
+    pub(super) fn lines(&self) -> Lines {
+        vec![
+            ("per_diff", self.per_diff.to_string()),
+            ("max_diffs", self.max_diffs.to_string()),
+            ("node_timeout", self.node_timeout.as_secs_f64().to_string()),
+            ("conn_timeout", self.conn_timeout.as_secs_f64().to_string()),
+            ("rsync_compress", yes_no(self.rsync_compress)),
+            ("rsync_module", self.rsync_module.to_string()),
+        ]
+    }
+}
+
+/// How the databases are opened.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DbConf {
+    /// Grow database files ahead of need.
+    #[serde(deserialize_with = "value::truth")]
+    pub db_preallocation: bool,
+    /// Log every statement at debug.
+    #[serde(deserialize_with = "value::truth")]
+    pub db_query_logging: bool,
+}
+
+impl DbConf {
+    pub(super) fn lines(&self) -> Lines {
+        vec![
+            ("db_preallocation", yes_no(self.db_preallocation)),
+            ("db_query_logging", yes_no(self.db_query_logging)),
+        ]
+    }
+}
