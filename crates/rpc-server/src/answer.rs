@@ -1,0 +1,58 @@
+use protocol::Capabilities;
+use warp::{
+    Reply,
+    http::{HeaderValue, StatusCode, header},
+};
+
+/// What goes back to a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Body,
+}
+
+/// The body of an answer, and with it its content type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Empty,
+    Json(Vec<u8>),
+    Text(String),
+}
+
+/// How many seconds a peer should stay away when the queue is full.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+impl Answer {
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, body: Body::Empty }
+    }
+
+    pub(crate) fn json(value: &impl serde::Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json) },
+            Err(_) => Self::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, body: Body::Text(text.into()) }
+    }
+
+    /// The HTTP form; every answer tells what we can do beyond stock's protocol.
+    pub(crate) fn into_reply(self) -> warp::reply::Response {
+        let (content_type, bytes) = match self.body {
+            Body::Empty => ("text/plain; charset=utf-8", Vec::new()),
+            Body::Json(json) => ("application/json", json),
+            Body::Text(text) => ("text/plain; charset=utf-8", text.into_bytes()),
+        };
+        let mut response = bytes.into_response();
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        headers.insert(Capabilities::HEADER, HeaderValue::from_static(Capabilities::OURS.to_header()));
+        response
+    }
+}

@@ -1,0 +1,37 @@
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use warp::{
+    Filter, Reply,
+    http::{HeaderValue, Method, StatusCode, header},
+    path::FullPath,
+};
+
+/// A page for operators and scrapers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its MIME type.
+    pub content_type: &'static str,
+    /// Its text.
+    pub text: String,
+}
+
+/// Finds the page of a path; called on a tokio thread for each request, so it may not block.
+pub type PageSource = Arc<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+
+/// Serves pages by path (GET only) until `stop` is cancelled; a path without a page gets 404.
+pub async fn serve_pages(listener: TcpListener, page: PageSource, stop: CancellationToken) {
+    let route = warp::method().and(warp::path::full()).map(move |method: Method, path: FullPath| {
+        if method != Method::GET {
+            return StatusCode::METHOD_NOT_ALLOWED.into_response();
+        }
+        let Some(page) = page(path.as_str()) else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let mut response = page.text.into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+        response
+    });
+    warp::serve(route).incoming(listener).graceful(async move { stop.cancelled().await }).run().await;
+}

@@ -1,0 +1,199 @@
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, BytesMut};
+use futures_util::{Stream, StreamExt};
+use protocol::{Request, TransferHeaders};
+use settings::FallocateReserve;
+use swift_types::{HashPath, ServerType};
+use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use walker::MountCheck;
+use warp::{
+    Filter, Reply,
+    http::{HeaderMap, Method, StatusCode, header},
+    path::FullPath,
+};
+
+use crate::{answer::Answer, dispatch::dispatch, receive::receive_file, target::RpcTarget};
+
+/// How long a peer may pause within a body before it is given up.
+pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the conf says about answering.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Accounts or containers.
+    pub server_type: ServerType,
+    /// The root of the mount points.
+    pub devices: PathBuf,
+    /// Whether a device must be a mount point.
+    pub mount_check: MountCheck,
+    /// Space that must stay free on a device; below it peers get 507.
+    pub fallocate_reserve: FallocateReserve,
+    /// The cluster's salt: a received file must belong where it is sent.
+    pub hash_path: HashPath,
+    /// The largest JSON message, bytes; a larger one gets 413.
+    pub max_request_bytes: usize,
+    /// Databases worked on at once.
+    pub threads: usize,
+    /// Requests that may wait beside them; beyond it peers get 503.
+    pub queue: usize,
+}
+
+/// One request, answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RpcEvent {
+    /// The operation's name, `whole_file`, or `invalid`: a bounded set.
+    pub op: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// From the first byte of the request to the answer.
+    pub elapsed: Duration,
+}
+
+/// Told of every answered request; called on tokio threads, so it may not block.
+pub type Observer = Arc<dyn Fn(&RpcEvent) + Send + Sync>;
+
+/// Everything a request needs, shared by all.
+pub(crate) struct Service {
+    pub(crate) settings: ServerSettings,
+    /// Places for requests, running or waiting.
+    admission: Arc<Semaphore>,
+    /// Places for work on databases.
+    workers: Arc<Semaphore>,
+    observer: Observer,
+}
+
+/// Answers REPLICATE on a listener until `stop` is cancelled; then takes no more, finishes those in hand and
+/// returns. Any other method gets 405.
+///
+/// Answers to stock's `REPLICATE` of the account and container servers.
+pub async fn serve(
+    listener: TcpListener,
+    settings: ServerSettings,
+    observer: Observer,
+    stop: CancellationToken,
+) {
+    let service = Arc::new(Service {
+        admission: Arc::new(Semaphore::new(settings.threads + settings.queue)),
+        workers: Arc::new(Semaphore::new(settings.threads)),
+        settings,
+        observer,
+    });
+    let route = warp::any()
+        .map(move || Arc::clone(&service))
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
+            service.observed(&method, path.as_str(), &headers, body).await.into_response()
+        });
+    warp::serve(route).incoming(listener).graceful(async move { stop.cancelled().await }).run().await;
+}
+
+impl Service {
+    async fn observed<S, B>(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: S,
+    ) -> warp::reply::Response
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let started = Instant::now();
+        let mut op = "invalid";
+        let answer = self.answer(method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
+        let event = RpcEvent { op, status: answer.status.as_u16(), elapsed: started.elapsed() };
+        (self.observer)(&event);
+        debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
+        answer.into_reply()
+    }
+
+    /// Both sides of the result are answers; the error side is an early one.
+    async fn answer<S, B>(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: S,
+        op: &mut &'static str,
+    ) -> Result<Answer, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        if method.as_str() != "REPLICATE" {
+            return Err(Answer::text(StatusCode::METHOD_NOT_ALLOWED, "this port answers REPLICATE only\n"));
+        }
+        let target =
+            RpcTarget::parse(path).map_err(|reason| Answer::text(StatusCode::BAD_REQUEST, reason))?;
+        let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
+        let _place = Arc::clone(&self.admission).try_acquire_owned().map_err(busy)?;
+        if content_type(headers) == TransferHeaders::CONTENT_TYPE {
+            *op = "whole_file";
+            return receive_file(&self.settings, &target, headers, body).await;
+        }
+        let body = self.read_body(headers, body).await?;
+        let request = Request::parse(self.settings.server_type, &body)
+            .map_err(|error| Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+        *op = request.op();
+        let closed = |_| Answer::empty(StatusCode::SERVICE_UNAVAILABLE);
+        let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(closed)?;
+        let settings = self.settings.clone();
+        let dispatched = spawn_blocking(move || {
+            let _turn = turn;
+            dispatch(&settings, &target, request)
+        });
+        dispatched.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The whole body, if it is not larger than a message may be.
+    async fn read_body<S, B>(&self, headers: &HeaderMap, body: S) -> Result<BytesMut, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let limit = self.settings.max_request_bytes;
+        let too_large = || Answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("over {limit} bytes\n"));
+        if content_length(headers).is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut read = BytesMut::new();
+        let mut body = std::pin::pin!(body);
+        loop {
+            match timeout(BODY_PAUSE, body.next()).await {
+                Ok(Some(Ok(mut chunk))) => {
+                    if read.len() + chunk.remaining() > limit {
+                        return Err(too_large());
+                    }
+                    while chunk.has_remaining() {
+                        let part = chunk.chunk();
+                        read.extend_from_slice(part);
+                        let length = part.len();
+                        chunk.advance(length);
+                    }
+                }
+                Ok(None) => return Ok(read),
+                Ok(Some(Err(_))) => return Err(Answer::empty(StatusCode::BAD_REQUEST)),
+                Err(_) => return Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
+            }
+        }
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,168 @@
+use std::{future::Future, io, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use protocol::{Capabilities, Request};
+use reqwest::{Client, Method, Response};
+use settings::RsyncModule;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::Target;
+
+/// The largest answer that is read: all shard ranges of a very large container.
+const MAX_REPLY_BYTES: usize = 64 << 20;
+
+/// What the conf says about talking to peers.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// For a call that names no other time. Also rsync's `--timeout`, rounded up to seconds.
+    pub node_timeout: Duration,
+    /// To connect. Also rsync's `--contimeout`, rounded up to seconds.
+    pub conn_timeout: Duration,
+    /// Whether rsync compresses towards other regions.
+    pub rsync_compress: bool,
+    /// Where a peer's rsync daemon takes databases.
+    pub rsync_module: RsyncModule,
+}
+
+/// A node's client for all its peers; cheap to clone, connections are shared and kept alive.
+#[derive(Clone, Debug)]
+pub struct SyncClient {
+    pub(crate) http: Client,
+    pub(crate) settings: ClientSettings,
+    pub(crate) stop: CancellationToken,
+    runtime: Handle,
+}
+
+/// A peer's answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, possibly empty.
+    pub body: Bytes,
+    /// What the peer can do beyond stock's protocol.
+    pub capabilities: Capabilities,
+}
+
+impl Reply {
+    /// 2xx. Stock: `is_success`.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// No answer in time.
+    #[error("no answer within {:.1} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The connection was refused, broke, or carried something that is not HTTP.
+    #[error("{}", chain(.0))]
+    Connection(#[source] reqwest::Error),
+    /// The answer is larger than any that makes sense.
+    #[error("the answer is over {MAX_REPLY_BYTES} bytes")]
+    TooLarge,
+    /// We are shutting down.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl CallError {
+    pub(crate) fn of(error: reqwest::Error, waited: Duration) -> Self {
+        if error.is_timeout() { Self::Timeout(waited) } else { Self::Connection(error) }
+    }
+}
+
+/// An error and its causes in one line: reqwest's own text leaves the cause out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+impl SyncClient {
+    /// A client whose HTTP runs on `runtime` and whose calls end at once when `stop` is cancelled.
+    ///
+    /// # Errors
+    /// If the TLS-less HTTP stack cannot be set up; not seen in practice.
+    pub fn new(settings: ClientSettings, runtime: Handle, stop: CancellationToken) -> io::Result<Self> {
+        let http = Client::builder()
+            .connect_timeout(settings.conn_timeout)
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build()
+            .map_err(io::Error::other)?;
+        Ok(Self { http, settings, stop, runtime })
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &ClientSettings {
+        &self.settings
+    }
+
+    /// Sends one message and reads the whole answer. Blocks up to `timeout`.
+    ///
+    /// Answers to stock's `ReplConnection.replicate`.
+    ///
+    /// # Errors
+    /// [`CallError`]; an answer of any status is no error.
+    pub fn replicate(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Reply, CallError> {
+        let call = self
+            .http
+            .request(replicate_method(), target.url())
+            .header("content-type", "application/json")
+            .timeout(timeout)
+            .body(request.to_json());
+        self.wait(async {
+            let response = call.send().await.map_err(|error| CallError::of(error, timeout))?;
+            read_reply(response, timeout).await
+        })
+    }
+
+    /// Runs a future on the runtime from a plain thread, and gives up when stopping.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = work => done,
+                () = self.stop.cancelled() => Err(CallError::Stopped),
+            }
+        })
+    }
+}
+
+/// The HTTP method of all messages.
+pub(crate) fn replicate_method() -> Method {
+    Method::from_bytes(b"REPLICATE").expect("a token is a method")
+}
+
+pub(crate) async fn read_reply(mut response: Response, timeout: Duration) -> Result<Reply, CallError> {
+    let capabilities = response
+        .headers()
+        .get(Capabilities::HEADER)
+        .and_then(|value| value.to_str().ok())
+        .map(Capabilities::from_header)
+        .unwrap_or_default();
+    let status = response.status().as_u16();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::of(error, timeout))? {
+        if body.len() + chunk.len() > MAX_REPLY_BYTES {
+            return Err(CallError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, body: body.freeze(), capabilities })
+}
