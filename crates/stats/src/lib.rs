@@ -1,1 +1,62 @@
-//! To be written.
+//! What became of each database, folded into counters, metrics, the recon cache and the log summary.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use martlet_stats::{Aggregator, DbOutcome, DbResult, Metrics, Outcome, PeerId, PeerOutcome, PeerStep};
+//! use swift_types::ServerType;
+//!
+//! let metrics = Arc::new(Metrics::new(ServerType::Container, "0.1.0"));
+//! let (workers, outcomes) = crossbeam_channel::bounded(64);
+//! let peer = PeerOutcome {
+//!     peer: PeerId { ip: "10.0.0.2".into(), device: "sdb1".into() },
+//!     steps: vec![PeerStep::NoChange],
+//!     result: Ok(()),
+//!     rows_sent: 0,
+//!     bytes_sent: 0,
+//!     rows_behind: 0,
+//!     elapsed: Duration::from_millis(2),
+//! };
+//! workers
+//!     .send(Outcome::Database(DbOutcome {
+//!         device: "sdb3".into(),
+//!         elapsed: Duration::from_millis(3),
+//!         peers: vec![peer],
+//!         result: DbResult::Kept,
+//!     }))
+//!     .unwrap();
+//! drop(workers);
+//!
+//! let stats = Aggregator::new(metrics.clone()).run(&outcomes, 1_700_000_000.0);
+//! metrics.pass_completed(&stats, 1_700_000_001.0);
+//! assert_eq!((stats.attempted, stats.success, stats.no_change), (1, 1, 1));
+//! assert!(metrics.render().contains("martlet_databases_total{"));
+//! println!("{}", martlet_stats::summary(&stats, 1_700_000_001.0).join("\n"));
+//! ```
+//!
+//! [`PassStats`] is the pure fold with stock's way of counting, [`Aggregator`] runs it on the thread it is
+//! called on and keeps [`Metrics`] live beside it. At the end of a pass [`report`] logs stock's lines and
+//! [`dump_recon_cache`] writes [`PassStats::recon_entries`] where `swift-recon` looks for them. Skipped
+//! devices and walk faults are only counted here; who saw them logs them. Times of day are Unix seconds as floats, as in stock ([`unix_seconds`]).
+
+mod aggregator;
+mod metrics;
+mod outcome;
+mod pass;
+mod python_json;
+mod recon;
+mod summary;
+
+pub use aggregator::Aggregator;
+pub use metrics::{Metrics, Queue, RpcInFlight};
+pub use outcome::{DbOutcome, DbResult, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep};
+pub use pass::PassStats;
+pub use recon::dump_recon_cache;
+pub use summary::{report, summary};
+
+/// Unix seconds of a point in time, as Python's `time.time()` gives them; negative before 1970.
+pub fn unix_seconds(time: std::time::SystemTime) -> f64 {
+    match time.duration_since(std::time::UNIX_EPOCH) {
+        Ok(since) => since.as_secs_f64(),
+        Err(before) => -before.duration().as_secs_f64(),
+    }
+}

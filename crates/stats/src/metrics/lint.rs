@@ -1,0 +1,125 @@
+//! Every metric by Prometheus' conventions, and what the outcomes make of them.
+
+use std::{path::PathBuf, time::Duration};
+
+use prometheus::proto::{LabelPair, MetricFamily, MetricType};
+use swift_types::ServerType;
+
+use super::{Metrics, Queue};
+use crate::{DbOutcome, DbResult, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep};
+
+fn peer(number: u8, result: Result<(), PeerFailure>) -> PeerOutcome {
+    PeerOutcome {
+        peer: PeerId { ip: format!("10.0.0.{number}"), device: "sdb".to_owned() },
+        steps: vec![PeerStep::Diff],
+        rows_behind: if result.is_err() { 7 } else { 0 },
+        result,
+        rows_sent: 10,
+        bytes_sent: 1000,
+        elapsed: Duration::from_millis(20),
+    }
+}
+
+fn database(result: DbResult, peers: Vec<PeerOutcome>) -> Outcome {
+    let elapsed = Duration::from_millis(30);
+    Outcome::Database(DbOutcome { device: "sda".to_owned(), elapsed, peers, result })
+}
+
+/// Metrics on which everything has happened once, and the fold of the same.
+fn eventful() -> (Metrics, PassStats) {
+    let metrics = Metrics::new(ServerType::Account, "1.2.3");
+    let primaries = vec![peer(1, Ok(())).peer, peer(2, Ok(())).peer];
+    let device = "sda".to_owned();
+    let mut stats = PassStats::new(100.0);
+    metrics.pass_started();
+    for outcome in [
+        database(DbResult::Kept, vec![peer(1, Ok(())), peer(2, Err(PeerFailure::Unfinished))]),
+        database(DbResult::Removed, vec![peer(1, Ok(())), peer(2, Ok(()))]),
+        database(DbResult::Quarantined { primaries }, vec![]),
+        Outcome::Removed { device: device.clone() },
+        Outcome::DeviceSkipped { device: device.clone(), ip: "10.0.0.9".to_owned(), reason: String::new() },
+        Outcome::WalkFault { device, path: PathBuf::new(), error: String::new() },
+    ] {
+        stats.add(&outcome);
+        metrics.add(&outcome, &stats);
+    }
+    metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
+    metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
+    metrics.observe_rpc("sync", 200, Duration::from_millis(2));
+    (metrics, stats)
+}
+
+fn families() -> Vec<MetricFamily> {
+    eventful().0.registry.gather()
+}
+
+#[test]
+fn names_helps_and_units_keep_to_the_conventions() {
+    let families = families();
+    assert_eq!(families.len(), 25, "a metric that never shows, or one that this test does not make happen");
+    for family in families {
+        let name = family.name();
+        let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(name.starts_with("martlet_") && plain && !name.contains("__"), "{name}");
+        assert!(family.help().len() > 10 && family.help().ends_with('.'), "{name}: {:?}", family.help());
+        let counter = family.get_field_type() == MetricType::COUNTER;
+        assert_eq!(counter, name.ends_with("_total"), "{name}");
+        let timed = ["duration", "timestamp", "blocked"].iter().any(|word| name.contains(word));
+        assert_eq!(timed, name.ends_with("_seconds"), "{name}");
+        assert!(family.get_field_type() != MetricType::HISTOGRAM || timed, "{name}");
+    }
+}
+
+#[test]
+fn labels_are_bounded_ones_and_the_type_is_always_there() {
+    let bounded = ["type", "device", "result", "peer", "queue", "op", "status", "step", "version"];
+    for family in families() {
+        for metric in family.get_metric() {
+            let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::name).collect();
+            assert!(labels.iter().all(|label| bounded.contains(label)), "{}: {labels:?}", family.name());
+            assert!(labels.contains(&"type"), "{}: {labels:?}", family.name());
+        }
+    }
+}
+
+#[test]
+fn outcomes_show() {
+    let (metrics, stats) = eventful();
+    let guard = metrics.rpc_started();
+    let text = metrics.render();
+    for line in [
+        r#"martlet_build_info{version="1.2.3",type="account"} 1"#,
+        r#"martlet_databases_total{device="sda",result="kept",type="account"} 1"#,
+        r#"martlet_peer_syncs_total{result="success",type="account"} 3"#,
+        r#"martlet_peer_syncs_total{result="unfinished",type="account"} 1"#,
+        r#"martlet_peer_syncs_total{result="timeout",type="account"} 0"#,
+        r#"martlet_peer_steps_total{step="diff",type="account"} 4"#,
+        r#"martlet_failures_total{peer="10.0.0.2/sdb",type="account"} 2"#,
+        r#"martlet_failures_total{peer="10.0.0.9/sda",type="account"} 1"#,
+        r#"martlet_removed_total{device="sda",type="account"} 2"#,
+        r#"martlet_quarantined_total{device="sda",type="account"} 1"#,
+        r#"martlet_walk_faults_total{device="sda",type="account"} 1"#,
+        r#"martlet_rows_sent_total{type="account"} 40"#,
+        r#"martlet_bytes_sent_total{type="account"} 4000"#,
+        r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
+        r#"martlet_pass_databases{type="account"} 3"#,
+        r#"martlet_passes_completed_total{type="account"} 0"#,
+        r#"martlet_queue_blocked_seconds{queue="tasks",type="account"} 1.5"#,
+        r#"martlet_rpc_requests_total{op="sync",status="200",type="account"} 1"#,
+        r#"martlet_rpc_in_flight{type="account"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    drop(guard);
+    metrics.pass_completed(&PassStats { rows_behind: [].into(), ..stats }, 160.5);
+    let text = metrics.render();
+    for line in [
+        r#"martlet_rpc_in_flight{type="account"} 0"#,
+        r#"martlet_passes_completed_total{type="account"} 1"#,
+        r#"martlet_last_pass_duration_seconds{type="account"} 60.5"#,
+        r#"martlet_last_pass_timestamp_seconds{type="account"} 160.5"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
+}

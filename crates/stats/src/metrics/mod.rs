@@ -1,0 +1,120 @@
+mod families;
+#[cfg(test)]
+mod lint;
+mod pass;
+mod rpc;
+
+use std::time::Duration;
+
+use prometheus::{GaugeVec, IntGaugeVec, Registry, TextEncoder};
+use swift_types::ServerType;
+
+use crate::{Outcome, PassStats};
+use families::Families;
+use pass::PassMetrics;
+pub use rpc::RpcInFlight;
+use rpc::RpcMetrics;
+
+/// A bounded channel of the pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Databases from the walker to the workers.
+    Tasks,
+    /// Outcomes from the workers to the aggregator.
+    Outcomes,
+}
+
+impl Queue {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Outcomes => "outcomes",
+        }
+    }
+}
+
+/// Everything a daemon tells Prometheus. Lives as long as the process, across passes; shared by all threads.
+///
+/// All names begin with `martlet_` and all series carry `type="account"` or `type="container"`. Labels are
+/// bounded by the ring and by closed sets: never a partition, a hash or a container's name. Nothing here
+/// blocks beyond a short lock.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pass: PassMetrics,
+    rpc: RpcMetrics,
+    queue_depth: IntGaugeVec,
+    queue_capacity: IntGaugeVec,
+    queue_blocked: GaugeVec,
+}
+
+impl Metrics {
+    /// All metrics, at zero. `version` is the program's, for `martlet_build_info`.
+    pub fn new(server_type: ServerType, version: &str) -> Self {
+        let families = Families::new(server_type);
+        families
+            .int_gauges(
+                "build_info",
+                "Always 1; the version of the running program is a label.",
+                &["version"],
+            )
+            .with_label_values(&[version])
+            .set(1);
+        Self {
+            pass: PassMetrics::new(&families),
+            rpc: RpcMetrics::new(&families),
+            queue_depth: families.int_gauges("queue_depth", "Items waiting in a channel.", &["queue"]),
+            queue_capacity: families.int_gauges("queue_capacity", "Items a channel can hold.", &["queue"]),
+            queue_blocked: families.gauges(
+                "queue_blocked_seconds",
+                "Time that senders spent waiting for a place in a full channel, in the current pass.",
+                &["queue"],
+            ),
+            registry: families.into_registry(),
+        }
+    }
+
+    /// The text exposition, format 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
+            tracing::error!("the metrics cannot be written as text: {error}");
+            String::new()
+        })
+    }
+
+    /// Tells the state of a channel: items waiting, items it can hold, and how long its senders were blocked
+    /// in this pass.
+    pub fn observe_queue(&self, queue: Queue, depth: usize, capacity: usize, blocked: Duration) {
+        let label = &[queue.label()];
+        let count = |items: usize| i64::try_from(items).unwrap_or(i64::MAX);
+        self.queue_depth.with_label_values(label).set(count(depth));
+        self.queue_capacity.with_label_values(label).set(count(capacity));
+        self.queue_blocked.with_label_values(label).set(blocked.as_secs_f64());
+    }
+
+    /// A pass begins. [`crate::Aggregator::run`] calls it.
+    pub fn pass_started(&self) {
+        self.pass.started();
+    }
+
+    /// One more outcome; `stats` are the pass's with this outcome in them. The aggregator calls it.
+    pub(crate) fn add(&self, outcome: &Outcome, stats: &PassStats) {
+        self.pass.add(outcome, stats);
+    }
+
+    /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
+    pub fn pass_completed(&self, stats: &PassStats, now: f64) {
+        self.pass.completed(stats, now);
+    }
+
+    /// A REPLICATE request was answered. `op` comes from a closed set, e.g. `"sync"` or `"unknown"`.
+    pub fn observe_rpc(&self, op: &'static str, status: u16, elapsed: Duration) {
+        self.rpc.observe(op, status, elapsed);
+    }
+
+    /// A REPLICATE request is in hand until the returned guard is dropped.
+    #[must_use = "dropping it ends the request"]
+    pub fn rpc_started(&self) -> RpcInFlight {
+        self.rpc.started()
+    }
+}
