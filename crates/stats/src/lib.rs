@@ -36,7 +36,8 @@
 //! [`PassStats`] is the pure fold with stock's way of counting, [`Aggregator`] runs it on the thread it is
 //! called on and keeps [`Metrics`] live beside it. At the end of a pass [`report`] logs stock's lines and
 //! [`dump_recon_cache`] writes [`PassStats::recon_entries`] where `swift-recon` looks for them. Skipped
-//! devices and walk faults are only counted here; who saw them logs them. Times of day are Unix seconds as floats, as in stock ([`unix_seconds`]).
+//! devices and walk faults are only counted here; who saw them logs them. Times of day are Unix seconds as
+//! floats, as in stock ([`unix_seconds`]).
 
 mod aggregator;
 mod metrics;
