@@ -1,1 +1,49 @@
-//! To be written.
+//! Clusters of real processes on loopback, ours and stock, and what their databases say afterwards.
+//!
+//! A [`Cluster`] is four nodes on addresses of their own (127.x.y.1 to 127.x.y.4) with Swift's usual
+//! ports, a `devices` root each, rings by stock's builder, one rsync daemon and one log socket. Servers and
+//! passes of the replicators are started by node, and each may be stock's or ours ([`Daemon`]).
+//!
+//! A [`Suite`] is a set of cases whose starting bytes stock's brokers build, and the passes to run on them.
+//! [`Suite::oracle`] runs it with stock on both sides, once per process; [`Suite::run`] runs it from the
+//! same bytes with any [`Pairing`]; [`compare`] names every case in which two outcomes differ.
+//!
+//! ```no_run
+//! use martlet_testkit::{Aspect, Daemon, Pairing, ServerType, Suite, compare};
+//!
+//! let suite = Suite::Main;
+//! let oracle = suite.oracle(ServerType::Container)?;
+//! let pairing = Pairing { senders: Daemon::Martlet, servers: Daemon::Stock };
+//! let outcome = suite.run(ServerType::Container, pairing)?;
+//! let differences = compare(&oracle.outcome, &outcome, &[Aspect::Content]);
+//! assert!(differences.is_empty(), "{}", differences.join("\n"));
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
+//! Stock's Python is `$MARTLET_STOCK_PYTHON`, else the one `cargo xtask test` puts in the user's cache. Without it
+//! tests fail; they never pass by doing nothing. Our daemons are looked for in `$MARTLET_BIN_DIR`, else
+//! beside the running test in cargo's target folder.
+
+mod cluster;
+mod conf;
+mod course;
+mod loopback;
+mod outcome;
+mod process;
+mod start;
+mod stock;
+mod suite;
+mod syslog;
+mod tree;
+
+pub use cluster::{Cluster, Daemon, Shape};
+pub use conf::Tuning;
+pub use course::missed;
+pub use loopback::LoopbackBlock;
+pub use outcome::{Aspect, Outcome, compare};
+pub use process::ProcessGroup;
+pub use stock::{Stock, stock_python};
+pub use suite::{Oracle, Pairing, Suite};
+pub use swift_types::ServerType;
+pub use syslog::LogSink;
+pub use tree::Tree;

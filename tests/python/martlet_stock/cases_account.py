@@ -1,0 +1,54 @@
+"""Cases only accounts have: rows whose fields merge one by one, policies, status DELETED."""
+from martlet_stock.bench import RECENT
+from martlet_stock.case import Cases
+
+CASES = Cases()
+ONLY = {'types': ('account',)}
+case = CASES.case
+
+
+@case('fields', ('diff',), settles='free', **ONLY)
+def fields(w):
+    """put and delete times: the newest of each; counts: the last to come; deleted: derived."""
+    a, b, c = w.triplet([w.row('c', RECENT), w.row('d', RECENT), w.row('e', RECENT)])
+    w.merge(a, [w.row('c', RECENT + 5, 50), w.row('d', RECENT, 0, delete_timestamp=w.ts(RECENT + 9))])
+    w.merge(b, [w.row('c', RECENT + 3, 30, delete_timestamp=w.ts(RECENT + 20)),
+                w.row('d', RECENT + 8, 80)])
+    w.merge(c, [w.tombstone('c', RECENT + 6), w.tombstone('e', RECENT + 5)])
+
+
+@case('null-fields', ('diff',), settles='free', **ONLY)
+def null_fields(w):
+    """Null counts in an incoming row keep what the receiver has."""
+    a, b, _ = w.triplet([w.row('c', RECENT, 20)])
+    w.merge(b, [dict(w.row('only-b', RECENT, 8))])
+    w.merge(a, [dict(w.row('c', RECENT + 5), object_count=None, bytes_used=None)])
+
+
+@case('policies', ('diff', 'complete_rsync'), **ONLY)
+def policies(w):
+    """Rows carry the policy of their container, whatever this cluster's swift.conf lists."""
+    w.create(w.a, [w.row('c%d' % n, RECENT, 4 * n, storage_policy_index=n % 3) for n in range(7)])
+    w.create(w.b, [w.row('b%d' % n, RECENT, 4 * n, storage_policy_index=n % 2) for n in range(4)])
+
+
+@case('policy-change', ('diff',), settles='free', **ONLY)
+def policy_change(w):
+    a, b, _ = w.triplet([w.row('c', RECENT, 20)])
+    w.merge(a, [w.row('c', RECENT + 5, 22, storage_policy_index=1)])
+    w.merge(b, [w.row('c', RECENT + 3, 21, storage_policy_index=2)])
+
+
+@case('status-deleted', ('no change',), settles='free', **ONLY)
+def status_deleted(w):
+    """The status column itself is not replicated, the delete timestamp is."""
+    a, _, _ = w.triplet([w.row('c', RECENT)])
+    a.delete_db(w.ts(RECENT + 5))
+
+
+@case('null-timestamp', ('diff',), settles='free', **ONLY)
+def null_timestamp(w):
+    """A row without a delete timestamp: whoever has it answers 500 to every merge of that name."""
+    a, b, _ = w.triplet([w.row('c', RECENT, 20)])
+    w.pend(a, [dict(w.row('null', RECENT), delete_timestamp=None)])
+    w.merge(b, w.rows(2, 'b'))

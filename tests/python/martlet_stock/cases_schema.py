@@ -1,0 +1,98 @@
+"""Cases about databases of earlier releases, as senders, receivers and both."""
+from martlet_stock import schemas
+from martlet_stock.bench import CREATED, RECENT
+from martlet_stock.case import Cases
+
+CASES = Cases()
+case = CASES.case
+
+SHARD_COLUMNS = {'before-tombstones': ('tombstones',), 'before-reported': ('tombstones', 'reported')}
+
+
+def old_generation(name, server_type):
+    options = {'types': (server_type,), 'settles': 'free'}
+
+    @case('%s-sends' % name, ('diff',), **options)
+    def sends(w):
+        a = schemas.create(w, w.a, name, w.rows(6, 'old'), CREATED)
+        b = w.create(w.b, w.rows(2, 'b'))
+        w.link(b, a, 1)
+        w.create(w.c, w.rows(2, 'c')).update_metadata({'X-Meta': ('m', w.ts(RECENT))})
+
+    @case('%s-receives' % name, ('diff',), **options)
+    def receives(w):
+        a = w.create(w.a, w.rows(6))
+        a.update_metadata({'X-Meta': ('m', w.ts(RECENT))})
+        w.create(w.b, w.rows(6) + w.rows(1, 'b'))
+        schemas.create(w, w.c, name, w.rows(3, 'old') + w.rows(2), CREATED)
+
+    @case('%s-whole-file' % name, ('complete_rsync',), **options)
+    def whole_file(w):
+        schemas.create(w, w.a, name, w.rows(4, 'old') + [w.tombstone('gone')], CREATED)
+
+    @case('%s-remote-merge-sends' % name, ('rsync_then_merge',), **options)
+    def remote_merge_sends(w):
+        schemas.create(w, w.a, name, w.rows(30, 'old'), CREATED)
+        w.create(w.b, w.rows(2, 'b')).update_metadata({'X-Meta': ('m', w.ts(RECENT))})
+        w.create(w.c, w.rows(2, 'c'))
+
+    @case('%s-remote-merge-receives' % name, ('rsync_then_merge',), **options)
+    def remote_merge_receives(w):
+        w.create(w.a, w.rows(30))
+        w.create(w.b, w.rows(30))
+        schemas.create(w, w.c, name, w.rows(2, 'old'), CREATED)
+
+    @case('%s-everywhere' % name, (), **options)
+    def everywhere(w):
+        for n, device in enumerate(w.primaries):
+            schemas.create(w, device, name, w.rows(3) + w.rows(2, 'of%d' % n), CREATED)
+
+    @case('%s-pending' % name, (), **options)
+    def pending(w):
+        w.create(w.b, w.rows(3))
+        w.pend(schemas.create(w, w.a, name, w.rows(3), CREATED), w.rows(2, 'p'))
+
+    @case('%s-deleted' % name, (), **options)
+    def deleted(w):
+        for device in w.primaries[:2]:
+            broker = schemas.create(w, device, name, [w.tombstone('x')], CREATED)
+            w.stat(broker, delete_timestamp=w.ts(RECENT))
+
+
+for each_type, each_generations in (('container', schemas.CONTAINER_GENERATIONS),
+                                    ('account', schemas.ACCOUNT_GENERATIONS)):
+    for each_name in each_generations:
+        old_generation(each_name, each_type)
+
+
+def older_shard_table(w, broker, missing):
+    """Take columns, or the whole table, of the shard ranges away."""
+    if missing is None:
+        w.sql(broker, 'DROP TABLE shard_range')
+        return
+    w.sql(broker, 'DROP TRIGGER shard_range_update')
+    for column in missing:
+        w.sql(broker, 'ALTER TABLE shard_range DROP COLUMN %s' % column)
+    w.sql(broker, 'CREATE TRIGGER shard_range_update BEFORE UPDATE ON shard_range BEGIN '
+                  "SELECT RAISE(FAIL, 'UPDATE not allowed; DELETE and INSERT'); END")
+
+
+def shard_generation(name, missing):
+    from martlet_stock.cases_container import own, shard
+    from swift.common.utils import ShardRange
+
+    @case('shards-%s' % name, (), types=('container',), settles='free')
+    def build(w):
+        """a has ranges in the old table, b in the new one, c has the old table and none."""
+        a, b, c = w.triplet(w.rows(3))
+        if missing is not None:
+            a.merge_shard_ranges([shard(w, 's1', '', 'm', RECENT, ShardRange.FOUND)])
+        b.merge_shard_ranges([own(w, RECENT, ShardRange.ACTIVE), shard(w, 's2', 'm', '', RECENT, ShardRange.FOUND)])
+        for broker in (a, c):
+            older_shard_table(w, broker, missing)
+        w.merge(a, w.rows(2, 'new'))
+
+
+shard_generation('before-table', None)
+for each_name, each_missing in SHARD_COLUMNS.items():
+    shard_generation(each_name, each_missing)

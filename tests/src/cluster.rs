@@ -1,0 +1,282 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Map, Value, json};
+use swift_types::ServerType;
+use tempfile::TempDir;
+
+use crate::conf::Tuning;
+use crate::loopback::LoopbackBlock;
+use crate::process::{ProcessGroup, wait_listening};
+use crate::start::{
+    NODES, PATIENCE, STUB, cluster_dir, conf_path, device_names, devices_root, node_ip, recon_dir,
+    rings_request, start_rsync, write_files,
+};
+use crate::stock::Stock;
+use crate::syslog::LogSink;
+
+/// Whose program plays a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Daemon {
+    /// Upstream Swift, in Python.
+    Stock,
+    /// Ours.
+    Martlet,
+}
+
+/// What a cluster consists of.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Devices of each node: node 2's are `d2a`, `d2b`, …
+    pub devices_per_node: u8,
+    /// Settings of every replicator.
+    pub tuning: Tuning,
+}
+
+enum Server {
+    Stock(u64),
+    Martlet(ProcessGroup),
+}
+
+/// Four nodes on loopback. Everything it started ends when it is dropped, and its folder goes.
+pub struct Cluster {
+    // Fields drop in this order: processes first, then what they use.
+    servers: BTreeMap<(usize, ServerName), Server>,
+    rsync: ProcessGroup,
+    stock: Stock,
+    log: LogSink,
+    layout: Value,
+    shape: Shape,
+    block: LoopbackBlock,
+    dir: TempDir,
+}
+
+type ServerName = &'static str;
+
+impl Cluster {
+    /// Makes folders, configuration, rings and the rsync daemon. No server runs yet.
+    ///
+    /// # Errors
+    /// When stock's Python or rsync is missing, or something cannot be started.
+    pub fn start(shape: Shape) -> Result<Self> {
+        let block = LoopbackBlock::take()?;
+        let dir = cluster_dir()?;
+        let log = LogSink::bind(&dir.path().join("log"))?;
+        write_files(dir.path(), &block, &shape)?;
+        let stock = Stock::start(&dir.path().join("etc"), &dir.path().join("stock.stderr"))?;
+        let rsync = start_rsync(dir.path(), &block)?;
+        stock.watch(rsync.id())?;
+        let layout = stock.call(&rings_request(dir.path(), &block, &shape))?;
+        Ok(Self { servers: BTreeMap::new(), rsync, stock, log, layout, shape, block, dir })
+    }
+
+    /// Node numbers, in the order passes go.
+    pub fn nodes() -> std::ops::RangeInclusive<usize> {
+        NODES
+    }
+
+    /// The session with stock's Python.
+    pub fn stock(&self) -> &Stock {
+        &self.stock
+    }
+
+    /// What was logged so far by every process of the cluster.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log.lines()
+    }
+
+    /// Of every partition the devices, primaries and handoffs: equal for clusters of one shape.
+    pub fn layout(&self) -> &Value {
+        &self.layout
+    }
+
+    /// The folder of configuration files and rings.
+    pub fn swift_dir(&self) -> PathBuf {
+        self.dir.path().join("etc")
+    }
+
+    /// A node's configuration file for the servers and the daemons of `server_type`.
+    pub fn conf(&self, node: usize, server_type: ServerType) -> PathBuf {
+        conf_path(self.dir.path(), node, server_type)
+    }
+
+    /// The folder that holds the `devices` root of every node, at `nN/devices`.
+    pub fn disks(&self) -> PathBuf {
+        self.dir.path().join("disks")
+    }
+
+    /// device → the `devices` root it lies in, as JSON for stock.py.
+    pub fn roots(&self) -> Value {
+        let mut roots = Map::new();
+        for node in Self::nodes() {
+            for device in device_names(node, &self.shape) {
+                roots.insert(device, json!(devices_root(self.dir.path(), node)));
+            }
+        }
+        Value::Object(roots)
+    }
+
+    /// A node's address.
+    pub fn address(&self, node: usize) -> Ipv4Addr {
+        node_ip(&self.block, node)
+    }
+
+    /// Starts a node's server and returns when it listens.
+    ///
+    /// # Errors
+    /// When it does not come up, or one runs there already.
+    pub fn serve(&mut self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<()> {
+        let key = (node, server_type.name());
+        ensure!(!self.servers.contains_key(&key), "a {server_type} server runs on node {node} already");
+        let address = SocketAddr::from((self.address(node), server_type.default_port()));
+        let conf = self.conf(node, server_type);
+        let server = match daemon {
+            Daemon::Stock => {
+                let request = json!({"op": "serve", "type": server_type.name(), "conf": conf});
+                let pid = self.stock.call(&request)?.as_u64().context("stock.py serve replies with a pid")?;
+                wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
+                Server::Stock(pid)
+            }
+            Daemon::Martlet => {
+                let mut command = martlet(server_type)?;
+                command.arg(conf).arg("serve").stdin(Stdio::null());
+                command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
+                let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
+                self.stock.watch(group.id())?;
+                group.wait_listening(address, PATIENCE)?;
+                Server::Martlet(group)
+            }
+        };
+        self.servers.insert(key, server);
+        Ok(())
+    }
+
+    fn stock_server_alive(&self, pid: u64) -> Result<()> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        ensure!(
+            !stat.is_empty() && !stat.contains(") Z "),
+            "stock's server ended at once:\n{}",
+            self.stderr()
+        );
+        Ok(())
+    }
+
+    /// Kills a node's server, as a power cut would.
+    ///
+    /// # Errors
+    /// When none runs there.
+    pub fn stop_server(&mut self, node: usize, server_type: ServerType) -> Result<()> {
+        match self.servers.remove(&(node, server_type.name())) {
+            Some(Server::Stock(pid)) => self.stock.call(&json!({"op": "stop", "pid": pid})).map(drop),
+            Some(Server::Martlet(group)) => self.stock.forget(group.id()),
+            None => bail!("no {server_type} server runs on node {node}"),
+        }
+    }
+
+    /// One pass of a node's replicator, to its end. Returns the `replication_stats` it left in recon.
+    ///
+    /// # Errors
+    /// When the daemon exits with another status than 0 or leaves no statistics.
+    pub fn pass(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<Value> {
+        let conf = self.conf(node, server_type);
+        let recon = recon_dir(self.dir.path(), node).join(format!("{server_type}.recon"));
+        if recon.exists() {
+            fs::remove_file(&recon)?;
+        }
+        match daemon {
+            Daemon::Stock => {
+                let request = json!({"op": "replicate", "type": server_type.name(), "conf": conf});
+                let reply = self.stock.call(&request)?;
+                ensure!(
+                    reply["status"] == 0,
+                    "stock's pass on node {node} ended with {reply}:\n{}",
+                    self.stderr()
+                );
+            }
+            Daemon::Martlet => self.martlet_pass(server_type, &conf)?,
+        }
+        let text = fs::read_to_string(&recon).with_context(|| {
+            format!("the pass of node {node} left no {}:\n{}", recon.display(), self.stderr())
+        })?;
+        Ok(serde_json::from_str::<Value>(&text)?["replication_stats"].take())
+    }
+
+    fn martlet_pass(&self, server_type: ServerType, conf: &Path) -> Result<()> {
+        let mut command = martlet(server_type)?;
+        command.arg(conf).arg("once").stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
+        let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
+        let id = group.id();
+        self.stock.watch(id)?;
+        let status = group.wait(PATIENCE)?;
+        self.stock.forget(id)?;
+        ensure!(status.success(), "our {server_type} replicator ended with {status}:\n{}", self.stderr());
+        Ok(())
+    }
+
+    fn append(&self, name: &str) -> Result<File> {
+        Ok(File::options().create(true).append(true).open(self.dir.path().join(name))?)
+    }
+
+    /// What processes wrote to stderr, for messages.
+    pub fn stderr(&self) -> String {
+        ["stock.stderr", "martlet.stderr", "rsync.stderr"]
+            .map(|name| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default())
+            .concat()
+    }
+
+    /// Makes a device look unmounted to every process, at once.
+    ///
+    /// # Errors
+    /// When there is no such device, or it is unmounted already.
+    pub fn unmount(&self, device: &str) -> Result<()> {
+        fs::remove_file(self.stub(device)?).with_context(|| format!("{device} was not mounted"))
+    }
+
+    /// Ends what [`Cluster::unmount`] began.
+    ///
+    /// # Errors
+    /// When there is no such device.
+    pub fn mount(&self, device: &str) -> Result<()> {
+        File::create(self.stub(device)?)?;
+        Ok(())
+    }
+
+    fn stub(&self, device: &str) -> Result<PathBuf> {
+        let node = device.as_bytes().get(1).map_or(0, |digit| usize::from(digit.wrapping_sub(b'0')));
+        ensure!(Self::nodes().contains(&node), "no node has a device {device}");
+        Ok(devices_root(self.dir.path(), node).join(device).join(STUB))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The groups are killed next; stock.py must not kill their numbers a second time later.
+        let _ = self.stock.forget(self.rsync.id());
+        if env::var_os("MARTLET_KEEP_CLUSTERS").is_some() {
+            self.dir.disable_cleanup(true);
+            let _ = fs::write(self.dir.path().join("log.txt"), self.log.lines().join("\n"));
+        }
+    }
+}
+
+fn martlet(server_type: ServerType) -> Result<Command> {
+    let name = format!("{server_type}-replicator");
+    let folder = match env::var_os("MARTLET_BIN_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        // target/debug/deps/interop_stock-… → target/debug
+        None => env::current_exe()?.ancestors().nth(2).context("a test runs in a target folder")?.to_owned(),
+    };
+    let program = folder.join(&name);
+    ensure!(
+        program.is_file(),
+        "{} is missing: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR",
+        program.display()
+    );
+    Ok(Command::new(program))
+}

@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Differences shown of one case before the rest is counted only.
+const SHOWN: usize = 8;
+
+/// What can be compared of two outcomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// What clients and operators see: stat row, metadata, rows, policy stats, shard ranges, integrity, which
+    /// devices hold the database, what was quarantined and what the sync store links to.
+    Content,
+    /// Sync points and the ROWIDs they count in. Equal only where the same calls were made in the same order.
+    Points,
+    /// Tables, columns, triggers and indices, which tell how far an old database was migrated.
+    Schema,
+    /// Files beside the databases, folders without one, and what is left in `tmp`.
+    Leftovers,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The dump of `tests/python/martlet_stock/dump.py` after the last pass.
+    pub dump: Value,
+    /// `replication_stats` of every pass, summed by name.
+    pub counters: BTreeMap<String, u64>,
+    /// Everything the processes logged.
+    pub log: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn count(&mut self, stats: &Value) {
+        for (name, value) in stats.as_object().into_iter().flatten() {
+            if let Some(value) = value.as_u64() {
+                *self.counters.entry(name.clone()).or_default() += value;
+            }
+        }
+    }
+}
+
+/// Every difference of the chosen aspects, a line each, beginning with the case's title.
+///
+/// ```
+/// use martlet_testkit::{Aspect, Outcome, compare};
+/// use serde_json::json;
+///
+/// let outcome = |rows| Outcome {
+///     dump: json!({"cases": {"diff": {"d1a 5/abc/0": {"databases": {"0.db": {"content": {"rows": rows}}}}}}}),
+///     counters: Default::default(),
+///     log: Vec::new(),
+/// };
+/// let differences = compare(&outcome(json!(["a", "b"])), &outcome(json!(["a"])), &[Aspect::Content]);
+/// assert_eq!(differences, ["diff: d1a 5/abc/0 / 0.db / content / rows / 1: wanted \"b\", is absent"]);
+/// ```
+pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (title, case) in cases(&wanted.dump) {
+        let mut differences = Vec::new();
+        let other = found.dump["cases"].get(title).cloned().unwrap_or_default();
+        walk(&mut Vec::new(), Some(&reduce(case, aspects)), Some(&reduce(&other, aspects)), &mut differences);
+        let more = differences.len().saturating_sub(SHOWN);
+        lines.extend(differences.into_iter().take(SHOWN).map(|line| format!("{title}: {line}")));
+        if more > 0 {
+            lines.push(format!("{title}: … and {more} more"));
+        }
+    }
+    let mut aside = Vec::new();
+    let (wanted, found) = (&wanted.dump["aside"], &found.dump["aside"]);
+    walk(
+        &mut Vec::new(),
+        Some(&reduce_aside(wanted, aspects)),
+        Some(&reduce_aside(found, aspects)),
+        &mut aside,
+    );
+    lines.extend(aside.into_iter().map(|line| format!("beside the databases: {line}")));
+    lines
+}
+
+fn cases(dump: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    dump["cases"].as_object().into_iter().flatten()
+}
+
+/// place → database → the chosen parts. Folders without a database only count as leftovers.
+fn reduce(case: &Value, aspects: &[Aspect]) -> Value {
+    let mut places = serde_json::Map::new();
+    for (place, folder) in case.as_object().into_iter().flatten() {
+        let mut kept = serde_json::Map::new();
+        for (name, database) in folder["databases"].as_object().into_iter().flatten() {
+            let mut database = database.clone();
+            if let Some(parts) = database.as_object_mut() {
+                parts.retain(|part, _| match part.as_str() {
+                    "points" => aspects.contains(&Aspect::Points),
+                    "schema" => aspects.contains(&Aspect::Schema),
+                    _ => aspects.contains(&Aspect::Content),
+                });
+            }
+            kept.insert(name.clone(), database);
+        }
+        if aspects.contains(&Aspect::Leftovers) {
+            kept.insert("beside".to_owned(), folder["beside"].clone());
+        }
+        if !kept.is_empty() {
+            places.insert(place.clone(), Value::Object(kept));
+        }
+    }
+    Value::Object(places)
+}
+
+fn reduce_aside(aside: &Value, aspects: &[Aspect]) -> Value {
+    let mut aside = aside.clone();
+    for (_, device) in aside.as_object_mut().into_iter().flatten() {
+        if let Some(parts) = device.as_object_mut() {
+            parts.retain(|part, _| match part.as_str() {
+                "tmp" => aspects.contains(&Aspect::Leftovers),
+                _ => aspects.contains(&Aspect::Content),
+            });
+        }
+    }
+    aside
+}
+
+fn walk(path: &mut Vec<String>, wanted: Option<&Value>, found: Option<&Value>, lines: &mut Vec<String>) {
+    match (wanted, found) {
+        (Some(Value::Object(wanted)), Some(Value::Object(found))) => {
+            let extra = found.keys().filter(|key| !wanted.contains_key(*key));
+            for key in wanted.keys().chain(extra) {
+                step(path, key, wanted.get(key), found.get(key), lines);
+            }
+        }
+        (Some(Value::Array(wanted)), Some(Value::Array(found))) => {
+            for index in 0..wanted.len().max(found.len()) {
+                step(path, &index.to_string(), wanted.get(index), found.get(index), lines);
+            }
+        }
+        (wanted, found) if wanted == found => {}
+        (wanted, found) => {
+            let [wanted, found] = [wanted, found].map(|v| v.map_or("absent".to_owned(), Value::to_string));
+            lines.push(format!("{}: wanted {wanted}, is {found}", path.join(" / ")));
+        }
+    }
+}
+
+fn step(
+    path: &mut Vec<String>,
+    key: &str,
+    wanted: Option<&Value>,
+    found: Option<&Value>,
+    lines: &mut Vec<String>,
+) {
+    path.push(key.to_owned());
+    walk(path, wanted, found, lines);
+    path.pop();
+}

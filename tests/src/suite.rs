@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, anyhow, ensure};
+use serde_json::{Value, json};
+use swift_types::ServerType;
+
+use crate::cluster::{Cluster, Daemon, Shape};
+use crate::conf::Tuning;
+use crate::outcome::Outcome;
+use crate::tree::Tree;
+
+/// Who sends and who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pairing {
+    /// Whose replicators run the passes.
+    pub senders: Daemon,
+    /// Whose servers answer REPLICATE.
+    pub servers: Daemon,
+}
+
+/// A set of cases and the passes that are run on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Everything that needs no failing device: one device per node, four rounds.
+    Main,
+    /// Two devices per node; `d2a` is unmounted for the first two rounds, node 3 is down for the first.
+    Faults,
+}
+
+/// What stock made of a suite, and what every contestant starts from.
+#[derive(Debug)]
+pub struct Oracle {
+    start: Tree,
+    /// Unix time in seconds that all times in the starting bytes are counted from.
+    base: f64,
+    ids: Value,
+    layout: Value,
+    /// The cases, as `tests/python/martlet_stock/build.py` lists them.
+    pub manifest: Value,
+    /// How stock to stock ended.
+    pub outcome: Outcome,
+}
+
+const STOCK_ONLY: Pairing = Pairing { senders: Daemon::Stock, servers: Daemon::Stock };
+const UNMOUNTED: &str = "d2a";
+const DEAD_NODE: usize = 3;
+const DEAD: &str = "d3a";
+
+impl Suite {
+    /// The name in build.py.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Faults => "faults",
+        }
+    }
+
+    fn shape(self) -> Shape {
+        let devices_per_node = match self {
+            Self::Main => 1,
+            Self::Faults => 2,
+        };
+        Shape { devices_per_node, tuning: Tuning::default() }
+    }
+
+    const fn rounds(self) -> usize {
+        match self {
+            Self::Main => 4,
+            Self::Faults => 5,
+        }
+    }
+
+    /// Builds the suite and runs it with stock on both sides, the first time it is asked in a process.
+    ///
+    /// # Errors
+    /// When the cluster cannot run. The same error is given each time.
+    pub fn oracle(self, server_type: ServerType) -> Result<&'static Oracle> {
+        static ORACLES: [OnceLock<Result<Oracle>>; 4] = [const { OnceLock::new() }; 4];
+        let slot = 2 * usize::from(self == Self::Faults) + usize::from(server_type == ServerType::Account);
+        let oracle = ORACLES[slot].get_or_init(|| self.make_oracle(server_type));
+        oracle.as_ref().map_err(|error| anyhow!("{self} {server_type}, stock to stock: {error:#}"))
+    }
+
+    fn make_oracle(self, server_type: ServerType) -> Result<Oracle> {
+        let mut cluster = Cluster::start(self.shape())?;
+        let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
+        let faulty = match self {
+            Self::Main => Value::Null,
+            Self::Faults => json!({"unmounted": UNMOUNTED, "dead": DEAD}),
+        };
+        let manifest = cluster.stock().call(&json!({
+            "op": "build", "suite": self.name(), "type": server_type.name(), "roots": cluster.roots(),
+            "swift_dir": cluster.swift_dir(), "base": base, "faulty": faulty,
+        }))?;
+        let mut oracle = Oracle {
+            start: Tree::read(&cluster.disks())?,
+            base,
+            ids: Value::Null,
+            layout: cluster.layout().clone(),
+            manifest,
+            outcome: Outcome { dump: Value::Null, counters: BTreeMap::new(), log: Vec::new() },
+        };
+        oracle.ids = oracle.dump(&cluster, server_type)?["ids"].take();
+        oracle.outcome = self.run_on(&mut cluster, server_type, STOCK_ONLY, &oracle)?;
+        Ok(oracle)
+    }
+
+    /// Runs the suite from the oracle's starting bytes.
+    ///
+    /// # Errors
+    /// When the cluster cannot run or a daemon fails as a process.
+    pub fn run(self, server_type: ServerType, pairing: Pairing) -> Result<Outcome> {
+        let oracle = self.oracle(server_type)?;
+        let mut cluster = Cluster::start(self.shape())?;
+        ensure!(*cluster.layout() == oracle.layout, "rings of one shape must place partitions alike");
+        std::fs::remove_dir_all(cluster.disks())?;
+        std::fs::create_dir(cluster.disks())?;
+        oracle.start.write(&cluster.disks())?;
+        self.run_on(&mut cluster, server_type, pairing, oracle)
+    }
+
+    fn run_on(
+        self,
+        cluster: &mut Cluster,
+        server_type: ServerType,
+        pairing: Pairing,
+        oracle: &Oracle,
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome { dump: Value::Null, counters: BTreeMap::new(), log: Vec::new() };
+        for node in Cluster::nodes() {
+            cluster.serve(node, server_type, pairing.servers)?;
+        }
+        for round in 0..self.rounds() {
+            let down = self.prepare_round(round, cluster, server_type, pairing)?;
+            for node in Cluster::nodes().filter(|node| Some(*node) != down) {
+                outcome.count(&cluster.pass(node, server_type, pairing.senders)?);
+            }
+        }
+        outcome.dump = oracle.dump(cluster, server_type)?;
+        outcome.log = cluster.log_lines();
+        Ok(outcome)
+    }
+
+    /// Breaks and mends what the round asks for; returns the node that is down.
+    fn prepare_round(
+        self,
+        round: usize,
+        cluster: &mut Cluster,
+        server_type: ServerType,
+        pairing: Pairing,
+    ) -> Result<Option<usize>> {
+        match (self, round) {
+            (Self::Faults, 0) => {
+                cluster.unmount(UNMOUNTED)?;
+                cluster.stop_server(DEAD_NODE, server_type)?;
+                return Ok(Some(DEAD_NODE));
+            }
+            (Self::Faults, 1) => cluster.serve(DEAD_NODE, server_type, pairing.servers)?,
+            (Self::Faults, 2) => cluster.mount(UNMOUNTED)?,
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Oracle {
+    fn dump(&self, cluster: &Cluster, server_type: ServerType) -> Result<Value> {
+        cluster.stock().call(&json!({
+            "op": "dump", "type": server_type.name(), "roots": cluster.roots(), "base": self.base,
+            "manifest": self.manifest, "ids": self.ids,
+        }))
+    }
+}
