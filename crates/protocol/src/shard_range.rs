@@ -62,6 +62,14 @@ impl ShardState {
 }
 
 impl ShardRange {
+    /// Reads the body of a 2xx answer to `get_shard_ranges`.
+    ///
+    /// # Errors
+    /// The JSON error, for the log.
+    pub fn parse_list(body: &[u8]) -> serde_json::Result<Vec<Self>> {
+        serde_json::from_slice(body)
+    }
+
     /// Folds into `self` what takes precedence in `existing`; true if `self` still has anything newer.
     ///
     /// Answers to stock's `merge_shards`.

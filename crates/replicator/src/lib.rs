@@ -1,1 +1,31 @@
-//! To be written.
+//! How the parts meet: the pass, one database's course, serving, signals, the command line.
+//!
+//! ```text
+//! walker ──bounded channel of DbTask──▶ worker pool ──channel of Outcome──▶ stats
+//! ```
+//!
+//! A daemon is two lines; everything else is settings.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     martlet_replicator::main_for(swift_types::ServerType::Container)
+//! }
+//! ```
+
+mod command_line;
+mod course;
+mod daemon;
+mod local_ips;
+mod logging;
+mod node;
+mod outcomes;
+mod pass;
+mod roster;
+mod serving;
+mod stop;
+mod subject;
+mod to_peer;
+
+pub use command_line::main_for;

@@ -94,7 +94,7 @@ pub async fn serve(
         .then(|service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
             service.observed(&method, path.as_str(), &headers, body).await.into_response()
         });
-    warp::serve(route).incoming(listener).graceful(async move { stop.cancelled().await }).run().await;
+    warp::serve(route).incoming(listener).graceful(stop.cancelled_owned()).run().await;
 }
 
 impl Service {

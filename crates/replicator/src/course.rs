@@ -1,0 +1,250 @@
+//! One database's course: reclaimed, brought to its peers, removed if it should not be here.
+
+use std::{sync::Arc, time::Instant};
+
+use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, Removal, quarantine};
+use protocol::{PolicyArgs, ReplicationInfo, Request, SyncArgs};
+use ring::RingData;
+use stats::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, unix_seconds};
+use swift_types::ServerType;
+use tracing::{debug, error};
+use walker::DbTask;
+
+use crate::{
+    node::Node,
+    roster::Roster,
+    subject::Subject,
+    to_peer::{Local, ToPeer},
+};
+
+/// The account whose containers queue misplaced objects for the reconciler.
+const RECONCILER_ACCOUNT: &str = ".misplaced_objects";
+
+/// Runs the course of one database. Blocks for as long as disks and peers take.
+///
+/// Answers to stock's `_replicate_object`.
+pub(crate) fn replicate(node: &Node, task: &DbTask) -> DbOutcome {
+    let started = Instant::now();
+    debug!("Replicating db {}", task.db_file.display());
+    let (result, peers) =
+        Running::begin(node, task).map_or_else(|result| (result, Vec::new()), Running::finish);
+    DbOutcome { device: task.device.name.to_string(), elapsed: started.elapsed(), peers, result }
+}
+
+/// A database that could be opened and read.
+struct Running<'a> {
+    node: &'a Node,
+    task: &'a DbTask,
+    ring: Arc<RingData>,
+    broker: Broker,
+    info: ReplicationInfo,
+    ages: ReclaimAges,
+    subject: Subject,
+}
+
+impl<'a> Running<'a> {
+    /// Opens, reclaims and reads; the error says what became of a database that could not be.
+    fn begin(node: &'a Node, task: &'a DbTask) -> Result<Self, DbResult> {
+        let ring = node.ring();
+        let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
+        let unread = |error| unreadable(node.server_type(), &ring, task, error);
+        let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
+        let read = Broker::open(location).and_then(|mut broker| {
+            broker.reclaim(ages)?;
+            let info = broker.replication_info()?;
+            Ok((broker, info))
+        });
+        let (broker, info) = read.map_err(unread)?;
+        let subject = Subject::new(info.path(), &task.db_file);
+        Ok(Self { node, task, ring, broker, info, ages, subject })
+    }
+
+    fn finish(mut self) -> (DbResult, Vec<PeerOutcome>) {
+        let digest = self.node.hash_path().of(&self.info.account, self.info.container_name());
+        if digest != self.task.digest {
+            error!(
+                "ERROR the hash of this path is {digest}, which is not its directory: left alone; check \
+                 swift_hash_path_prefix and swift_hash_path_suffix in {}{}",
+                self.node.conf.swift_conf_path().display(),
+                self.subject
+            );
+            return (
+                DbResult::Unreadable { primaries: primaries(&self.ring, self.task.partition) },
+                Vec::new(),
+            );
+        }
+        match self.broker.is_reclaimable(&self.info, self.ages) {
+            Ok(true) => return (self.reclaim_whole(), Vec::new()),
+            Ok(false) => {}
+            Err(error) => {
+                error!("ERROR reading db: {error}{}", self.subject);
+                return (
+                    DbResult::Unreadable { primaries: primaries(&self.ring, self.task.partition) },
+                    Vec::new(),
+                );
+            }
+        }
+        let partition = self.ring.partition(&digest);
+        let misplaced = partition != self.task.partition;
+        if misplaced {
+            error!(
+                "Found db that should be on partition {partition}; will replicate out and remove{}",
+                self.subject
+            );
+        }
+        let mut roster = Roster::new(Arc::clone(&self.ring), partition, self.task.device.id);
+        let peers = self.ask_peers(&mut roster, partition);
+        self.after_replication();
+        let result = if misplaced || !roster.is_primary() { self.remove(&peers) } else { DbResult::Kept };
+        (result, peers)
+    }
+
+    /// Deleted and empty for long enough; gone unless the account has not heard of its end.
+    fn reclaim_whole(self) -> DbResult {
+        if !self.info.report_up_to_date() {
+            return DbResult::Kept;
+        }
+        match self.broker.remove_if_unchanged(&self.info) {
+            Ok(Removal::Removed) => DbResult::Reclaimed,
+            Ok(Removal::NewRows(_) | Removal::FewerRows(_)) => DbResult::Kept,
+            Err(error) => {
+                error!("ERROR while trying to clean up: {error}{}", self.subject);
+                DbResult::NotRemoved
+            }
+        }
+    }
+
+    fn ask_peers(&mut self, roster: &mut Roster, partition: u64) -> Vec<PeerOutcome> {
+        let sync = Request::Sync(sync_args(&self.info, self.node.swift.policies.len()));
+        let mut outcomes = Vec::new();
+        while let Some(device) = roster.next() {
+            let local =
+                Local { broker: &mut self.broker, info: &self.info, sync: &sync, subject: &self.subject };
+            let region = roster.region_of(&device);
+            let outcome = ToPeer::new(self.node, local, &device, partition, self.task.digest, region).run();
+            if outcome.result == Err(PeerFailure::NotMounted) && !roster.add_handoff() {
+                error!(
+                    "ERROR There are not enough handoff nodes to reach replica count for partition \
+                     {partition}{}",
+                    self.subject
+                );
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// A container of one policy has no misplaced rows, so the reconciler's point follows its rows.
+    ///
+    /// Stock: the single-policy part of `ContainerReplicator._post_replicate_hook`.
+    fn after_replication(&mut self) {
+        if self.node.server_type() == ServerType::Account || self.info.account == RECONCILER_ACCOUNT {
+            return;
+        }
+        if let Err(error) = self.follow_reconciler_point() {
+            error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);
+        }
+    }
+
+    fn follow_reconciler_point(&mut self) -> Result<(), BrokerError> {
+        if self.broker.has_multiple_policies()? || self.broker.reconciler_sync()? == self.info.max_row {
+            return Ok(());
+        }
+        self.broker.set_reconciler_sync(self.info.max_row)
+    }
+
+    /// Stock: `cleanup_post_replicate`.
+    fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
+        if self.node.server_type() == ServerType::Container {
+            match self.broker.sharding_required() {
+                Ok(false) => {}
+                Ok(true) => {
+                    debug!("Not deleting db (requires sharding){}", self.subject);
+                    return DbResult::Kept;
+                }
+                Err(error) => {
+                    error!("ERROR while trying to clean up: {error}{}", self.subject);
+                    return DbResult::NotRemoved;
+                }
+            }
+        }
+        let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
+        let enough = match self.node.handoff_delete() {
+            Some(wanted) => successes >= wanted,
+            None => !peers.is_empty() && successes == peers.len(),
+        };
+        if !enough {
+            debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
+            return DbResult::Kept;
+        }
+        match self.broker.remove_if_unchanged(&self.info) {
+            Ok(Removal::Removed) => DbResult::Removed,
+            Ok(Removal::NewRows(rows)) => {
+                debug!("Not deleting db ({rows} new rows){}", self.subject);
+                DbResult::Kept
+            }
+            Ok(Removal::FewerRows(delta)) => {
+                error!("Not deleting db (negative max_row_delta: {delta}){}", self.subject);
+                DbResult::Kept
+            }
+            Err(error) => {
+                error!("ERROR while trying to clean up: {error}{}", self.subject);
+                DbResult::NotRemoved
+            }
+        }
+    }
+}
+
+/// What is said to every peer first. Stock: `_gather_sync_args`.
+fn sync_args(info: &ReplicationInfo, policies: usize) -> SyncArgs {
+    let policy = info.container().filter(|_| policies > 1).map(|container| PolicyArgs {
+        status_changed_at: info.status_changed_at.clone(),
+        count: info.count,
+        storage_policy_index: container.storage_policy_index,
+    });
+    SyncArgs {
+        max_row: info.max_row,
+        hash: info.hash.clone(),
+        id: info.id.clone(),
+        created_at: info.created_at.clone(),
+        put_timestamp: info.put_timestamp.clone(),
+        delete_timestamp: info.delete_timestamp.clone(),
+        metadata: info.metadata.clone(),
+        policy,
+    }
+}
+
+/// Logs why a database could not be read, and quarantines one that lacks a table.
+fn unreadable(server_type: ServerType, ring: &RingData, task: &DbTask, error: BrokerError) -> DbResult {
+    let primaries = primaries(ring, task.partition);
+    let subject = Subject::new(String::new(), &task.db_file);
+    let error = match error {
+        BrokerError::NoSuchTable { source, .. } => {
+            error!("Quarantining DB{subject}");
+            let moved = DbLocation::of_file(server_type, &task.db_file)
+                .and_then(|location| quarantine(&location, &source.to_string()));
+            moved.unwrap_or_else(|error| error)
+        }
+        error => error,
+    };
+    match error {
+        // Removed between the walk and now: nothing failed.
+        BrokerError::Missing { .. } => DbResult::Kept,
+        BrokerError::Quarantined { .. } => {
+            error!("ERROR reading db: {error}{subject}");
+            DbResult::Quarantined { primaries }
+        }
+        error => {
+            error!("ERROR reading db: {error}{subject}");
+            DbResult::Unreadable { primaries }
+        }
+    }
+}
+
+fn primaries(ring: &RingData, partition: u64) -> Vec<PeerId> {
+    let id = |device: &Arc<ring::Device>| PeerId {
+        ip: device.replication_ip.clone(),
+        device: device.device.clone(),
+    };
+    ring.primaries(partition).iter().map(id).collect()
+}

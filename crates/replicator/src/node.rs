@@ -1,0 +1,77 @@
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use ring::{Reload, Ring, RingData};
+use settings::{ReplicatorConf, SwiftConf};
+use stats::Metrics;
+use swift_types::{HashPath, ServerType};
+use sync_client::{ClientSettings, SyncClient};
+use tracing::{error, info};
+
+use crate::stop::Stop;
+
+/// What every part of a daemon needs: its settings, its ring, its way to the peers, its metrics.
+pub(crate) struct Node {
+    pub(crate) conf: ReplicatorConf,
+    pub(crate) swift: SwiftConf,
+    pub(crate) client: SyncClient,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stop: Stop,
+    ring: Ring,
+}
+
+impl Node {
+    /// Reads swift.conf and the ring below `swift_dir`.
+    pub(crate) fn open(
+        conf: ReplicatorConf,
+        runtime: &tokio::runtime::Handle,
+        stop: Stop,
+    ) -> anyhow::Result<Self> {
+        let swift = SwiftConf::load(&conf.swift_conf_path())?;
+        let ring_file = conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type));
+        let ring = Ring::open(&ring_file)?;
+        let client_settings = ClientSettings {
+            node_timeout: conf.sync.node_timeout,
+            conn_timeout: conf.sync.conn_timeout,
+            rsync_compress: conf.sync.rsync_compress,
+            rsync_module: conf.sync.rsync_module.clone(),
+        };
+        let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())
+            .context("set up the HTTP client")?;
+        let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
+        Ok(Self { conf, swift, client, metrics, stop, ring })
+    }
+
+    /// Accounts or containers.
+    pub(crate) fn server_type(&self) -> ServerType {
+        self.conf.server_type
+    }
+
+    /// The cluster's salt.
+    pub(crate) fn hash_path(&self) -> &HashPath {
+        &self.swift.hash_path
+    }
+
+    /// The root of the mount points.
+    pub(crate) fn devices_root(&self) -> &Path {
+        &self.conf.node.devices
+    }
+
+    /// The ring as it is now; a reload, or a file that cannot be loaded, is logged once.
+    pub(crate) fn ring(&self) -> Arc<RingData> {
+        let data = self.ring.data();
+        match self.ring.take_reload() {
+            Some(Reload::Loaded) => info!("loaded the new ring {}", self.ring.path().display()),
+            Some(Reload::Failed(reason)) => error!("going on with the old ring: {reason}"),
+            None => {}
+        }
+        data
+    }
+
+    /// How many handoff successes suffice to remove a handoff; none: all peers must have succeeded.
+    pub(crate) fn handoff_delete(&self) -> Option<usize> {
+        let wanted = self.conf.pass.handoff_delete;
+        let useful = wanted > 0 && f64::from(wanted) < self.ring.data().replica_count();
+        useful.then_some(wanted as usize)
+    }
+}

@@ -1,0 +1,65 @@
+//! The daemon's listeners: REPLICATE for peers, pages for operators.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use rpc_server::{Page, RpcEvent, ServerSettings, serve, serve_pages};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
+use tracing::{info, warn};
+use walker::MountCheck;
+
+use crate::node::Node;
+
+/// Starts answering REPLICATE on `bind_ip:bind_port`; the task ends after the stop, with the last answer.
+///
+/// # Errors
+/// If the address cannot be bound.
+pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<JoinHandle<()>> {
+    let address = SocketAddr::new(node.conf.node.bind_ip, node.conf.node.bind_port);
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
+    let metrics = Arc::clone(&node.metrics);
+    let observer =
+        Arc::new(move |event: &RpcEvent| metrics.observe_rpc(event.op, event.status, event.elapsed));
+    info!("answering REPLICATE for {} databases on {address}", node.server_type());
+    Ok(runtime.spawn(serve(listener, server_settings(node), observer, node.stop.token())))
+}
+
+fn server_settings(node: &Node) -> ServerSettings {
+    ServerSettings {
+        server_type: node.server_type(),
+        devices: node.devices_root().to_owned(),
+        mount_check: if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off },
+        fallocate_reserve: node.conf.daemon.fallocate_reserve,
+        hash_path: node.hash_path().clone(),
+        max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
+        threads: node.conf.serve.rpc_threads.get(),
+        queue: node.conf.serve.rpc_queue,
+    }
+}
+
+/// Starts the metrics page where the conf says so. A port in use costs the page, never the replication.
+pub(crate) fn start_metrics(node: &Arc<Node>, runtime: &Handle) {
+    let Some(address) = node.conf.serve.metrics_address() else { return };
+    let listener = match runtime.block_on(TcpListener::bind(address)) {
+        Ok(listener) => listener,
+        Err(error) => {
+            warn!("no metrics page: {address} (metrics_bind_ip, metrics_bind_port): {error}");
+            return;
+        }
+    };
+    info!("metrics on http://{address}/metrics");
+    let metrics = Arc::clone(&node.metrics);
+    let pages = Arc::new(move |path: &str| match path {
+        "/metrics" => {
+            Some(Page { content_type: "text/plain; version=0.0.4; charset=utf-8", text: metrics.render() })
+        }
+        "/" => Some(Page {
+            content_type: "text/html; charset=utf-8",
+            text: "<!doctype html><title>Martlet</title><p><a href=\"/metrics\">metrics</a>\n".to_owned(),
+        }),
+        _ => None,
+    });
+    runtime.spawn(serve_pages(listener, pages, node.stop.token()));
+}
