@@ -14,6 +14,7 @@ use crate::{
     node::Node,
     roster::Roster,
     subject::Subject,
+    sync_store,
     to_peer::{Local, ToPeer},
 };
 
@@ -104,13 +105,9 @@ impl<'a> Running<'a> {
         if !self.info.report_up_to_date() {
             return DbResult::Kept;
         }
-        match self.broker.remove_if_unchanged(&self.info) {
-            Ok(Removal::Removed) => DbResult::Reclaimed,
-            Ok(Removal::NewRows(_) | Removal::FewerRows(_)) => DbResult::Kept,
-            Err(error) => {
-                error!("ERROR while trying to clean up: {error}{}", self.subject);
-                DbResult::NotRemoved
-            }
+        match self.remove_db() {
+            DbResult::Removed => DbResult::Reclaimed,
+            result => result,
         }
     }
 
@@ -134,18 +131,22 @@ impl<'a> Running<'a> {
         outcomes
     }
 
-    /// A container of one policy has no misplaced rows, so the reconciler's point follows its rows.
+    /// What else on this node follows a container's database.
     ///
-    /// Stock: the single-policy part of `ContainerReplicator._post_replicate_hook`.
+    /// Stock: `ContainerReplicator._post_replicate_hook`, for containers of one policy.
     fn after_replication(&mut self) {
         if self.node.server_type() == ServerType::Account || self.info.account == RECONCILER_ACCOUNT {
             return;
+        }
+        if let Err(error) = sync_store::update(&mut self.broker) {
+            error!("Failed to update sync_store: {error}{}", self.subject);
         }
         if let Err(error) = self.follow_reconciler_point() {
             error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);
         }
     }
 
+    /// A container of one policy has no misplaced rows, so the reconciler's point follows its rows.
     fn follow_reconciler_point(&mut self) -> Result<(), BrokerError> {
         if self.broker.has_multiple_policies()? || self.broker.reconciler_sync()? == self.info.max_row {
             return Ok(());
@@ -177,8 +178,19 @@ impl<'a> Running<'a> {
             debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
             return DbResult::Kept;
         }
+        self.remove_db()
+    }
+
+    /// Stock: `delete_db`.
+    fn remove_db(self) -> DbResult {
+        let location = self.broker.location().clone();
         match self.broker.remove_if_unchanged(&self.info) {
-            Ok(Removal::Removed) => DbResult::Removed,
+            Ok(Removal::Removed) => {
+                if let Err(error) = sync_store::remove(&location) {
+                    error!("Failed to remove sync_store entry: {error}{}", self.subject);
+                }
+                DbResult::Removed
+            }
             Ok(Removal::NewRows(rows)) => {
                 debug!("Not deleting db ({rows} new rows){}", self.subject);
                 DbResult::Kept

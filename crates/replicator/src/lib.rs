@@ -26,6 +26,7 @@ mod roster;
 mod serving;
 mod stop;
 mod subject;
+mod sync_store;
 mod to_peer;
 
 pub use command_line::main_for;
