@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use rpc_server::{Page, RpcEvent, ServerSettings, serve, serve_pages};
+use rpc_server::{Observer, Page, RpcEvent, ServerSettings, serve, serve_pages};
+use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
 use walker::MountCheck;
@@ -19,11 +20,22 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
     let listener = runtime
         .block_on(TcpListener::bind(address))
         .with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
-    let metrics = Arc::clone(&node.metrics);
-    let observer =
-        Arc::new(move |event: &RpcEvent| metrics.observe_rpc(event.op, event.status, event.elapsed));
+    let observer = Arc::new(RpcMetrics(Arc::clone(&node.metrics)));
     info!("answering REPLICATE for {} databases on {address}", node.server_type());
     Ok(runtime.spawn(serve(listener, server_settings(node), observer, node.stop.token())))
+}
+
+/// Requests of peers into the metrics.
+struct RpcMetrics(Arc<Metrics>);
+
+impl Observer for RpcMetrics {
+    fn arrived(&self) -> Box<dyn Send> {
+        Box::new(self.0.rpc_started())
+    }
+
+    fn answered(&self, event: &RpcEvent) {
+        self.0.observe_rpc(event.op, event.status, event.elapsed);
+    }
 }
 
 fn server_settings(node: &Node) -> ServerSettings {

@@ -4,13 +4,26 @@
 //! a bounded queue before them: beyond it a peer is told 503 and when to come back.
 //!
 //! ```no_run
-//! # async fn example(settings: martlet_rpc_server::ServerSettings) -> std::io::Result<()> {
 //! use std::sync::Arc;
 //!
+//! use martlet_rpc_server::{Observer, RpcEvent, ServerSettings, serve};
+//!
+//! struct Printer;
+//!
+//! impl Observer for Printer {
+//!     fn arrived(&self) -> Box<dyn Send> {
+//!         Box::new(())
+//!     }
+//!
+//!     fn answered(&self, event: &RpcEvent) {
+//!         println!("{} {}", event.op, event.status);
+//!     }
+//! }
+//!
+//! # async fn example(settings: ServerSettings) -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6201").await?;
-//! let observer = Arc::new(|event: &martlet_rpc_server::RpcEvent| println!("{} {}", event.op, event.status));
 //! let stop = tokio_util::sync::CancellationToken::new();
-//! martlet_rpc_server::serve(listener, settings, observer, stop).await;
+//! serve(listener, settings, Arc::new(Printer), stop).await;
 //! # Ok(())
 //! # }
 //! ```

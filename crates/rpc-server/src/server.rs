@@ -56,8 +56,14 @@ pub struct RpcEvent {
     pub elapsed: Duration,
 }
 
-/// Told of every answered request; called on tokio threads, so it may not block.
-pub type Observer = Arc<dyn Fn(&RpcEvent) + Send + Sync>;
+/// Told of every request; called on tokio threads, so it may not block.
+pub trait Observer: Send + Sync {
+    /// A request has come in; what is returned is dropped when it has been answered, or given up.
+    fn arrived(&self) -> Box<dyn Send>;
+
+    /// It has been answered.
+    fn answered(&self, event: &RpcEvent);
+}
 
 /// Everything a request needs, shared by all.
 pub(crate) struct Service {
@@ -66,7 +72,7 @@ pub(crate) struct Service {
     admission: Arc<Semaphore>,
     /// Places for work on databases.
     workers: Arc<Semaphore>,
-    observer: Observer,
+    observer: Arc<dyn Observer>,
 }
 
 /// Answers REPLICATE on a listener until `stop` is cancelled; then takes no more, finishes those in hand and
@@ -76,7 +82,7 @@ pub(crate) struct Service {
 pub async fn serve(
     listener: TcpListener,
     settings: ServerSettings,
-    observer: Observer,
+    observer: Arc<dyn Observer>,
     stop: CancellationToken,
 ) {
     let service = Arc::new(Service {
@@ -109,11 +115,12 @@ impl Service {
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
+        let _in_flight = self.observer.arrived();
         let started = Instant::now();
         let mut op = "invalid";
         let answer = self.answer(method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
         let event = RpcEvent { op, status: answer.status.as_u16(), elapsed: started.elapsed() };
-        (self.observer)(&event);
+        self.observer.answered(&event);
         debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
         answer.into_reply()
     }
