@@ -3,7 +3,7 @@ use std::env;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use swift_types::ServerType;
 use tempfile::TempDir;
 
 use crate::conf::Tuning;
+use crate::daemon::{Daemon, martlet};
 use crate::loopback::LoopbackBlock;
 use crate::process::{ProcessGroup, wait_listening};
 use crate::start::{
@@ -19,15 +20,6 @@ use crate::start::{
 };
 use crate::stock::Stock;
 use crate::syslog::LogSink;
-
-/// Whose program plays a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Daemon {
-    /// Upstream Swift, in Python.
-    Stock,
-    /// Ours.
-    Martlet,
-}
 
 /// What a cluster consists of.
 #[derive(Clone, Debug)]
@@ -126,15 +118,29 @@ impl Cluster {
         node_ip(&self.block, node)
     }
 
-    /// Starts a node's server and returns when it listens.
+    /// Starts a node's server on its usual port and returns when it listens.
     ///
     /// # Errors
     /// When it does not come up, or one runs there already.
     pub fn serve(&mut self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<()> {
+        self.serve_on(server_type.default_port(), node, server_type, daemon)
+    }
+
+    /// Like [`Cluster::serve`], on a port where no peer looks for it: for a proxy in front of it.
+    ///
+    /// # Errors
+    /// When it does not come up, or one runs there already.
+    pub fn serve_on(
+        &mut self,
+        port: u16,
+        node: usize,
+        server_type: ServerType,
+        daemon: Daemon,
+    ) -> Result<()> {
         let key = (node, server_type.name());
         ensure!(!self.servers.contains_key(&key), "a {server_type} server runs on node {node} already");
-        let address = SocketAddr::from((self.address(node), server_type.default_port()));
-        let conf = self.conf(node, server_type);
+        let address = SocketAddr::from((self.address(node), port));
+        let conf = self.conf_with_port(port, node, server_type)?;
         let server = match daemon {
             Daemon::Stock => {
                 let request = json!({"op": "serve", "type": server_type.name(), "conf": conf});
@@ -154,6 +160,15 @@ impl Cluster {
         };
         self.servers.insert(key, server);
         Ok(())
+    }
+
+    fn conf_with_port(&self, port: u16, node: usize, server_type: ServerType) -> Result<PathBuf> {
+        let usual = self.conf(node, server_type);
+        let line = |port| format!("bind_port = {port}\n");
+        let text = fs::read_to_string(&usual)?.replace(&line(server_type.default_port()), &line(port));
+        let conf = self.swift_dir().join(format!("{server_type}-{node}-server.conf"));
+        fs::write(&conf, text)?;
+        Ok(conf)
     }
 
     fn stock_server_alive(&self, pid: u64) -> Result<()> {
@@ -263,20 +278,4 @@ impl Drop for Cluster {
             let _ = fs::write(self.dir.path().join("log.txt"), self.log.lines().join("\n"));
         }
     }
-}
-
-fn martlet(server_type: ServerType) -> Result<Command> {
-    let name = format!("{server_type}-replicator");
-    let folder = match env::var_os("MARTLET_BIN_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        // target/debug/deps/interop_stock-… → target/debug
-        None => env::current_exe()?.ancestors().nth(2).context("a test runs in a target folder")?.to_owned(),
-    };
-    let program = folder.join(&name);
-    ensure!(
-        program.is_file(),
-        "{} is missing: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR",
-        program.display()
-    );
-    Ok(Command::new(program))
 }

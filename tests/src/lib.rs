@@ -16,7 +16,7 @@
 //! let pairing = Pairing { senders: Daemon::Martlet, servers: Daemon::Stock };
 //! let outcome = suite.run(ServerType::Container, pairing)?;
 //! let differences = compare(&oracle.outcome, &outcome, &[Aspect::Content]);
-//! assert!(differences.is_empty(), "{}", differences.join("\n"));
+//! assert_eq!(differences, []);
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
@@ -27,6 +27,7 @@
 mod cluster;
 mod conf;
 mod course;
+mod daemon;
 mod loopback;
 mod outcome;
 mod process;
@@ -35,15 +36,18 @@ mod stock;
 mod suite;
 mod syslog;
 mod tree;
+mod tripwire;
 
-pub use cluster::{Cluster, Daemon, Shape};
+pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
 pub use course::missed;
+pub use daemon::Daemon;
 pub use loopback::LoopbackBlock;
-pub use outcome::{Aspect, Outcome, compare};
+pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use process::ProcessGroup;
 pub use stock::{Stock, stock_python};
 pub use suite::{Oracle, Pairing, Suite};
 pub use swift_types::ServerType;
 pub use syslog::LogSink;
 pub use tree::Tree;
+pub use tripwire::Tripwire;

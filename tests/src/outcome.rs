@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -40,7 +41,22 @@ impl Outcome {
     }
 }
 
-/// Every difference of the chosen aspects, a line each, beginning with the case's title.
+/// One way in which an outcome is not like another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The case's title, or what the thing is that belongs to no case.
+    pub title: String,
+    /// Where it is, what was wanted and what was found.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.what)
+    }
+}
+
+/// Every difference of the chosen aspects, at most a handful per case.
 ///
 /// ```
 /// use martlet_testkit::{Aspect, Outcome, compare};
@@ -52,19 +68,24 @@ impl Outcome {
 ///     log: Vec::new(),
 /// };
 /// let differences = compare(&outcome(json!(["a", "b"])), &outcome(json!(["a"])), &[Aspect::Content]);
-/// assert_eq!(differences, ["diff: d1a 5/abc/0 / 0.db / content / rows / 1: wanted \"b\", is absent"]);
+/// assert_eq!(differences.len(), 1);
+/// assert_eq!(
+///     differences[0].to_string(),
+///     "diff: d1a 5/abc/0 / 0.db / content / rows / 1: wanted \"b\", is absent"
+/// );
 /// ```
-pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<String> {
-    let mut lines = Vec::new();
+pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<Difference> {
+    let mut all = Vec::new();
     for (title, case) in cases(&wanted.dump) {
         let mut differences = Vec::new();
         let other = found.dump["cases"].get(title).cloned().unwrap_or_default();
         walk(&mut Vec::new(), Some(&reduce(case, aspects)), Some(&reduce(&other, aspects)), &mut differences);
         let more = differences.len().saturating_sub(SHOWN);
-        lines.extend(differences.into_iter().take(SHOWN).map(|line| format!("{title}: {line}")));
+        differences.truncate(SHOWN);
         if more > 0 {
-            lines.push(format!("{title}: … and {more} more"));
+            differences.push(format!("… and {more} more"));
         }
+        all.extend(differences.into_iter().map(|what| Difference { title: title.clone(), what }));
     }
     let mut aside = Vec::new();
     let (wanted, found) = (&wanted.dump["aside"], &found.dump["aside"]);
@@ -74,8 +95,9 @@ pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<Str
         Some(&reduce_aside(found, aspects)),
         &mut aside,
     );
-    lines.extend(aside.into_iter().map(|line| format!("beside the databases: {line}")));
-    lines
+    let title = "beside the databases";
+    all.extend(aside.into_iter().map(|what| Difference { title: title.to_owned(), what }));
+    all
 }
 
 fn cases(dump: &Value) -> impl Iterator<Item = (&String, &Value)> {

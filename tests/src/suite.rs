@@ -7,8 +7,9 @@ use anyhow::{Result, anyhow, ensure};
 use serde_json::{Value, json};
 use swift_types::ServerType;
 
-use crate::cluster::{Cluster, Daemon, Shape};
+use crate::cluster::{Cluster, Shape};
 use crate::conf::Tuning;
+use crate::daemon::Daemon;
 use crate::outcome::Outcome;
 use crate::tree::Tree;
 
@@ -24,7 +25,7 @@ pub struct Pairing {
 /// A set of cases and the passes that are run on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
-    /// Everything that needs no failing device: one device per node, four rounds.
+    /// Everything that needs no failing device: one device per node, three rounds.
     Main,
     /// Two devices per node; `d2a` is unmounted for the first two rounds, node 3 is down for the first.
     Faults,
@@ -68,8 +69,8 @@ impl Suite {
 
     const fn rounds(self) -> usize {
         match self {
-            Self::Main => 4,
-            Self::Faults => 5,
+            Self::Main => 3,
+            Self::Faults => 4,
         }
     }
 

@@ -35,14 +35,15 @@ fn replicas<'a>(outcome: &'a Outcome, title: &str) -> Vec<(&'a str, &'a Value)> 
         .collect()
 }
 
-/// What stock should have come to, by the case's own word; an error message if it has not.
-fn unsettled(outcome: &Outcome, case: &Value) -> Option<String> {
+/// What the replicas of a case should have come to, `settles` being one of case.py's words; the fault if they
+/// have not.
+fn unsettled(outcome: &Outcome, case: &Value, settles: &str) -> Option<String> {
     let title = case["title"].as_str()?;
     let replicas = replicas(outcome, title);
     let devices: Vec<_> = replicas.iter().map(|(device, _)| *device).collect();
     let mut primaries: Vec<_> = case["primaries"].as_array()?.iter().filter_map(Value::as_str).collect();
     primaries.sort_unstable();
-    let fault = match case["settles"].as_str()? {
+    let fault = match settles {
         "gone" => (!devices.is_empty()).then(|| format!("still on {devices:?}")),
         "primaries" if devices != primaries => Some(format!("on {devices:?} instead of {primaries:?}")),
         "primaries" => replicas
@@ -58,12 +59,14 @@ fn unsettled(outcome: &Outcome, case: &Value) -> Option<String> {
 fn oracle_is_sound(suite: Suite, server_type: ServerType) {
     let oracle = suite.oracle(server_type).unwrap_or_else(|error| panic!("{error:#}"));
     let mut faults = Vec::new();
-    for case in oracle.manifest.as_array().unwrap() {
-        let missed = missed(&tokens(case), case["hash"].as_str().unwrap(), &oracle.outcome.log);
+    for case in oracle.manifest.as_array().expect("the manifest is a list of cases") {
+        let hash = case["hash"].as_str().expect("a case has a hash");
+        let missed = missed(&tokens(case), hash, &oracle.outcome.log);
         if !missed.is_empty() {
             faults.push(format!("{}: never took the course {missed:?}", case["title"]));
         }
-        faults.extend(unsettled(&oracle.outcome, case));
+        let settles = case["settles"].as_str().expect("a case says how it settles");
+        faults.extend(unsettled(&oracle.outcome, case, settles));
     }
     for counter in ["rsync", "diff", "diff_capped", "remote_merge", "no_change", "remove"] {
         if suite == Suite::Main && oracle.outcome.counters.get(counter).copied().unwrap_or_default() == 0 {
@@ -73,14 +76,30 @@ fn oracle_is_sound(suite: Suite, server_type: ServerType) {
     assert!(faults.is_empty(), "{suite} {server_type}:\n{}", faults.join("\n"));
 }
 
+/// Where a case shows a defect of stock, ours may also do better: all primaries agree.
+fn does_better(outcome: &Outcome, case: &Value) -> bool {
+    case["beats"].is_string() && unsettled(outcome, case, "primaries").is_none()
+}
+
 fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspects: &[Aspect]) {
     let oracle = suite.oracle(server_type).unwrap_or_else(|error| panic!("{error:#}"));
     let outcome = suite.run(server_type, pairing).unwrap_or_else(|error| panic!("{error:#}"));
-    let differences = compare(&oracle.outcome, &outcome, aspects);
+    let mut differences = compare(&oracle.outcome, &outcome, aspects);
+    if pairing != STOCK_STOCK {
+        let better: Vec<_> = oracle
+            .manifest
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|case| does_better(&outcome, case))
+            .collect();
+        differences
+            .retain(|difference| !better.iter().any(|case| case["title"] == difference.title.as_str()));
+    }
     assert!(
         differences.is_empty(),
         "{suite} {server_type} {pairing:?} differs from stock to stock:\n{}",
-        differences.join("\n")
+        differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     );
 }
 

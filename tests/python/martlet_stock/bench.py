@@ -22,16 +22,22 @@ class Bench:
     `a`, `b`, `c` are the primaries' devices in the ring's order, `h` the first handoff's.
     """
 
-    def __init__(self, site, server_type, title, wanted):
+    def __init__(self, site, server_type, title, place):
+        """place: account, container, partition, (primaries, handoffs)."""
         self.site = site
         self.type = server_type
         self.title = title
         self.base = site.base
-        self.account, self.container, self.part, nodes = site.find_name(server_type, title, wanted)
-        self.primaries, self.handoffs = nodes
+        self.account, self.container, self.part, (self.primaries, self.handoffs) = place
         self.a, self.b, self.c = self.primaries
         self.h = self.handoffs[0]
         self.hash = hash_path(*self.path())
+
+    @classmethod
+    def of(cls, site, server_type, case):
+        """The bench of a case that was built before, by its entry in the manifest."""
+        return cls(site, server_type, case['title'], (
+            case['account'], case['container'], case['part'], (case['primaries'], case['handoffs'])))
 
     def path(self):
         return (self.account,) if self.container is None else (self.account, self.container)
@@ -86,6 +92,14 @@ class Bench:
         source_id, target_id = source.get_info()['id'], target.get_info()['id']
         target.merge_syncs([{'remote_id': source_id, 'sync_point': point}])
         source.merge_syncs([{'remote_id': target_id, 'sync_point': point}], incoming=False)
+
+    def send(self, source, target, count):
+        """What a push of the first `count` rows leaves: rows, and the points on both sides."""
+        rows = source.get_items_since(-1, count)
+        if rows:
+            point = rows[-1]['ROWID']
+            target.merge_items(rows, source.get_info()['id'])
+            source.merge_syncs([{'remote_id': target.get_info()['id'], 'sync_point': point}], incoming=False)
 
     def link_all(self, brokers):
         for source in brokers:

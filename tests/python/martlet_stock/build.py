@@ -4,11 +4,12 @@ import random
 from swift.common.ring import Ring
 
 from martlet_stock import (
-    cases_account, cases_container, cases_damage, cases_handoff, cases_rows, cases_schema, cases_stat)
+    cases_account, cases_container, cases_damage, cases_handoff, cases_race, cases_rows, cases_schema,
+    cases_stat)
 from martlet_stock.bench import Bench
 
 MODULES = (cases_rows, cases_handoff, cases_stat, cases_damage, cases_schema, cases_container,
-           cases_account)
+           cases_account, cases_race)
 
 
 class Site:
@@ -71,10 +72,23 @@ def suite(request):
         for case in module.CASES:
             if request['type'] not in case.types or request['suite'] not in case.suites:
                 continue
-            bench = Bench(site, request['type'], case.title, wanted_by(case, site.faulty))
+            place = site.find_name(request['type'], case.title, wanted_by(case, site.faulty))
+            bench = Bench(site, request['type'], case.title, place)
             case.build(bench)
             manifest.append({
                 'title': case.title, 'hash': bench.hash, 'account': bench.account,
                 'container': bench.container, 'part': bench.part, 'primaries': bench.primaries,
-                'handoffs': bench.handoffs, 'course': list(case.course), 'settles': case.settles})
+                'handoffs': bench.handoffs, 'course': list(case.course), 'settles': case.settles,
+                'beats': case.beats})
     return manifest
+
+
+def pend(request):
+    """Append one row to a database's pending file, as its server does while the replicator works.
+
+    request: type, swift_dir, roots, base, device, a case of the manifest, and the row's name.
+    """
+    site = Site(request)
+    bench = Bench.of(site, request['type'], request['case'])
+    broker = bench.broker(request['device'])
+    bench.pend(broker, [bench.row(request['name'])])

@@ -15,8 +15,7 @@ def old_generation(name, server_type):
     @case('%s-sends' % name, ('diff',), **options)
     def sends(w):
         a = schemas.create(w, w.a, name, w.rows(6, 'old'), CREATED)
-        b = w.create(w.b, w.rows(2, 'b'))
-        w.link(b, a, 1)
+        w.link(a, w.create(w.b, w.rows(2, 'old') + w.rows(2, 'b')), 2)
         w.create(w.c, w.rows(2, 'c')).update_metadata({'X-Meta': ('m', w.ts(RECENT))})
 
     @case('%s-receives' % name, ('diff',), **options)

@@ -50,4 +50,5 @@ def serve(request):
     run_wsgi(request['conf'], '%s-server' % request['type'])
 
 
-FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'dump': dump.everything}
+FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
+          'dump': dump.everything}
