@@ -7,15 +7,18 @@ from swift.common.ring.builder import RingBuilder
 
 
 def shuffle_replicas(ring_data, dice):
-    """Permute each partition's primaries.
+    """Permute each partition's primaries: sorted in even partitions, shuffled in odd ones.
 
     So few devices leave the builder with four arrangements for the whole ring; the cases want the
-    primaries in every order.
+    primaries in the order of the passes, or in every order.
     """
     columns = ring_data._replica2part2dev_id
     for part in range(len(columns[0])):
         devices = [column[part] for column in columns]
-        dice.shuffle(devices)
+        if part % 2:
+            dice.shuffle(devices)
+        else:
+            devices.sort()
         for column, device in zip(columns, devices):
             column[part] = device
 
