@@ -62,8 +62,20 @@ pub fn main_for(server_type: ServerType) -> ExitCode {
         }
     };
     run(server_type, &args).unwrap_or_else(|error| {
-        eprintln!("{server_type}-replicator: {error:#}");
+        eprintln!("{server_type}-replicator: {}", with_causes(&error));
         ExitCode::FAILURE
+    })
+}
+
+/// An error and its causes on one line; a cause that the text so far already tells is not told again.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            text if text.contains(&cause) => text.to_owned(),
+            text => format!("{text}: {cause}"),
+        }
     })
 }
 
