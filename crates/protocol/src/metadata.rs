@@ -27,7 +27,7 @@ impl Default for MetadataLimits {
     }
 }
 
-/// Metadata beyond [`MetadataLimits`], in stock's words.
+/// Metadata that a client may not store, in stock's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverLimit {
     /// More keys than allowed.
@@ -36,6 +36,9 @@ pub enum OverLimit {
     /// More bytes than allowed.
     #[error("Total metadata too large; max {0}")]
     Size(usize),
+    /// A key or value holds the null character, which Swift reserves for itself.
+    #[error("Metadata must be valid UTF-8")]
+    Reserved,
 }
 
 impl Metadata {
@@ -99,10 +102,13 @@ impl Metadata {
     /// metadata from clients do.
     ///
     /// # Errors
-    /// [`OverLimit`] naming the limit.
+    /// [`OverLimit`] naming the limit, or what is reserved.
     pub fn check(&self, limits: MetadataLimits) -> Result<(), OverLimit> {
         let (mut count, mut size) = (0, 0);
         for (key, (value, _)) in &self.0 {
+            if key.contains('\0') || value.contains('\0') {
+                return Err(OverLimit::Reserved);
+            }
             let key = key.to_lowercase();
             let user_key = key.strip_prefix("x-account-meta-").or(key.strip_prefix("x-container-meta-"));
             if let (Some(user_key), false) = (user_key, value.is_empty()) {
