@@ -1,16 +1,18 @@
 use std::{
     fmt,
+    io::ErrorKind,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use swift_types::ServerType;
 
 use crate::{
     DbLocation, connection,
     error::{BrokerError, Result},
-    quarantine::quarantine,
+    fault::{Fault, Work, explain},
     shape::Shape,
 };
 
@@ -27,7 +29,14 @@ pub struct Broker {
     pub(crate) place: Place,
     pub(crate) connection: Connection,
     pub(crate) shape: Shape,
+    /// Which file the connection is on, whatever has taken its name since.
+    identity: FileIdentity,
+    /// The content that the last replication info was about.
+    pub(crate) seen_version: Option<i64>,
 }
+
+/// A file whatever it is called: its device and inode.
+type FileIdentity = (u64, u64);
 
 /// Whether the open file is the live database or one that a peer dropped into `DEVICE/tmp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,22 +46,6 @@ pub(crate) enum Place {
     /// A file in `DEVICE/tmp` on its way to the location; damage removes it, pending rows are not its own.
     Received(PathBuf),
 }
-
-/// What can go wrong inside one piece of work on a connection.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    Sqlite(rusqlite::Error),
-    Value(String),
-    MissingStatRow,
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-pub(crate) type Work<T> = std::result::Result<T, Fault>;
 
 impl Broker {
     /// Opens the live database of a location. Does not make one.
@@ -66,11 +59,13 @@ impl Broker {
 
     pub(crate) fn open_at(location: DbLocation, place: Place) -> Result<Self> {
         let file = place.file(&location).to_owned();
-        if !file.exists() {
-            return Err(BrokerError::Missing { path: file });
-        }
-        let opened = connection::open(&file)
+        let identity = identity_of(&file)?;
+        let opened = connection::open(&file, &place)
             .and_then(|connection| Ok((Shape::read(&connection, location.server_type())?, connection)));
+        if identity_of(&file)? != identity {
+            // Replaced by a merged copy just now.
+            return Self::open_at(location, place);
+        }
         match opened {
             Err(error) => Err(explain(&location, &place, Fault::Sqlite(error))),
             Ok((shape, _)) if !shape.stat || !shape.rows => {
@@ -85,7 +80,9 @@ impl Broker {
                 );
                 Err(explain(&location, &place, Fault::Sqlite(source)))
             }
-            Ok((shape, connection)) => Ok(Self { location, place, connection, shape }),
+            Ok((shape, connection)) => {
+                Ok(Self { location, place, connection, shape, identity, seen_version: None })
+            }
         }
     }
 
@@ -104,16 +101,27 @@ impl Broker {
         self.place.file(&self.location)
     }
 
-    /// Runs work on the connection and turns its faults into what the caller acts on.
-    pub(crate) fn run<T>(&mut self, work: impl FnOnce(&mut Connection, Shape) -> Work<T>) -> Result<T> {
-        work(&mut self.connection, self.shape).map_err(|fault| explain(&self.location, &self.place, fault))
+    /// Whether the open file still is the one under its name: not removed, and not replaced by a merged copy.
+    pub(crate) fn is_in_place(&self) -> bool {
+        identity_of(self.file()).is_ok_and(|now| now == self.identity)
     }
 
-    /// Reads the shape again after a migration.
-    pub(crate) fn reshape(&mut self) -> Result<()> {
-        let server_type = self.server_type();
-        self.shape = self.run(|connection, _| Ok(Shape::read(connection, server_type)?))?;
-        Ok(())
+    /// Whether the open file is the one that takes new rows: not retired by a fresh file of a later epoch.
+    pub(crate) fn is_in_force(&self) -> Result<bool> {
+        Ok(self.location.db_files()?.last() == Some(&self.location))
+    }
+
+    /// Runs work on the connection and turns its faults into what the caller acts on.
+    ///
+    /// The shape given to the work is that of the tables now, also after another process's migration.
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce(&mut Connection, Shape) -> Work<T>) -> Result<T> {
+        let server_type = self.location.server_type();
+        let done =
+            self.shape.refreshed(&self.connection, server_type).map_err(Fault::from).and_then(|shape| {
+                self.shape = shape;
+                work(&mut self.connection, shape)
+            });
+        done.map_err(|fault| explain(&self.location, &self.place, fault))
     }
 
     /// The stat table's name.
@@ -132,7 +140,7 @@ impl fmt::Debug for Broker {
 }
 
 impl Place {
-    fn file<'a>(&'a self, location: &'a DbLocation) -> &'a Path {
+    pub(crate) fn file<'a>(&'a self, location: &'a DbLocation) -> &'a Path {
         match self {
             Self::Live => location.file(),
             Self::Received(tmp) => tmp,
@@ -140,40 +148,12 @@ impl Place {
     }
 }
 
-/// Sorts a fault by what the caller does about it; quarantines a live database that is damaged.
-pub(crate) fn explain(location: &DbLocation, place: &Place, fault: Fault) -> BrokerError {
-    let path = place.file(location).to_owned();
-    let source = match fault {
-        Fault::Value(what) => return BrokerError::BadValue { path, what },
-        Fault::MissingStatRow => {
-            let reason = format!("missing row in {}_stat table", location.server_type());
-            return put_away(location, place, &reason);
+fn identity_of(file: &Path) -> Result<FileIdentity> {
+    match file.metadata() {
+        Ok(metadata) => Ok((metadata.dev(), metadata.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(BrokerError::Missing { path: file.to_owned() })
         }
-        Fault::Sqlite(source) => source,
-    };
-    if let Some(reason) = damage(&source) {
-        return put_away(location, place, reason);
-    }
-    if source.to_string().contains("no such table") {
-        return BrokerError::NoSuchTable { path, source };
-    }
-    BrokerError::Sqlite { path, source }
-}
-
-fn put_away(location: &DbLocation, place: &Place, reason: &str) -> BrokerError {
-    match place {
-        Place::Live => quarantine(location, reason).unwrap_or_else(|error| error),
-        Place::Received(tmp) => BrokerError::Refused { path: tmp.clone(), reason: reason.to_owned() },
-    }
-}
-
-/// Stock's word for an error that means the file is damaged. Stock: `possibly_quarantine`.
-fn damage(error: &rusqlite::Error) -> Option<&'static str> {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt) => Some("malformed database"),
-        Some(ErrorCode::NotADatabase) => Some("corrupted database"),
-        Some(ErrorCode::SystemIoFailure) => Some("disk error while accessing database"),
-        _ if error.to_string().contains("malformed database schema") => Some("malformed database"),
-        _ => None,
+        Err(source) => Err(BrokerError::Io { path: file.to_owned(), source }),
     }
 }

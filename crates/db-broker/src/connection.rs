@@ -5,15 +5,20 @@ use std::{path::Path, time::Duration};
 use md5::{Digest, Md5};
 use rusqlite::{Connection, OpenFlags, functions::FunctionFlags, types::ValueRef};
 
+use crate::broker::Place;
+
 /// How long a statement waits for another process's lock. Stock: `BROKER_TIMEOUT`.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Opens an existing database; never makes one.
-pub(crate) fn open(file: &Path) -> rusqlite::Result<Connection> {
+///
+/// A received file is synced as a whole before it gets its name, so no single commit on it needs to be.
+pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;")?;
+    let synchronous = if *place == Place::Live { "NORMAL" } else { "OFF" };
+    connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"))?;
     connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     register_chexor(&connection)?;
     Ok(connection)
@@ -59,18 +64,21 @@ fn spelled(value: ValueRef<'_>) -> String {
     }
 }
 
-/// A text column, whatever SQLite holds there; null is empty.
+/// A text column, whatever SQLite holds there; null is empty. What is not UTF-8 is an error: a name that was
+/// mended on the way would be another row at the peer.
 pub(crate) fn text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
-    Ok(match row.get_ref(column)? {
-        ValueRef::Null => String::new(),
-        value => spelled(value),
-    })
+    Ok(text_or_null(row, column)?.unwrap_or_default())
 }
 
 /// A text column in which null is kept apart.
 pub(crate) fn text_or_null(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,
+        ValueRef::Text(text) | ValueRef::Blob(text) => {
+            let text =
+                std::str::from_utf8(text).map_err(|error| rusqlite::Error::Utf8Error(column, error))?;
+            Some(text.to_owned())
+        }
         value => Some(spelled(value)),
     })
 }

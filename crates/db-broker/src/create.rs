@@ -1,15 +1,16 @@
-use std::fs;
+use std::{fs, io::ErrorKind, path::Path};
 
 use rusqlite::{Connection, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{
     Broker, DbLocation,
-    broker::{Fault, Place, explain},
+    broker::Place,
     connection,
     dir_lock::DirLock,
     durable,
     error::{BrokerError, Result},
+    fault::{Fault, explain},
     identity::new_id,
     schema,
 };
@@ -38,22 +39,40 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::BadValue`] if it exists already; else as any write.
     pub fn create(location: DbLocation, new: NewDb<'_>) -> Result<Self> {
-        fs::create_dir_all(location.dir()).map_err(BrokerError::io(location.dir()))?;
+        durable::create_dirs(location.dir()).map_err(BrokerError::io(location.dir()))?;
         let tmp = location.dir().join(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-        let explained = |error| explain(&location, &Place::Received(tmp.clone()), Fault::Sqlite(error));
-        build(&tmp, &location, new).map_err(explained)?;
-        let _lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
-        if location.file().exists() {
-            fs::remove_file(&tmp).map_err(BrokerError::io(&tmp))?;
-            let what = "cannot be created: it exists already".to_owned();
-            return Err(BrokerError::BadValue { path: location.file().to_owned(), what });
-        }
-        durable::rename_file(&tmp, location.file()).map_err(BrokerError::io(location.file()))?;
+        put_in_place(&tmp, &location, new).inspect_err(|_| {
+            let _ = fs::remove_file(&tmp);
+        })?;
         Self::open(location)
     }
 }
 
-fn build(tmp: &std::path::Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> Result<()> {
+    let explained = |error| explain(location, &Place::Received(tmp.to_owned()), Fault::Sqlite(error));
+    build(tmp, location, new).map_err(explained)?;
+    let lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
+    if location.file().exists() {
+        let what = "cannot be created: it exists already".to_owned();
+        return Err(BrokerError::BadValue { path: location.file().to_owned(), what });
+    }
+    remove_orphan_journal(location, &lock)?;
+    durable::rename_file(tmp, location.file()).map_err(BrokerError::io(location.file()))
+}
+
+/// Removes the journal of a database that is no more, which SQLite would play back into the next one of its name.
+///
+/// For a caller that has made sure, under the lock, that there is no database.
+pub(crate) fn remove_orphan_journal(location: &DbLocation, _lock: &DirLock) -> Result<()> {
+    let mut journal = location.file().as_os_str().to_owned();
+    journal.push("-journal");
+    match fs::remove_file(&journal) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(BrokerError::io(journal)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
     let connection = Connection::open(tmp)?;
     // The whole file is synced before it gets its name, so no single statement needs to be.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")?;

@@ -1,5 +1,6 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
+    os::unix::fs::MetadataExt,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -23,20 +24,20 @@ pub(crate) struct DirLock {
 
 impl DirLock {
     /// Blocks until the lock is granted or `timeout` is over.
+    ///
+    /// Granted on the file that has the name then: whoever waited while the directory was removed finds it
+    /// missing, or starts anew on its successor, instead of holding a lock that nobody else asks for.
     pub(crate) fn acquire(dir: &Path, timeout: Duration) -> Result<Self> {
         let path = dir.join(".lock");
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|source| {
-                if source.kind() == std::io::ErrorKind::NotFound {
-                    BrokerError::Missing { path: dir.to_owned() }
-                } else {
-                    BrokerError::Io { path: path.clone(), source }
-                }
-            })?;
+        let mut file = open(dir, &path)?;
         let deadline = Instant::now() + timeout;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) if is_named(&file, &path) => return Ok(Self { _file: file }),
+                Ok(()) => {
+                    file = open(dir, &path)?;
+                    continue;
+                }
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(BrokerError::Io { path, source: errno.into() }),
             }
@@ -45,6 +46,24 @@ impl DirLock {
             }
             thread::sleep(RETRY);
         }
+    }
+}
+
+fn open(dir: &Path, path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            BrokerError::Missing { path: dir.to_owned() }
+        } else {
+            BrokerError::Io { path: path.to_owned(), source }
+        }
+    })
+}
+
+fn is_named(file: &File, path: &Path) -> bool {
+    let same = |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    match (file.metadata(), path.metadata()) {
+        (Ok(open), Ok(named)) => same(&open, &named),
+        _ => false,
     }
 }
 
@@ -60,6 +79,23 @@ mod tests {
         assert!(matches!(refused, Err(BrokerError::LockTimeout { .. })));
         drop(held);
         DirLock::acquire(dir.path(), Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_waiter_of_a_removed_directory_gets_the_lock_of_its_successor() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("hash");
+        std::fs::create_dir(&dir).unwrap();
+        let held = DirLock::acquire(&dir, Duration::ZERO).unwrap();
+        let waiting_dir = dir.clone();
+        let waiter = thread::spawn(move || DirLock::acquire(&waiting_dir, Duration::from_secs(20)));
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        drop(held);
+        let granted = waiter.join().unwrap().unwrap();
+        let refused = DirLock::acquire(&dir, Duration::ZERO);
+        assert!(matches!(refused, Err(BrokerError::LockTimeout { .. })), "{refused:?}");
+        drop(granted);
     }
 
     #[test]

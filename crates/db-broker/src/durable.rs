@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Puts a finished file in its place: fsync of the file, rename, fsync of the directory and of every
@@ -18,13 +18,19 @@ use std::{
 pub fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     let dir = to.parent().unwrap_or(Path::new("/"));
-    let made = create_dirs(dir)?;
+    create_dirs(dir)?;
     rename(from, to)?;
-    sync_dir(dir)?;
-    for dir in made {
-        sync_dir(dir.parent().unwrap_or(Path::new("/")))?;
-    }
-    Ok(())
+    sync_dir(dir)
+}
+
+/// Makes a directory, and those above it, as needed; each new one is synced into the one that holds it.
+///
+/// # Errors
+/// The system's error.
+pub fn create_dirs(dir: &Path) -> io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    fs::create_dir_all(dir)?;
+    missing.into_iter().rev().try_for_each(|dir| sync_dir(dir.parent().unwrap_or(Path::new("/"))))
 }
 
 /// Moves a directory away (quarantine); not synced, as after a crash it is found and moved again.
@@ -34,13 +40,6 @@ pub fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
 pub fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
     create_dirs(to.parent().unwrap_or(Path::new("/")))?;
     rename(from, to)
-}
-
-/// Makes directories as needed; returns those that were missing, deepest first.
-fn create_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
-    fs::create_dir_all(dir)?;
-    Ok(missing)
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

@@ -3,8 +3,8 @@ use swift_types::ServerType;
 
 use crate::{
     Broker, DbLocation,
-    broker::Work,
     error::Result,
+    fault::Work,
     sync_points::{Direction, raise_point},
 };
 
@@ -20,21 +20,37 @@ impl Broker {
     /// # Errors
     /// As any write.
     pub fn take_new_id(&mut self, copied_from: &str) -> Result<()> {
+        let last_row = self.last_row()?;
+        self.take_new_id_after(copied_from, last_row)
+    }
+
+    /// As [`take_new_id`](Self::take_new_id) of a copy that holds the sender's rows up to `last_row` only.
+    pub(crate) fn take_new_id_after(&mut self, copied_from: &str, last_row: i64) -> Result<()> {
         let id = new_id(&self.location);
         let server_type = self.server_type();
-        self.run(|connection, _| take_id(connection, server_type, &id, copied_from))
+        self.run(|connection, _| take_id(connection, server_type, &id, (copied_from, last_row)))
+    }
+
+    /// The row id of the last row that is there, -1 if none is.
+    pub(crate) fn last_row(&mut self) -> Result<i64> {
+        let sql = format!("SELECT ROWID FROM {} ORDER BY ROWID DESC LIMIT 1", self.server_type().contains());
+        self.run(|connection, _| {
+            Ok(connection.query_row(&sql, [], |row| row.get(0)).optional()?.unwrap_or(-1))
+        })
     }
 }
 
-fn take_id(connection: &mut Connection, server_type: ServerType, id: &str, copied_from: &str) -> Work<()> {
+fn take_id(
+    connection: &mut Connection,
+    server_type: ServerType,
+    id: &str,
+    (copied_from, last_row): (&str, i64),
+) -> Work<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(&format!("UPDATE {server_type}_stat SET id = ?1"), params![id])?;
-    let last_row = format!("SELECT ROWID FROM {} ORDER BY ROWID DESC LIMIT 1", server_type.contains());
-    let last_row: Option<i64> = transaction.query_row(&last_row, [], |row| row.get(0)).optional()?;
-    // A copy holds the sender's rows up to its own last row, so that is how far it has received; an older
-    // point for the same sender, copied along, is replaced.
+    // An older point for the same sender, copied along, is replaced.
     transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [copied_from])?;
-    raise_point(&transaction, Direction::Incoming, copied_from, last_row.unwrap_or(-1))?;
+    raise_point(&transaction, Direction::Incoming, copied_from, last_row)?;
     if server_type == ServerType::Container {
         transaction.execute(
             "UPDATE container_stat SET reported_put_timestamp = 0, reported_delete_timestamp = 0,

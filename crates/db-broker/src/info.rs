@@ -4,9 +4,9 @@ use swift_types::ServerType;
 
 use crate::{
     Broker,
-    broker::{Fault, Work},
     connection::{integer, text},
     error::Result,
+    fault::{Fault, Work},
     shape::Shape,
 };
 
@@ -19,6 +19,7 @@ impl Broker {
     /// As [`Broker::commit_pending`]; a missing stat row quarantines.
     pub fn replication_info(&mut self) -> Result<ReplicationInfo> {
         self.commit_pending()?;
+        self.seen_version = Some(self.run(|connection, _| Ok(data_version(connection)?))?);
         let mut info = match self.server_type() {
             ServerType::Account => self.run(|connection, shape| account_info(connection, shape))?,
             ServerType::Container => self.run(|connection, shape| container_info(connection, shape))?,
@@ -38,15 +39,23 @@ impl Broker {
         self.run(|connection, _| Ok(max_row(connection, table)?))
     }
 
+    /// The account's name and, of a container, its own.
+    pub(crate) fn stored_names(&mut self) -> Result<(String, Option<String>)> {
+        let server_type = self.server_type();
+        self.run(|connection, _| match server_type {
+            ServerType::Account => {
+                stat_row(connection, "SELECT account FROM account_stat", |row| Ok((text(row, 0)?, None)))
+            }
+            ServerType::Container => {
+                let sql = "SELECT account, container FROM container_stat";
+                stat_row(connection, sql, |row| Ok((text(row, 0)?, Some(text(row, 1)?))))
+            }
+        })
+    }
+
     /// Replaces counts and state by what the shards say, where rows have moved to shards.
     fn add_sharding_view(&mut self, info: &mut ReplicationInfo) -> Result<()> {
-        let path = info.path();
-        let state = self.db_state(&path)?;
-        let counted = match state {
-            DbState::Sharding => self.retiring_stats()?,
-            DbState::Sharded if self.is_root(&path)? => Some(self.shard_usage(&path)?),
-            _ => None,
-        };
+        let (state, counted) = self.sharding_view(&info.path())?;
         if let Some((count, bytes)) = counted {
             info.count = count;
             info.bytes_used = bytes;
@@ -56,6 +65,12 @@ impl Broker {
         }
         Ok(())
     }
+}
+
+/// The version of a database's content as this connection has last seen it: another process's commit changes
+/// it, this connection's own do not.
+pub(crate) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 pub(crate) fn max_row(connection: &Connection, table: &str) -> rusqlite::Result<i64> {

@@ -48,7 +48,8 @@ impl DbLocation {
             .and_then(|name| name.to_str())
             .and_then(|name| name.parse().ok())
             .ok_or_else(|| bad("not a database file name"))?;
-        let dir = file.parent().ok_or_else(|| bad("not in a hash directory"))?;
+        let is_hash_dir = |dir: &&Path| dir.file_name().is_some_and(|dir| dir == &*name.digest.to_string());
+        let dir = file.parent().filter(is_hash_dir).ok_or_else(|| bad("not in the directory of its hash"))?;
         // DEVICE / datadir / partition / suffix / hash
         let device_dir = dir.ancestors().nth(4).ok_or_else(|| bad("not below a device"))?;
         Ok(Self {

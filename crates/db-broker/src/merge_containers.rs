@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use swift_types::Timestamp;
 
 use crate::{
-    broker::{Fault, Work},
     connection::{integer_or_null, text_or_null},
+    fault::{Fault, Work},
     shape::Shape,
 };
 

@@ -11,8 +11,8 @@ use swift_types::{
 };
 
 use crate::{
-    broker::{Fault, Work},
     connection::{integer, text, text_or_null},
+    fault::{Fault, Work},
     shape::Shape,
 };
 

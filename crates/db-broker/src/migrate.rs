@@ -1,9 +1,9 @@
 //! Old schema generations, brought up lazily where a write needs it, as stock does.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Transaction, TransactionBehavior};
 use swift_types::ServerType;
 
-use crate::{Broker, broker::Work, error::Result, schema, shape::Shape};
+use crate::{Broker, error::Result, schema, shape::Shape};
 
 impl Broker {
     /// Brings a database from before storage policies up to them; does nothing to any other.
@@ -14,11 +14,18 @@ impl Broker {
         if self.shape.row_policy {
             return Ok(());
         }
-        match self.server_type() {
-            ServerType::Account => self.run(migrate_account)?,
-            ServerType::Container => self.run(migrate_container)?,
-        }
-        self.reshape()
+        let server_type = self.server_type();
+        self.run(|connection, _| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have been faster.
+            let shape = Shape::read(&transaction, server_type)?;
+            match server_type {
+                _ if shape.row_policy => {}
+                ServerType::Account => migrate_account(&transaction, shape)?,
+                ServerType::Container => migrate_container(&transaction, shape)?,
+            }
+            Ok(transaction.commit()?)
+        })
     }
 
     /// Adds the metadata column to a database older than it.
@@ -26,9 +33,15 @@ impl Broker {
         if self.shape.metadata {
             return Ok(());
         }
-        let alter = format!("ALTER TABLE {} ADD COLUMN metadata TEXT DEFAULT ''", self.stat_table());
-        self.run(|connection, _| Ok(connection.execute_batch(&alter)?))?;
-        self.reshape()
+        let server_type = self.server_type();
+        self.run(|connection, _| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if !Shape::read(&transaction, server_type)?.metadata {
+                let alter = format!("ALTER TABLE {server_type}_stat ADD COLUMN metadata TEXT DEFAULT ''");
+                transaction.execute_batch(&alter)?;
+            }
+            Ok(transaction.commit()?)
+        })
     }
 
     /// Makes the shard range table, or adds the columns it lacks.
@@ -37,8 +50,9 @@ impl Broker {
         if shape.shard_range && shape.shard_reported && shape.shard_tombstones {
             return Ok(());
         }
-        self.run(|connection, shape| {
+        self.run(|connection, _| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let shape = Shape::read(&transaction, ServerType::Container)?;
             if shape.shard_range {
                 if !shape.shard_reported {
                     transaction
@@ -52,23 +66,19 @@ impl Broker {
                 transaction.execute_batch(schema::SHARD_RANGE)?;
             }
             Ok(transaction.commit()?)
-        })?;
-        self.reshape()
+        })
     }
 }
 
-fn migrate_account(connection: &mut Connection, shape: Shape) -> Work<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn migrate_account(transaction: &Transaction<'_>, shape: Shape) -> rusqlite::Result<()> {
     if !shape.policy_stat {
         transaction.execute_batch(schema::ACCOUNT_POLICY_STAT)?;
     }
     transaction.execute_batch("ALTER TABLE container ADD COLUMN storage_policy_index INTEGER DEFAULT 0")?;
-    transaction.execute_batch(schema::ACCOUNT_POLICY_TRIGGERS)?;
-    Ok(transaction.commit()?)
+    transaction.execute_batch(schema::ACCOUNT_POLICY_TRIGGERS)
 }
 
-fn migrate_container(connection: &mut Connection, shape: Shape) -> Work<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn migrate_container(transaction: &Transaction<'_>, shape: Shape) -> rusqlite::Result<()> {
     if !shape.sync_points {
         transaction.execute_batch(
             "ALTER TABLE container_stat ADD COLUMN x_container_sync_point1 INTEGER DEFAULT -1;
@@ -99,6 +109,5 @@ fn migrate_container(connection: &mut Connection, shape: Shape) -> Work<()> {
          FROM container_stat;
          DROP TABLE container_stat;",
     )?;
-    transaction.execute_batch(schema::CONTAINER_STAT_VIEW)?;
-    Ok(transaction.commit()?)
+    transaction.execute_batch(schema::CONTAINER_STAT_VIEW)
 }

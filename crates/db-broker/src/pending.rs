@@ -46,13 +46,15 @@ impl Broker {
     }
 
     /// As [`commit_pending`](Self::commit_pending) for a caller that holds the lock already.
+    ///
+    /// Pending rows belong to the file in force, so a retiring one leaves them to its successor.
     pub(crate) fn commit_pending_locked(&mut self, _lock: &DirLock) -> Result<()> {
         let path = self.location.pending_file();
-        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(BrokerError::Io { path, source }),
-        };
+        if !has_content(&path)? || !self.is_in_force()? {
+            return Ok(());
+        }
+        let mut file =
+            OpenOptions::new().read(true).write(true).open(&path).map_err(BrokerError::io(&path))?;
         let rows = read_rows(self.server_type(), &mut file, &path)?;
         self.merge_items(rows, Source::Local)?;
         file.set_len(0).map_err(BrokerError::io(path))
@@ -62,9 +64,13 @@ impl Broker {
     /// merged by whoever reads next; merged at once when that file is full. Stock: `put_record`.
     ///
     /// # Errors
-    /// [`BrokerError::LockTimeout`] after 10 s; else as any write.
+    /// [`BrokerError::Missing`] if the database is gone; [`BrokerError::LockTimeout`] after 10 s; else as any
+    /// write. Nothing is acknowledged then.
     pub fn put(&mut self, rows: &Rows) -> Result<()> {
         let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
+        if self.location.db_files()?.is_empty() {
+            return Err(BrokerError::Missing { path: self.file().to_owned() });
+        }
         let path = self.location.pending_file();
         let mut file =
             OpenOptions::new().append(true).create(true).open(&path).map_err(BrokerError::io(&path))?;

@@ -82,7 +82,7 @@ impl Broker {
             transaction.execute(
                 "UPDATE container_stat SET storage_policy_index = ?1,
                      status_changed_at = MAX(?2, status_changed_at) WHERE storage_policy_index <> ?1",
-                params![policy, now.internal()],
+                params![policy, now.normal()],
             )?;
             Ok(transaction.commit()?)
         })

@@ -11,6 +11,7 @@ use swift_types::{HashPath, ServerType, TmpName};
 use crate::{
     Broker, DbLocation,
     broker::{PENDING_LOCK_TIMEOUT, Place},
+    create::remove_orphan_journal,
     dir_lock::DirLock,
     durable,
     error::{BrokerError, Result},
@@ -38,7 +39,7 @@ pub enum Installed {
         /// A sender's own shard range without epoch that was not taken over, for the log.
         ignored: Option<OwnRangeWithoutEpoch>,
     },
-    /// The place was taken (complete), or empty or sharding by now (merge): nothing was done.
+    /// The place was taken (complete), or empty, sharding or merged into by now (merge): nothing was done.
     NotCalledFor,
 }
 
@@ -70,11 +71,12 @@ impl ReceivedDb {
         let mut received = self.open_checked(hash_path)?;
         received.take_new_id(self.sender_id.as_str())?;
         drop(received);
-        fs::create_dir_all(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
-        let _lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
+        durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
+        let lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
         if place.exists() {
             return Ok(Installed::NotCalledFor);
         }
+        remove_orphan_journal(&self.destination, &lock)?;
         self.move_to(&place)?;
         Ok(Installed::Installed { ignored: None })
     }
@@ -85,6 +87,9 @@ impl ReceivedDb {
     /// The last rows are fed, and the rename done, with the directory lock and SQLite's write lock held, so
     /// that no row written meanwhile is lost; a writer that still holds the replaced file is told by SQLite
     /// that its file has moved. After a crash the old database or the merged one is in place, whole.
+    ///
+    /// The incoming point for the sender becomes the last row of its own that the file holds. Stock takes the
+    /// last row of the merged file, and never asks for what the sender gets between the two.
     /// Answers to stock's `rsync_then_merge`.
     ///
     /// # Errors
@@ -95,15 +100,21 @@ impl ReceivedDb {
             return Ok(Installed::NotCalledFor);
         };
         let mut received = self.open_checked(hash_path)?;
-        let mut point = feed(&mut existing, &mut received, -1)?;
+        let senders_last_row = received.last_row()?;
+        let point = feed(&mut existing, &mut received, -1)?;
         let lock = existing.lock_dir(PENDING_LOCK_TIMEOUT)?;
+        if !existing.is_in_place() {
+            // Another merge was faster, with rows that this one has not seen.
+            return Ok(Installed::NotCalledFor);
+        }
         existing.commit_pending_locked(&lock)?;
         existing.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
-        point = feed(&mut existing, &mut received, point)?;
-        debug_assert!(point >= -1);
-        let ignored = inherit(&mut existing, &mut received, self.sender_id.as_str())?;
+        feed(&mut existing, &mut received, point)?;
+        let ignored = inherit(&mut existing, &mut received)?;
+        received.take_new_id_after(self.sender_id.as_str(), senders_last_row)?;
         drop(received);
-        if existing.server_type() == ServerType::Container && existing.sharding_initiated()? {
+        let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
+        if sharding || !existing.is_in_place() || !existing.is_in_force()? {
             return Ok(Installed::NotCalledFor);
         }
         self.move_to(existing.location().file())?;
@@ -137,9 +148,10 @@ impl ReceivedDb {
         if verdict != "ok" {
             return Err(refused(format!("quick_check says: {verdict}")));
         }
-        let info = received.replication_info()?;
-        if hash_path.of(&info.account, info.container_name()) != self.destination.digest() {
-            return Err(refused(format!("it is {:?}, which does not belong here", info.path())));
+        let (account, container) = received.stored_names()?;
+        if hash_path.of(&account, container.as_deref()) != self.destination.digest() {
+            let name = container.map_or(account.clone(), |container| format!("{account}/{container}"));
+            return Err(refused(format!("it is {name:?}, which does not belong here")));
         }
         Ok(received)
     }
@@ -161,11 +173,7 @@ fn feed(existing: &mut Broker, received: &mut Broker, since: i64) -> Result<i64>
 }
 
 /// Takes over what belongs to the receiver rather than to the copied sender.
-fn inherit(
-    existing: &mut Broker,
-    received: &mut Broker,
-    sender_id: &str,
-) -> Result<Option<OwnRangeWithoutEpoch>> {
+fn inherit(existing: &mut Broker, received: &mut Broker) -> Result<Option<OwnRangeWithoutEpoch>> {
     received.merge_sync_points(Direction::Incoming, &existing.sync_points(Direction::Incoming)?)?;
     let ignored = match existing.server_type() {
         ServerType::Account => None,
@@ -174,7 +182,6 @@ fn inherit(
             received.merge_peer_shard_ranges(ranges)?
         }
     };
-    received.take_new_id(sender_id)?;
     received.update_metadata(existing.metadata()?, MetadataCheck::FromPeer)?;
     Ok(ignored)
 }

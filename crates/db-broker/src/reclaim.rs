@@ -9,9 +9,9 @@ use swift_types::{ServerType, Timestamp};
 
 use crate::{
     Broker,
-    broker::Work,
     connection::integer,
     error::{BrokerError, Result},
+    fault::Work,
     shape::Shape,
     stat_metadata,
 };
@@ -167,7 +167,7 @@ fn reclaim_rest(
     ages: ReclaimAges,
 ) -> Work<()> {
     let stat = format!("{server_type}_stat");
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if shape.sync_updated_at {
         for table in ["outgoing_sync", "incoming_sync"] {
             let delete = format!("DELETE FROM {table} WHERE updated_at < ?1");

@@ -4,7 +4,9 @@ use protocol::ReplicationInfo;
 
 use crate::{
     Broker,
+    dir_lock::DirLock,
     error::{BrokerError, Result},
+    info::data_version,
 };
 
 /// What became of a database that its peers have acknowledged.
@@ -12,7 +14,8 @@ use crate::{
 pub enum Removal {
     /// It is gone, with its directory and the parents that this emptied.
     Removed,
-    /// Rows came in since the peers acknowledged; it stays for the next pass.
+    /// So many rows came in since the peers acknowledged; it stays for the next pass. Zero: no row, but
+    /// another process wrote something else (a timestamp, metadata) or replaced the file.
     NewRows(i64),
     /// It has fewer rows than the peers acknowledged; it stays, and somebody should look.
     FewerRows(i64),
@@ -22,22 +25,28 @@ impl Broker {
     /// Removes the database if it still is exactly what the peers acknowledged.
     ///
     /// In this order: the directory lock; pending rows merged; SQLite's write lock; the highest row id
-    /// compared with the acknowledged one; the database file unlinked; only then what lies beside it, the
-    /// directory, and the suffix and partition directories if empty. A server that was waiting for a lock
-    /// finds the file gone and refuses its client's row, so no acknowledged row is lost (stock, defect D1,
-    /// forgets the pending ones). After a crash anywhere the database is there whole, or gone and a
-    /// directory without a database is left to the walker.
+    /// compared with the acknowledged one, and whether another process wrote since this broker's last
+    /// [`Broker::replication_info`]; the database file unlinked; only then what lies beside it, the lock
+    /// file, the directory, and the suffix and partition directories if empty. A server that was waiting for
+    /// a lock finds the file gone and refuses its client's row, so no acknowledged row is lost (stock, defect
+    /// D1, forgets the pending ones); what a late server still writes beside the removed file is kept. After
+    /// a crash anywhere the database is there whole, or gone and a directory without a database is left to
+    /// the walker.
     ///
-    /// Answers to stock's `delete_db` and the checks before it in `cleanup_post_replicate`.
+    /// `acknowledged` is what this broker's replication info said before the peers were asked. What was
+    /// merged from them since, through this broker, does not keep the database. Answers to stock's `delete_db` and the checks before it in `cleanup_post_replicate`.
     ///
     /// # Errors
     /// As [`Broker::commit_pending`]; [`BrokerError::Io`] names what could not be unlinked.
     pub fn remove_if_unchanged(mut self, acknowledged: &ReplicationInfo) -> Result<Removal> {
+        let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
         if self.location.db_files()?.len() > 1 {
             let what = "not removed: it has a retiring and a fresh file".to_owned();
             return Err(BrokerError::BadValue { path: self.location.file().to_owned(), what });
         }
-        let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
+        if !self.is_in_place() {
+            return Ok(Removal::NewRows(0));
+        }
         self.commit_pending_locked(&lock)?;
         self.run(|connection, _| Ok(connection.execute_batch("BEGIN EXCLUSIVE")?))?;
         let delta = self.max_row()? - acknowledged.max_row;
@@ -47,19 +56,42 @@ impl Broker {
         if delta < 0 {
             return Ok(Removal::FewerRows(delta));
         }
-        fs::remove_file(self.location.file()).map_err(BrokerError::io(self.location.file()))?;
-        remove_tree(self.location.dir())?;
-        let suffix_dir = self.location.dir().parent();
-        for parent in suffix_dir.into_iter().chain(suffix_dir.and_then(Path::parent)) {
-            remove_if_empty(parent)?;
+        if self.others_wrote()? || !self.is_in_place() {
+            return Ok(Removal::NewRows(0));
         }
+        self.unlink_locked(&lock)?;
         Ok(Removal::Removed)
+    }
+
+    /// Whether another connection has written since the last replication info; no if there was none.
+    fn others_wrote(&mut self) -> Result<bool> {
+        let now = self.run(|connection, _| Ok(data_version(connection)?))?;
+        Ok(self.seen_version.is_some_and(|seen| seen != now))
+    }
+
+    /// The database file first: nobody acknowledges a row beside a missing one. The lock file last, and the
+    /// directory only if empty: a server that looked for the file too early may be writing there by now.
+    fn unlink_locked(&self, _lock: &DirLock) -> Result<()> {
+        let dir = self.location.dir();
+        remove_file(self.location.file())?;
+        let lock_file = dir.join(".lock");
+        for entry in fs::read_dir(dir).map_err(BrokerError::io(dir))? {
+            let path = entry.map_err(BrokerError::io(dir))?.path();
+            if path.is_dir() {
+                fs::remove_dir_all(&path).map_err(BrokerError::io(&path))?;
+            } else if path != lock_file {
+                remove_file(&path)?;
+            }
+        }
+        remove_file(&lock_file)?;
+        // The hash directory, the suffix, the partition.
+        dir.ancestors().take(3).try_for_each(remove_if_empty)
     }
 }
 
-fn remove_tree(dir: &Path) -> Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(BrokerError::io(dir)(error)),
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(BrokerError::io(path)(error)),
         _ => Ok(()),
     }
 }

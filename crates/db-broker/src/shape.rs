@@ -33,12 +33,14 @@ pub(crate) struct Shape {
     pub(crate) shard_tombstones: bool,
     /// The sync tables have `updated_at`.
     pub(crate) sync_updated_at: bool,
+    /// SQLite's count of changes to the tables' definitions.
+    schema_version: i64,
 }
 
 impl Shape {
     pub(crate) fn read(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
         let stat = format!("{server_type}_stat");
-        let mut shape = Self::default();
+        let mut shape = Self { schema_version: schema_version(connection)?, ..Self::default() };
         let mut columns = connection.prepare_cached(
             "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p
              WHERE m.type IN ('table', 'view') AND m.name IN
@@ -60,6 +62,26 @@ impl Shape {
         shape.deleted_index =
             connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1")?.exists([index])?;
         Ok(shape)
+    }
+
+    /// This shape, or the one that another process has migrated the tables to since it was read.
+    ///
+    /// Tables of today's generation are not looked at again: nothing migrates them further.
+    pub(crate) fn refreshed(
+        self,
+        connection: &Connection,
+        server_type: ServerType,
+    ) -> rusqlite::Result<Self> {
+        if self.is_todays(server_type) || schema_version(connection)? == self.schema_version {
+            return Ok(self);
+        }
+        Self::read(connection, server_type)
+    }
+
+    fn is_todays(self, server_type: ServerType) -> bool {
+        let common = self.metadata && self.row_policy && self.policy_stat;
+        let shards = self.shard_range && self.shard_reported && self.shard_tombstones;
+        common && (server_type == ServerType::Account || shards && self.reconciler)
     }
 
     fn note_stat_column(&mut self, column: &str) {
@@ -90,4 +112,8 @@ impl Shape {
     pub(crate) fn by_deleted(self) -> &'static str {
         if self.deleted_index { "deleted IN (0, 1) AND" } else { "" }
     }
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))
 }

@@ -1,19 +1,30 @@
 use std::{
+    ffi::c_int,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::{
+    Connection,
+    backup::{Backup, StepResult},
+};
 
 use crate::{
     Broker,
-    broker::{Fault, explain},
+    connection::BUSY_TIMEOUT,
     error::{BrokerError, Result},
 };
 
 /// Pages copied between two looks at other processes' locks: 4 MiB with Swift's 4 KiB pages.
-const PAGES_PER_STEP: i32 = 1024;
+const PAGES_PER_STEP: c_int = 1024;
+/// How often a copy may start over because somebody wrote meanwhile, before writers have to wait for it.
+const RESTARTS: u32 = 3;
+/// All that is left, in one step.
+const ALL_PAGES: c_int = -1;
+/// How long to wait between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A consistent copy of a database in `DEVICE/tmp`, removed when dropped.
 ///
@@ -37,24 +48,21 @@ impl Drop for Snapshot {
 }
 
 impl Broker {
-    /// Copies the database as of one moment, pending rows merged, without keeping writers out for its length.
+    /// Copies the database as of one moment, pending rows merged.
+    ///
+    /// Writers are not kept out, and make the copy start over; after three times they have to wait for it.
     ///
     /// # Errors
-    /// As [`Broker::commit_pending`], or the disk is full.
+    /// As [`Broker::commit_pending`], or the copy cannot be written; that quarantines nothing.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.commit_pending()?;
         let tmp = self.location.tmp_dir();
         fs::create_dir_all(&tmp).map_err(BrokerError::io(&tmp))?;
         let path = tmp.join(format!("snapshot-{}", uuid::Uuid::new_v4().simple()));
         let snapshot = Snapshot { path };
-        let copied = Connection::open(snapshot.path()).and_then(|mut copy| {
-            // The copy is thrown away after a crash, so it needs no journal and no sync.
-            copy.execute_batch("PRAGMA synchronous = OFF")?;
-            copy.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
-            let backup = Backup::new(&self.connection, &mut copy)?;
-            backup.run_to_completion(PAGES_PER_STEP, Duration::from_millis(1), None)
-        });
-        copied.map_err(|error| explain(&self.location, &self.place, Fault::Sqlite(error)))?;
+        // Which of the two files an error is about is not known, so it is no reason to quarantine the live one.
+        let failed = |source| BrokerError::Sqlite { path: self.file().to_owned(), source };
+        copy(&self.connection, snapshot.path()).map_err(failed)?;
         Ok(snapshot)
     }
 
@@ -89,6 +97,35 @@ impl Broker {
         self.run(|connection, _| Ok(connection.execute_batch("ROLLBACK")?))?;
         Ok(done)
     }
+}
+
+fn copy(from: &Connection, to: &Path) -> rusqlite::Result<()> {
+    let mut copy = Connection::open(to)?;
+    // The copy is thrown away after a crash, so it needs no journal and no sync.
+    copy.execute_batch("PRAGMA synchronous = OFF")?;
+    copy.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+    let backup = Backup::new(from, &mut copy)?;
+    let (mut restarts, mut remaining) = (0, c_int::MAX);
+    let mut deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let pages = if restarts < RESTARTS { PAGES_PER_STEP } else { ALL_PAGES };
+        match backup.step(pages)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {
+                let left = backup.progress().remaining;
+                restarts += u32::from(left >= remaining);
+                remaining = left;
+                deadline = Instant::now() + BUSY_TIMEOUT;
+            }
+            _ if Instant::now() < deadline => thread::sleep(PAUSE),
+            _ => return Err(busy()),
+        }
+    }
+}
+
+fn busy() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    rusqlite::Error::SqliteFailure(code, Some("database is locked".to_owned()))
 }
 
 /// When a database file was last written; see [`Broker::file_stamp`].

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::{
     Broker,
-    broker::{Fault, Work},
     connection::text,
     error::Result,
+    fault::{Fault, Work},
 };
 
 /// Whether metadata must keep within limits: clients' must, a peer's is taken as it is.

@@ -3,9 +3,9 @@ use swift_types::{ServerType, Timestamp};
 
 use crate::{
     Broker,
-    broker::{Fault, Work},
     connection::{integer, text},
     error::Result,
+    fault::{Fault, Work},
 };
 
 impl Broker {
@@ -22,22 +22,23 @@ impl Broker {
         now: Timestamp,
     ) -> Result<()> {
         let server_type = self.server_type();
+        let elsewhere = self.counted_elsewhere()?;
         self.run(|connection, _| {
             for text in [created_at, put, delete] {
                 Timestamp::parse(text).map_err(|error| Fault::Value(error.to_string()))?;
             }
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let was_deleted = is_deleted(&transaction, server_type)?;
+            let was_deleted = is_deleted(&transaction, server_type, elsewhere)?;
             let update = format!(
                 "UPDATE {server_type}_stat SET created_at = MIN(?1, created_at),
                      put_timestamp = MAX(?2, put_timestamp), delete_timestamp = MAX(?3, delete_timestamp)"
             );
             transaction.execute(&update, params![created_at, put, delete])?;
-            if is_deleted(&transaction, server_type)? != was_deleted {
+            if is_deleted(&transaction, server_type, elsewhere)? != was_deleted {
                 let update = format!(
                     "UPDATE {server_type}_stat SET status_changed_at = ?1 WHERE status_changed_at < ?1"
                 );
-                transaction.execute(&update, [now.internal()])?;
+                transaction.execute(&update, [now.normal()])?;
             }
             Ok(transaction.commit()?)
         })
@@ -45,7 +46,9 @@ impl Broker {
 }
 
 /// Whether clients see the database as gone. Stock: `_is_deleted`.
-fn is_deleted(connection: &Connection, server_type: ServerType) -> Work<bool> {
+///
+/// `elsewhere` counts the objects of a container whose rows are not in its own file.
+fn is_deleted(connection: &Connection, server_type: ServerType, elsewhere: Option<i64>) -> Work<bool> {
     let sql = format!(
         "SELECT put_timestamp, delete_timestamp, {}_count, status FROM {server_type}_stat",
         server_type.contains()
@@ -60,5 +63,5 @@ fn is_deleted(connection: &Connection, server_type: ServerType) -> Work<bool> {
     }
     let parse =
         |text: &str| Timestamp::parse(text).map_err(|error| Fault::Value(format!("stat row: {error}")));
-    Ok(count == 0 && parse(&delete)? > parse(&put)?)
+    Ok(elsewhere.unwrap_or(count) == 0 && parse(&delete)? > parse(&put)?)
 }

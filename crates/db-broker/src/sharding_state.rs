@@ -1,0 +1,141 @@
+//! How far the sharding of a container has come, by its files and its shard ranges.
+
+use protocol::{DbState, ShardState};
+use rusqlite::OptionalExtension;
+use swift_types::{ServerType, Timestamp};
+
+use crate::{Broker, connection::integer, error::Result};
+
+impl Broker {
+    /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated.
+    /// Stock: `sharding_initiated`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn sharding_initiated(&mut self) -> Result<bool> {
+        let path = self.container_path()?;
+        let own = self.own_shard_range(&path)?;
+        let cleaving = own.is_some_and(|own| ShardState::CLEAVING.contains(&own.state));
+        Ok(cleaving && self.has_other_shard_ranges(&path)?)
+    }
+
+    /// Whether sharding has begun and is not complete: such a database is never removed.
+    /// Stock: `sharding_required`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn sharding_required(&mut self) -> Result<bool> {
+        let path = self.container_path()?;
+        match self.db_state(&path)? {
+            DbState::Sharding => Ok(true),
+            DbState::Unsharded => self.sharding_initiated(),
+            DbState::NotFound | DbState::Sharded | DbState::Collapsed => Ok(false),
+        }
+    }
+
+    /// Whether any row, tombstones included, is left. Stock: `get_objects(limit=1)`.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn has_rows(&mut self) -> Result<bool> {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", self.server_type().contains());
+        self.run(|connection, _| Ok(connection.prepare_cached(&sql)?.exists([])?))
+    }
+
+    /// How far sharding has come, by files and ranges. Stock: `get_db_state`.
+    pub(crate) fn db_state(&mut self, path: &str) -> Result<DbState> {
+        let Some(epoch) = self.location.name().epoch else {
+            let files = self.location.db_files()?.len();
+            return Ok(if files > 1 { DbState::Sharding } else { DbState::Unsharded });
+        };
+        if self.location.db_files()?.len() > 1 {
+            return Ok(DbState::Sharding);
+        }
+        let own_epoch = self.own_shard_range(path)?.and_then(|own| own.epoch);
+        if !own_epoch.is_some_and(|own| same_moment(&own, &epoch)) {
+            return Ok(DbState::Unsharded);
+        }
+        Ok(if self.has_other_shard_ranges(path)? { DbState::Sharded } else { DbState::Collapsed })
+    }
+
+    /// The state, and object count and bytes where they are not those of this file's own rows.
+    /// Stock: `_get_alternate_object_stats`.
+    pub(crate) fn sharding_view(&mut self, path: &str) -> Result<(DbState, Option<(i64, i64)>)> {
+        let state = self.db_state(path)?;
+        let counted = match state {
+            DbState::Sharding => self.retiring_stats()?,
+            DbState::Sharded if self.is_root(path)? => Some(self.shard_usage(path)?),
+            _ => None,
+        };
+        Ok((state, counted))
+    }
+
+    /// How many objects a container has, if that is not for its own rows to say; never for an account.
+    pub(crate) fn counted_elsewhere(&mut self) -> Result<Option<i64>> {
+        if self.server_type() == ServerType::Account
+            || self.location.db_files()?.len() < 2 && self.location.name().epoch.is_none()
+        {
+            return Ok(None);
+        }
+        let path = self.container_path()?;
+        Ok(self.sharding_view(&path)?.1.map(|(count, _)| count))
+    }
+
+    /// Object count and bytes of the retiring file while sharding goes on.
+    fn retiring_stats(&mut self) -> Result<Option<(i64, i64)>> {
+        let mut files = self.location.db_files()?;
+        files.truncate(files.len().saturating_sub(1));
+        let Some(retiring) = files.pop() else { return Ok(None) };
+        let mut retiring = Self::open(retiring)?;
+        retiring.run(|connection, _| {
+            let sql = "SELECT object_count, bytes_used FROM container_stat";
+            Ok(connection.query_row(sql, [], |row| Ok((integer(row, 0)?, integer(row, 1)?))).optional()?)
+        })
+    }
+
+    /// Object count and bytes of all shards that hold rows. Stock: `get_shard_usage`.
+    fn shard_usage(&mut self, path: &str) -> Result<(i64, i64)> {
+        self.run(|connection, _| {
+            // The states active, shrinking and sharding.
+            let sql = "SELECT COALESCE(SUM(object_count), 0), COALESCE(SUM(bytes_used), 0) FROM shard_range
+                       WHERE state IN (40, 50, 60) AND deleted = 0 AND name != ?1";
+            Ok(connection.query_row(sql, [path], |row| Ok((integer(row, 0)?, integer(row, 1)?)))?)
+        })
+    }
+
+    /// Whether a range other than the own one exists and is not deleted. Stock: `has_other_shard_ranges`.
+    pub(crate) fn has_other_shard_ranges(&mut self, path: &str) -> Result<bool> {
+        self.run(|connection, shape| {
+            let sql = "SELECT 1 FROM shard_range WHERE deleted = 0 AND name != ?1 LIMIT 1";
+            Ok(shape.shard_range && connection.prepare_cached(sql)?.exists([path])?)
+        })
+    }
+
+    /// Whether this is no shard of another container. Stock: `is_root_container`.
+    pub(crate) fn is_root(&mut self, path: &str) -> Result<bool> {
+        let metadata = self.metadata()?;
+        let value = |key: &str| metadata.get(key).map(|(value, _)| value).filter(|value| !value.is_empty());
+        if let Some(quoted) = value("X-Container-Sysmeta-Shard-Quoted-Root") {
+            let root = percent_encoding::percent_decode_str(quoted).decode_utf8_lossy();
+            return Ok(root == path);
+        }
+        if let Some(root) = value("X-Container-Sysmeta-Shard-Root") {
+            return Ok(root == path);
+        }
+        Ok(self.own_shard_range(path)?.is_none_or(|own| own.deleted == 0))
+    }
+
+    /// `account/container`, as shard ranges name it.
+    pub(crate) fn container_path(&mut self) -> Result<String> {
+        let (account, container) = self.stored_names()?;
+        Ok(format!("{account}/{}", container.unwrap_or_default()))
+    }
+}
+
+/// Whether two texts are the same moment; texts that are no moments must be equal.
+fn same_moment(one: &str, other: &str) -> bool {
+    match (Timestamp::parse(one), Timestamp::parse(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}

@@ -1,0 +1,15 @@
+//! Our brokers against stock's: the same operations on copies of the same database, then both compared.
+
+mod case;
+mod fresh;
+mod generations;
+mod operations;
+mod oracle;
+mod pending;
+mod quarantines;
+mod races;
+mod receiving;
+mod removals;
+mod sequences;
+mod shards;
+mod values;
