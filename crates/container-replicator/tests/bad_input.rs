@@ -1,5 +1,7 @@
 //! Broken files on a node: the daemon says which, why and what to do, and loses nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -14,6 +14,7 @@
 //! [`Request`] is the closed set of operations; [`ReplicationInfo`] is what a database says of itself and
 //! [`RemoteInfo`] what a peer answered; [`Course`] is the decision; [`Rows`] are what is shipped.
 
+mod ascii_json;
 mod capability;
 mod course;
 mod info;
@@ -24,6 +25,7 @@ mod request;
 mod row;
 mod shard_range;
 
+pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
 pub use course::Course;
 pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, SyncReply};

@@ -28,7 +28,7 @@ impl Answer {
     }
 
     pub(crate) fn json(value: &impl serde::Serialize) -> Self {
-        match serde_json::to_vec(value) {
+        match protocol::to_ascii_json(value) {
             Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json) },
             Err(_) => Self::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
