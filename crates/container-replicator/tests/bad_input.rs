@@ -24,7 +24,7 @@ impl Node {
         let node = Self { dir: tempfile::tempdir().unwrap() };
         fs::create_dir_all(node.path("node/sdb1")).unwrap();
         node.write("swift.conf", "[swift-hash]\nswift_hash_path_suffix = x\n");
-        node.write("c.conf", &node.conf(""));
+        node.write("c.conf", node.conf(""));
         let mut ring = RingWriter::new(2, 1);
         ring.add(Device::new(0, "127.0.0.1", 1, "sdb1"));
         ring.write_v1(&node.path("container.ring.gz")).unwrap();
