@@ -1,0 +1,7 @@
+//! What peers, and those who pretend to be peers, may send: real sockets, real databases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod messages;
+mod server;
+mod transfers;
