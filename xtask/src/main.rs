@@ -1,2 +1,58 @@
-//! To be written.
-fn main() {}
+//! The developer's day: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::{Interrupt, Interrupted};
+
+mod demo;
+mod interrupt;
+mod screen;
+mod test;
+mod tidy;
+mod workspace;
+
+/// What a shell reports for a program that Ctrl-C ended.
+const INTERRUPTED_STATUS: u8 = 130;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Tasks of a Martlet developer")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
+    Demo(demo::DemoArgs),
+    /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
+    Test(test::TestArgs),
+    /// The house rules that no other tool checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = Interrupt::install().and_then(|interrupt| run(Cli::parse().task, &interrupt));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("interrupted");
+            ExitCode::from(INTERRUPTED_STATUS)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
+    match task {
+        Task::Demo(args) => demo::run(&args, interrupt),
+        Task::Test(args) => test::run(&args, interrupt),
+        Task::Tidy => tidy::run(),
+    }
+}

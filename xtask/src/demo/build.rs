@@ -1,0 +1,70 @@
+//! Builds the two programs, and shows that it goes on.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::ProcessGroup;
+
+use crate::{
+    interrupt::Interrupt,
+    screen::Screen,
+    workspace::{Workspace, cargo},
+};
+
+/// How the programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// The quickest way from a fresh clone to a result.
+    Dev,
+    /// Takes longer to build than it saves in a demo.
+    Release,
+}
+
+impl Profile {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+
+    /// Below cargo's target folder.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds both programs; returns the folder they are in.
+pub(crate) fn build(profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<PathBuf> {
+    let started = Instant::now();
+    let mut command = cargo(&["build", "--quiet", "--message-format=json-render-diagnostics"]);
+    command.args(["-p", "account-replicator", "-p", "container-replicator", "--profile", profile.name()]);
+    let mut group = ProcessGroup::spawn(command.stdout(Stdio::piped()), "cargo build")?;
+    let messages = group.child().stdout.take().map(BufReader::new).context("cargo has no output")?;
+    let crates = AtomicUsize::new(0);
+    let status = thread::scope(|scope| {
+        // One message for each crate that is done. Ends with cargo, whose group dies with this function.
+        scope.spawn(|| messages.lines().for_each(|_| _ = crates.fetch_add(1, Ordering::Relaxed)));
+        let status = interrupt.wait(&mut group, || {
+            let (crates, seconds) = (crates.load(Ordering::Relaxed), started.elapsed().as_secs());
+            screen.progress(&format!("   building the two replicators: {crates} crates, {seconds} s"));
+            Ok(())
+        });
+        drop(group);
+        status
+    })?;
+    ensure!(status.success(), "the replicators cannot be built, see above");
+    let seconds = started.elapsed().as_secs_f64();
+    screen.good(&format!("built account-replicator and container-replicator ({seconds:.1} s)"));
+    Ok(Workspace::load()?.bin_dir(profile.folder()))
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask test`: everything CI runs, step by step.
+
+use std::{
+    ffi::OsString,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::ValueEnum;
+
+use crate::{
+    interrupt::{Interrupt, shown},
+    screen::Screen,
+    tidy,
+    workspace::{Workspace, cargo},
+};
+
+mod setup;
+mod stock;
+
+const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+
+/// What can be chosen.
+#[derive(clap::Args)]
+pub(crate) struct TestArgs {
+    /// Only these steps; all of them in this order if none is given.
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+}
+
+/// One thing that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// rsync, and stock Swift in a Python of its own.
+    Setup,
+    /// cargo fmt --check
+    Fmt,
+    /// The house rules: cargo xtask tidy
+    Tidy,
+    /// Warnings of rustc and clippy, in tests too.
+    Clippy,
+    /// cargo doc without warnings.
+    Doc,
+    /// Licences, bans and sources, where cargo-deny is installed.
+    Deny,
+    /// The programs that the interop tests start.
+    Build,
+    /// Unit, property, differential and interop tests, doctests.
+    Test,
+    /// The demo, which must converge.
+    Demo,
+}
+
+/// How a step ended that did not fail.
+enum Done {
+    Passed,
+    Skipped(&'static str),
+}
+
+/// Runs the steps until one fails; the error names it.
+pub(crate) fn run(args: &TestArgs, interrupt: &Interrupt) -> Result<()> {
+    let runner = Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt };
+    let steps = if args.steps.is_empty() { Step::value_variants() } else { &args.steps };
+    let mut times = Vec::new();
+    for step in steps {
+        let started = Instant::now();
+        let result = runner.run(*step);
+        times.push((*step, started.elapsed()));
+        match result {
+            Ok(Done::Passed) => runner.screen.good(&step.name()),
+            Ok(Done::Skipped(why)) => runner.screen.aside(&format!(" - {} skipped: {why}", step.name())),
+            Err(error) => {
+                runner.summary(&times, Some(*step));
+                return Err(error.context(format!("step `{}` failed", step.name())));
+            }
+        }
+    }
+    runner.summary(&times, None);
+    Ok(())
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+struct Runner<'a> {
+    workspace: Workspace,
+    screen: Screen,
+    interrupt: &'a Interrupt,
+}
+
+impl Runner<'_> {
+    fn run(&self, step: Step) -> Result<Done> {
+        self.screen.line("");
+        self.screen.line(&format!("== {}", step.name()));
+        match step {
+            Step::Setup => setup::run(self)?,
+            Step::Fmt => self.command(&mut cargo(&["fmt", "--all", "--check"]))?,
+            Step::Tidy => tidy::run()?,
+            Step::Clippy => self.command(&mut cargo(CLIPPY))?,
+            Step::Doc => {
+                let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+                self.command(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+            }
+            Step::Deny => return self.deny(),
+            Step::Build => self.command(&mut cargo(&["build", "--workspace"]))?,
+            Step::Test => self.tests()?,
+            Step::Demo => self.command(&mut cargo(&["xtask", "demo"]))?,
+        }
+        Ok(Done::Passed)
+    }
+
+    fn tests(&self) -> Result<()> {
+        let python = stock::python()?;
+        let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        tests.env("MARTLET_STOCK_PYTHON", python).env("MARTLET_BIN_DIR", self.workspace.bin_dir("debug"));
+        self.command(&mut tests)
+    }
+
+    fn deny(&self) -> Result<Done> {
+        let known = cargo(&["deny", "--version"]).output().context("cargo cannot be started")?;
+        if !known.status.success() {
+            return Ok(Done::Skipped("cargo-deny is not installed (`cargo install cargo-deny`)"));
+        }
+        self.command(&mut cargo(&["deny", "check", "licenses", "bans", "sources"]))?;
+        Ok(Done::Passed)
+    }
+
+    /// Runs a command, its output for all to see.
+    fn command(&self, command: &mut Command) -> Result<()> {
+        self.screen.aside(&format!("$ {}", shown(command)));
+        self.interrupt.run(command)
+    }
+
+    /// Runs a command whose output matters only if it fails; true if it succeeded.
+    fn succeeds(&self, program: &str, args: &[&str]) -> bool {
+        self.interrupt.check().is_ok()
+            && Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+    }
+
+    fn summary(&self, times: &[(Step, Duration)], failed: Option<Step>) {
+        self.screen.line("");
+        for (step, time) in times {
+            let text = format!("{:<8}{:>8.1} s", step.name(), time.as_secs_f64());
+            if failed == Some(*step) {
+                self.screen.bad(&format!("{text}   FAILED"));
+            } else {
+                self.screen.good(&text);
+            }
+        }
+        let all: Duration = times.iter().map(|(_, time)| *time).sum();
+        self.screen.line(&format!("   {:<8}{:>8.1} s", "", all.as_secs_f64()));
+    }
+}
+
+/// A variable of the environment that must be there.
+fn variable(name: &str) -> Result<OsString> {
+    std::env::var_os(name).ok_or_else(|| anyhow!("the environment has no {name}"))
+}

@@ -1,0 +1,36 @@
+//! What the tests need and a fresh machine lacks.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Runner, stock};
+
+/// Installs what is missing; an error says what to install by hand where we cannot.
+pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
+    if !runner.succeeds("rsync", &["--version"]) {
+        apt_install(runner, "rsync")?;
+    }
+    runner.screen.good("rsync");
+    stock::install(runner)
+}
+
+/// Installs a Debian package, as root; else an error says how to.
+pub(super) fn apt_install(runner: &Runner<'_>, package: &str) -> Result<()> {
+    if !is_root()? || !runner.succeeds("apt-get", &["--version"]) {
+        bail!("{package} is missing: install it, on Debian or Ubuntu with `sudo apt-get install {package}`");
+    }
+    runner.command(&mut apt_get(&["update", "-qq"]))?;
+    runner.command(&mut apt_get(&["install", "-y", "-qq", "--no-install-recommends", package]))
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command
+}
+
+fn is_root() -> Result<bool> {
+    let output = Command::new("id").arg("-u").output().context("the program `id` cannot be run")?;
+    Ok(output.stdout.trim_ascii() == b"0")
+}
