@@ -52,7 +52,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`BrokerError::Missing`], [`BrokerError::Quarantined`], [`BrokerError::NoSuchTable`] (nothing was
-    /// moved; call [`quarantine`] if the caller is one that should), or a passing trouble.
+    /// moved; call [`crate::quarantine()`] if the caller is one that should), or a passing trouble.
     pub fn open(location: DbLocation) -> Result<Self> {
         Self::open_at(location, Place::Live)
     }
