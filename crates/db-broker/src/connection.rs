@@ -1,27 +1,46 @@
 //! SQLite connections set up as stock sets up its own.
 
-use std::{path::Path, time::Duration};
+use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
 use md5::{Digest, Md5};
 use rusqlite::{Connection, OpenFlags, functions::FunctionFlags, types::ValueRef};
 
-use crate::broker::Place;
+use crate::{
+    broker::Place,
+    error::{BrokerError, Result},
+};
 
 /// How long a statement waits for another process's lock. Stock: `BROKER_TIMEOUT`.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Opens an existing database; never makes one.
 ///
-/// A received file is synced as a whole before it gets its name, so no single commit on it needs to be.
+/// A received file is synced as a whole before it gets its name, so no single commit on it needs to be; and
+/// after a crash it is received again, so it needs no journal on disk.
 pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let synchronous = if *place == Place::Live { "NORMAL" } else { "OFF" };
+    let (synchronous, journal) = match place {
+        Place::Live => ("NORMAL", "DELETE"),
+        Place::Received(_) => ("OFF", "MEMORY"),
+    };
     connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"))?;
-    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     register_chexor(&connection)?;
     Ok(connection)
+}
+
+/// Removes the journal of a database that is no more, which SQLite would play back into the next of its name.
+///
+/// For a caller that has made sure that there is no such database, or that the one there was just received.
+pub(crate) fn remove_orphan_journal(file: &Path) -> Result<()> {
+    let mut journal = file.as_os_str().to_owned();
+    journal.push("-journal");
+    match fs::remove_file(&journal) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(BrokerError::io(journal)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// The SQL function that the triggers of every schema call on each inserted and deleted row.

@@ -1,4 +1,4 @@
-use std::{fs, io::ErrorKind, path::Path};
+use std::{fs, path::Path};
 
 use rusqlite::{Connection, params};
 use swift_types::{ServerType, Timestamp};
@@ -6,7 +6,7 @@ use swift_types::{ServerType, Timestamp};
 use crate::{
     Broker, DbLocation,
     broker::Place,
-    connection,
+    connection::{self, remove_orphan_journal},
     dir_lock::DirLock,
     durable,
     error::{BrokerError, Result},
@@ -51,25 +51,13 @@ impl Broker {
 fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> Result<()> {
     let explained = |error| explain(location, &Place::Received(tmp.to_owned()), Fault::Sqlite(error));
     build(tmp, location, new).map_err(explained)?;
-    let lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
-    if location.file().exists() {
+    let _lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
+    if location.file().try_exists().map_err(BrokerError::io(location.file()))? {
         let what = "cannot be created: it exists already".to_owned();
         return Err(BrokerError::BadValue { path: location.file().to_owned(), what });
     }
-    remove_orphan_journal(location, &lock)?;
+    remove_orphan_journal(location.file())?;
     durable::rename_file(tmp, location.file()).map_err(BrokerError::io(location.file()))
-}
-
-/// Removes the journal of a database that is no more, which SQLite would play back into the next one of its name.
-///
-/// For a caller that has made sure, under the lock, that there is no database.
-pub(crate) fn remove_orphan_journal(location: &DbLocation, _lock: &DirLock) -> Result<()> {
-    let mut journal = location.file().as_os_str().to_owned();
-    journal.push("-journal");
-    match fs::remove_file(&journal) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(BrokerError::io(journal)(error)),
-        _ => Ok(()),
-    }
 }
 
 fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {

@@ -133,3 +133,25 @@ impl DbLocation {
         self.device_dir.join("tmp")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_found_file_must_lie_in_the_directory_of_its_hash() {
+        let hash = "0123456789abcdef0123456789abcdef";
+        let of = |file: &str| DbLocation::of_file(ServerType::Container, Path::new(file));
+        let good = of(&format!("/srv/node/sdb/containers/7/def/{hash}/{hash}_1.00000.db")).unwrap();
+        assert_eq!(good.device_name(), "sdb");
+        assert_eq!(good.pending_file(), good.dir().join(format!("{hash}.db.pending")));
+        let other = hash.replace('0', "f");
+        for bad in [
+            format!("/srv/node/sdb/containers/7/def/{other}/{hash}.db"),
+            format!("{hash}/{hash}.db"),
+            format!("/srv/node/sdb/containers/7/def/{hash}/{hash}.db.pending"),
+        ] {
+            assert!(matches!(of(&bad), Err(BrokerError::BadValue { .. })), "{bad}");
+        }
+    }
+}

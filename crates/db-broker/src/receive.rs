@@ -11,7 +11,7 @@ use swift_types::{HashPath, ServerType, TmpName};
 use crate::{
     Broker, DbLocation,
     broker::{PENDING_LOCK_TIMEOUT, Place},
-    create::remove_orphan_journal,
+    connection::remove_orphan_journal,
     dir_lock::DirLock,
     durable,
     error::{BrokerError, Result},
@@ -65,18 +65,18 @@ impl ReceivedDb {
     /// [`BrokerError::Refused`] if a check failed; the file is removed then.
     pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
         let place = self.destination.file().to_owned();
-        if place.exists() {
+        if place.try_exists().map_err(BrokerError::io(&place))? {
             return Ok(Installed::NotCalledFor);
         }
         let mut received = self.open_checked(hash_path)?;
         received.take_new_id(self.sender_id.as_str())?;
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
-        let lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
-        if place.exists() {
+        let _lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
+        if place.try_exists().map_err(BrokerError::io(&place))? {
             return Ok(Installed::NotCalledFor);
         }
-        remove_orphan_journal(&self.destination, &lock)?;
+        remove_orphan_journal(&place)?;
         self.move_to(&place)?;
         Ok(Installed::Installed { ignored: None })
     }
@@ -142,6 +142,7 @@ impl ReceivedDb {
 
     fn check(&self, hash_path: &HashPath) -> Result<Broker> {
         let refused = |reason: String| BrokerError::Refused { path: self.path.clone(), reason };
+        remove_orphan_journal(&self.path)?;
         let mut received = Broker::open_at(self.destination.clone(), Place::Received(self.path.clone()))?;
         let verdict: String = received
             .run(|connection, _| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;

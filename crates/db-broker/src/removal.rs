@@ -34,7 +34,8 @@ impl Broker {
     /// the walker.
     ///
     /// `acknowledged` is what this broker's replication info said before the peers were asked. What was
-    /// merged from them since, through this broker, does not keep the database. Answers to stock's `delete_db` and the checks before it in `cleanup_post_replicate`.
+    /// merged from them since, through this broker, does not keep the database. Answers to stock's
+    /// `delete_db` and the checks before it in `cleanup_post_replicate`.
     ///
     /// # Errors
     /// As [`Broker::commit_pending`]; [`BrokerError::Io`] names what could not be unlinked.

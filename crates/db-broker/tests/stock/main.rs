@@ -1,8 +1,10 @@
 //! Our brokers against stock's: the same operations on copies of the same database, then both compared.
 
 mod case;
+mod crashes;
 mod fresh;
 mod generations;
+mod journals;
 mod operations;
 mod oracle;
 mod pending;

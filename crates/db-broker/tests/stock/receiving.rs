@@ -15,7 +15,7 @@ use crate::{
 
 const BOTH: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
-fn sender() -> TmpName {
+pub(crate) fn sender() -> TmpName {
     "5c1e-sdb1".parse().expect("a name")
 }
 
@@ -27,7 +27,7 @@ fn row(kind: ServerType, name: &str, at: &str) -> Value {
 }
 
 /// What a sender has: the rows that a new database of these tests has, and more of its own.
-fn dropped(case: &Case, location: &DbLocation) -> PathBuf {
+pub(crate) fn dropped(case: &Case, location: &DbLocation) -> PathBuf {
     let tmp = location.tmp_dir();
     fs::create_dir_all(&tmp).expect("made");
     let path = tmp.join(sender().as_str());
@@ -45,7 +45,7 @@ fn dropped(case: &Case, location: &DbLocation) -> PathBuf {
     path
 }
 
-fn received(location: &DbLocation) -> ReceivedDb {
+pub(crate) fn received(location: &DbLocation) -> ReceivedDb {
     ReceivedDb::find(location.clone(), sender()).expect("it is there")
 }
 
@@ -93,28 +93,6 @@ fn an_empty_place_has_nothing_to_merge_with() {
     fs::remove_file(case.ours.file()).unwrap();
     assert_eq!(received(&case.ours).merge_into_place(&hash_path()).unwrap(), Installed::NotCalledFor);
     assert!(!case.ours.file().exists());
-}
-
-/// A journal that outlived its database would be played back into the next file of that name.
-#[test]
-fn a_journal_without_a_database_does_not_harm_its_successor() {
-    let case = Case::new(ServerType::Container, "current");
-    fs::remove_file(case.ours.file()).unwrap();
-    let path = dropped(&case, &case.ours);
-    let rows = fs::metadata(&path).unwrap().len();
-    // A hot journal: header, then page 1 as it was, which here is nothing but zeros.
-    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 1, 0, 0, 0, 0];
-    journal.extend(u32::try_from(rows / 4096).unwrap().to_be_bytes());
-    journal.extend([0, 0, 2, 0, 0, 0, 0x10, 0]);
-    journal.resize(512, 0);
-    journal.extend([0, 0, 0, 1]);
-    journal.resize(512 + 4 + 4096 + 4, 0);
-    let mut name = case.ours.file().as_os_str().to_owned();
-    name.push("-journal");
-    fs::write(&name, journal).unwrap();
-    received(&case.ours).complete(&hash_path()).unwrap();
-    let info = Broker::open(case.ours.clone()).and_then(|mut broker| broker.replication_info()).unwrap();
-    assert_eq!(info.account, "a");
 }
 
 type Damage = fn(&PathBuf);
