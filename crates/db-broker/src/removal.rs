@@ -14,9 +14,11 @@ use crate::{
 pub enum Removal {
     /// It is gone, with its directory and the parents that this emptied.
     Removed,
-    /// So many rows came in since the peers acknowledged; it stays for the next pass. Zero: no row, but
-    /// another process wrote something else (a timestamp, metadata) or replaced the file.
+    /// So many rows came in since the peers acknowledged; it stays for the next pass.
     NewRows(i64),
+    /// No row came in, but another process wrote something else (a timestamp, metadata) or replaced the file;
+    /// it stays for the next pass.
+    Changed,
     /// It has fewer rows than the peers acknowledged; it stays, and somebody should look.
     FewerRows(i64),
 }
@@ -46,7 +48,7 @@ impl Broker {
             return Err(BrokerError::BadValue { path: self.location.file().to_owned(), what });
         }
         if !self.is_in_place() {
-            return Ok(Removal::NewRows(0));
+            return Ok(Removal::Changed);
         }
         self.commit_pending_locked(&lock)?;
         self.run(|connection, _| Ok(connection.execute_batch("BEGIN EXCLUSIVE")?))?;
@@ -58,7 +60,7 @@ impl Broker {
             return Ok(Removal::FewerRows(delta));
         }
         if self.others_wrote()? || !self.is_in_place() {
-            return Ok(Removal::NewRows(0));
+            return Ok(Removal::Changed);
         }
         self.unlink_locked(&lock)?;
         Ok(Removal::Removed)

@@ -43,6 +43,19 @@ impl Broker {
             Ok(transaction.commit()?)
         })
     }
+
+    /// Whether clients see the database as gone, pending rows merged. Stock: `is_deleted`.
+    ///
+    /// Does not count as a look at the replication info: see [`Broker::remove_if_unchanged`].
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`]; [`crate::BrokerError::BadValue`] if a stored timestamp does not parse.
+    pub fn is_deleted(&mut self) -> Result<bool> {
+        self.commit_pending()?;
+        let server_type = self.server_type();
+        let elsewhere = self.counted_elsewhere()?;
+        self.run(|connection, _| is_deleted(connection, server_type, elsewhere))
+    }
 }
 
 /// Whether clients see the database as gone. Stock: `_is_deleted`.

@@ -195,6 +195,10 @@ impl<'a> Running<'a> {
                 debug!("Not deleting db ({rows} new rows){}", self.subject);
                 DbResult::Kept
             }
+            Ok(Removal::Changed) => {
+                debug!("Not deleting db (written to meanwhile){}", self.subject);
+                DbResult::Kept
+            }
             Ok(Removal::FewerRows(delta)) => {
                 error!("Not deleting db (negative max_row_delta: {delta}){}", self.subject);
                 DbResult::Kept

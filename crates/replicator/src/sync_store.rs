@@ -7,7 +7,6 @@ use std::{
 };
 
 use db_broker::{Broker, BrokerError, DbLocation};
-use swift_types::Timestamp;
 
 /// The folder beside `containers` with the same layout below it.
 const SYNC_DATADIR: &str = "sync_containers";
@@ -32,7 +31,7 @@ pub(crate) fn update(broker: &mut Broker) -> Result<(), SyncStoreError> {
         return Ok(());
     }
     let is_set = |item: Option<(&str, &str)>| item.is_some_and(|(value, _)| !value.is_empty());
-    if is_set(to) && is_set(key) && !is_deleted(broker)? {
+    if is_set(to) && is_set(key) && !broker.is_deleted()? {
         return add(broker.location());
     }
     remove(broker.location())
@@ -51,12 +50,6 @@ pub(crate) fn remove(location: &DbLocation) -> Result<(), SyncStoreError> {
         }
     }
     Ok(())
-}
-
-fn is_deleted(broker: &mut Broker) -> Result<bool, BrokerError> {
-    let info = broker.replication_info()?;
-    let (put, delete) = (Timestamp::parse(&info.put_timestamp), Timestamp::parse(&info.delete_timestamp));
-    Ok(info.count == 0 && matches!((put, delete), (Ok(put), Ok(delete)) if delete > put))
 }
 
 fn add(location: &DbLocation) -> Result<(), SyncStoreError> {
@@ -89,7 +82,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> SyncStoreError {
 mod tests {
     use db_broker::{MetadataCheck, NewDb};
     use protocol::Metadata;
-    use swift_types::{DbName, HashPath, ServerType};
+    use swift_types::{DbName, HashPath, ServerType, Timestamp};
 
     use super::*;
 

@@ -98,7 +98,7 @@ fn what_another_process_wrote_keeps_it_and_what_peers_told_us_does_not() {
         let mut broker = open(&case);
         let info = broker.replication_info().unwrap();
         assert!(stock_applies(&case.ours, std::slice::from_ref(&write))[0].get("ok").is_some());
-        assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::NewRows(0), "{write}");
+        assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::Changed, "{write}");
         assert!(case.ours.file().exists());
 
         let mut broker = open(&case);
@@ -116,7 +116,7 @@ fn a_file_replaced_since_is_not_the_one_acknowledged() {
     let other = case.ours.dir().join("other.tmp");
     fs::copy(case.stock.file(), &other).unwrap();
     martlet_db_broker::durable::rename_file(&other, case.ours.file()).unwrap();
-    assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::NewRows(0));
+    assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::Changed);
     assert!(case.ours.file().exists());
 }
 
