@@ -5,6 +5,7 @@ use std::{
 };
 
 use ring::Device;
+use settings::BindIp;
 
 /// The addresses by which this daemon finds its own devices in the ring.
 ///
@@ -13,10 +14,13 @@ use ring::Device;
 pub(crate) struct LocalIps(BTreeSet<IpAddr>);
 
 impl LocalIps {
-    /// A specific `bind_ip` means itself alone; `0.0.0.0` and `::` mean all of this machine's, loopback too.
-    pub(crate) fn of(bind_ip: IpAddr) -> io::Result<Self> {
-        if !bind_ip.is_unspecified() {
-            return Ok(Self(BTreeSet::from([bind_ip])));
+    /// A specific `bind_ip` means itself alone; `0.0.0.0`, `::` and, as in stock, a host name mean all of
+    /// this machine's, loopback too.
+    pub(crate) fn of(bind_ip: &BindIp) -> io::Result<Self> {
+        if let BindIp::Address(address) = bind_ip
+            && !address.is_unspecified()
+        {
+            return Ok(Self(BTreeSet::from([*address])));
         }
         let addresses = nix::ifaddrs::getifaddrs()?.filter_map(|interface| {
             let address = interface.address?;
@@ -55,13 +59,18 @@ impl LocalIps {
 mod tests {
     use super::*;
 
+    fn ips(bind_ip: &str) -> LocalIps {
+        let name = || BindIp::Name(bind_ip.to_owned());
+        LocalIps::of(&bind_ip.parse().map_or_else(|_| name(), BindIp::Address)).unwrap()
+    }
+
     fn device(ip: &str) -> Device {
         Device::new(0, ip, 6201, "sdb1")
     }
 
     #[test]
     fn a_specific_address_is_only_that_one() {
-        let ips = LocalIps::of("127.0.0.2".parse().unwrap()).unwrap();
+        let ips = ips("127.0.0.2");
         assert!(ips.has(&device("127.0.0.2"), 6201));
         assert!(!ips.has(&device("127.0.0.1"), 6201));
         assert!(!ips.has(&device("127.0.0.2"), 6202), "the port counts");
@@ -69,16 +78,17 @@ mod tests {
 
     #[test]
     fn unspecified_means_all_with_loopback_and_names() {
-        let ips = LocalIps::of("0.0.0.0".parse().unwrap()).unwrap();
-        assert!(ips.has(&device("127.0.0.1"), 6201));
-        assert!(ips.has(&device("localhost"), 6201));
-        assert!(!ips.has(&device("192.0.2.1"), 6201));
-        assert!(!ips.has(&device("no-such-host.invalid"), 6201));
+        for ips in [ips("0.0.0.0"), ips("storage01.example.org")] {
+            assert!(ips.has(&device("127.0.0.1"), 6201));
+            assert!(ips.has(&device("localhost"), 6201));
+            assert!(!ips.has(&device("192.0.2.1"), 6201));
+            assert!(!ips.has(&device("no-such-host.invalid"), 6201));
+        }
     }
 
     #[test]
     fn ipv6_spellings_are_one_address() {
-        let ips = LocalIps::of("::1".parse().unwrap()).unwrap();
+        let ips = ips("::1");
         assert!(ips.has(&device("0:0:0:0:0:0:0:1"), 6201));
     }
 }

@@ -50,7 +50,7 @@ pub(crate) enum PassEnd {
 
 /// Runs one pass to its end. Stock: `run_once`.
 pub(crate) fn run(node: &Node, scope: &Scope) -> PassEnd {
-    let ips = match LocalIps::of(node.conf.node.bind_ip) {
+    let ips = match LocalIps::of(&node.conf.node.bind_ip) {
         Ok(ips) if !ips.is_empty() => ips,
         Ok(_) => {
             error!("ERROR Failed to get my own IPs?");

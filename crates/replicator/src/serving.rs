@@ -1,9 +1,10 @@
 //! The daemon's listeners: REPLICATE for peers, pages for operators.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rpc_server::{Observer, Page, RpcEvent, ServerSettings, serve, serve_pages};
+use settings::BindIp;
 use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
@@ -16,10 +17,14 @@ use crate::node::Node;
 /// # Errors
 /// If the address cannot be bound.
 pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<JoinHandle<()>> {
-    let address = SocketAddr::new(node.conf.node.bind_ip, node.conf.node.bind_port);
-    let listener = runtime
-        .block_on(TcpListener::bind(address))
-        .with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
+    let port = node.conf.node.bind_port;
+    let bound = match &node.conf.node.bind_ip {
+        BindIp::Address(address) => runtime.block_on(TcpListener::bind((*address, port))),
+        BindIp::Name(name) => runtime.block_on(TcpListener::bind((name.as_str(), port))),
+    };
+    let address = format!("{}, port {port}", node.conf.node.bind_ip);
+    let listener =
+        bound.with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
     let observer = Arc::new(RpcMetrics(Arc::clone(&node.metrics)));
     info!("answering REPLICATE for {} databases on {address}", node.server_type());
     Ok(runtime.spawn(serve(listener, server_settings(node), observer, node.stop.token())))

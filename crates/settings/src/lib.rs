@@ -43,4 +43,4 @@ pub use policies::StoragePolicy;
 pub use rsync_module::{BadTemplate, RsyncModule, RsyncVars};
 pub use section::Section;
 pub use swift_conf::SwiftConf;
-pub use value::FallocateReserve;
+pub use value::{BindIp, FallocateReserve};

@@ -1,6 +1,7 @@
 //! From an option's text to a typed value. A refusal completes a sentence that starts with the value.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -83,6 +84,39 @@ pub(crate) fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D:
 /// A port where 0 means that nothing is bound.
 pub(crate) fn port_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     read(deserializer, |text| integer(text, "a port from 1 to 65535, or 0 for off"))
+}
+
+/// The address at which a daemon listens and by which it finds its devices in the ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BindIp {
+    /// A numeric address; unspecified (`0.0.0.0`, `::`) means every address of the machine.
+    Address(IpAddr),
+    /// A host name. Listening, it is looked up; finding devices, it means every address of the machine, as
+    /// in stock.
+    Name(String),
+}
+
+impl fmt::Display for BindIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A [`BindIp`]; nothing means all, as `0.0.0.0`.
+pub(crate) fn bind_ip<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BindIp, D::Error> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    read(deserializer, |text| match (python::strip(text), python::strip(text).parse()) {
+        ("", _) => Ok(BindIp::Address(Ipv4Addr::UNSPECIFIED.into())),
+        (_, Ok(address)) => Ok(BindIp::Address(address)),
+        (name, Err(_)) if is_name(name) => Ok(BindIp::Name(name.to_owned())),
+        _ => {
+            Err("is neither an address nor a host name: write an IPv4 or IPv6 address without brackets"
+                .into())
+        }
+    })
 }
 
 /// An address to bind; nothing means all, as `0.0.0.0`.

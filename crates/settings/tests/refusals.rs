@@ -58,7 +58,7 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         "handoff_delete = most",
         "bind_port = 0",
         "bind_port = 70000",
-        "bind_ip = storage01",
+        "bind_ip = storage 01",
         "bind_ip = [::1]",
         "devices =",
         "fallocate_reserve = 1 %x",

@@ -1,5 +1,4 @@
 use std::{
-    net::IpAddr,
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -8,7 +7,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{Lines, yes_no};
-use crate::{RsyncModule, value};
+use crate::{
+    RsyncModule,
+    value::{self, BindIp},
+};
 
 /// Where this node keeps its things and how the ring knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,8 +22,8 @@ pub struct NodeConf {
     #[serde(deserialize_with = "value::truth")]
     pub mount_check: bool,
     /// The address this node has in the ring; `0.0.0.0` and `::` mean every address it has.
-    #[serde(deserialize_with = "value::address")]
-    pub bind_ip: IpAddr,
+    #[serde(deserialize_with = "value::bind_ip")]
+    pub bind_ip: BindIp,
     /// The `replication_port` this node has in the ring.
     #[serde(deserialize_with = "value::port")]
     pub bind_port: u16,
