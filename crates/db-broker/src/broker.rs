@@ -86,6 +86,17 @@ impl Broker {
         }
     }
 
+    /// What SQLite finds wrong with the file, its first complaint; none if it is sound. Reads all of it.
+    ///
+    /// # Errors
+    /// As any read; damage so bad that SQLite gives up quarantines.
+    pub fn integrity_check(&mut self) -> Result<Option<String>> {
+        self.run(|connection, _| {
+            let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            Ok((verdict != "ok").then_some(verdict))
+        })
+    }
+
     /// Where the database lives (for a received file: where it will live).
     pub fn location(&self) -> &DbLocation {
         &self.location

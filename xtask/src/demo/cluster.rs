@@ -134,6 +134,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// Kills a server by SIGKILL and starts it again on its port. Servers count as [`serve`](Self::serve)
+    /// starts them.
+    pub(crate) fn kill_and_restart_server(&mut self, place: usize) -> Result<()> {
+        drop(self.servers.remove(place));
+        let (server_type, node) = (TYPES[place / NODES], place % NODES);
+        let mut daemon = self.spawn(node, server_type, Conf::Usual, &["serve"])?;
+        daemon.wait_listening(self.ports[place / NODES][node])?;
+        self.servers.insert(place, daemon);
+        Ok(())
+    }
+
     /// An error that says why, if one of the servers has ended.
     pub(crate) fn check_servers(&mut self) -> Result<()> {
         self.servers.iter_mut().try_for_each(Daemon::check_alive)
@@ -216,6 +227,13 @@ impl Daemon {
             None => Ok(()),
             Some(status) => anyhow::bail!("{} ended with {status}{}", self.what, self.last_words()),
         }
+    }
+
+    /// The most memory that the process has had resident so far, in KiB; none if it has ended.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.group.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
     }
 
     /// The end of its log, to be put behind a message.

@@ -26,6 +26,7 @@ mod kind;
 mod pass;
 mod plan;
 mod seed;
+mod storm;
 mod verdict;
 
 /// How long before now the first row was written: young enough that nothing is reclaimed.
@@ -51,6 +52,12 @@ pub(crate) struct DemoArgs {
     /// Afterwards keep the daemons running, with their metrics pages, until Ctrl-C.
     #[arg(long)]
     keep: bool,
+    /// First let replicators and servers be killed by SIGKILL this many times within their passes.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    kills: usize,
+    /// Fail if a replicator ever has more memory resident than this.
+    #[arg(long, value_name = "MIB")]
+    memory_limit: Option<u64>,
     /// Build with optimisations: slower to build, faster to run.
     #[arg(long)]
     release: bool,
@@ -78,16 +85,18 @@ pub(crate) fn run(args: &DemoArgs, interrupt: &Interrupt) -> Result<()> {
     let databases = write_databases(args, &cluster, screen, interrupt)?;
     cluster.serve()?;
     screen.good(&format!("started {} servers, one per node and type, on 127.0.0.1", NODES * TYPES.len()));
+    if args.kills > 0 {
+        let toll = storm::rage(args.kills, args.seed, &mut cluster, screen, interrupt)?;
+        screen.good(&format!(
+            "killed {} replicators and {} servers by SIGKILL while {} passes came to their end",
+            toll.replicators, toll.servers, toll.passes
+        ));
+    }
     screen.line("");
     let passes = run_passes(args.passes, &mut cluster, screen, interrupt)?;
     screen.line("");
     report(&databases, &verdict::judge(&cluster, &databases, interrupt)?, screen)?;
-    let Some(passes) = passes else {
-        bail!("after {} passes the replicators still change something or fail", args.passes)
-    };
-    let seconds = started.elapsed().as_secs_f64();
-    screen.line("");
-    screen.line(&format!("Converged in {passes} passes; {seconds:.1} seconds in all."));
+    conclude(args, &passes, started, screen)?;
     if args.keep { keep(&mut cluster, screen, interrupt) } else { Ok(()) }
 }
 
@@ -124,22 +133,44 @@ fn write_databases(
     Ok(databases)
 }
 
-/// Runs passes until one changes nothing; says how many that took, none if there were not enough.
+/// Runs passes until one changes nothing, or until there were as many as allowed.
 fn run_passes(
     limit: usize,
     cluster: &mut Cluster,
     screen: Screen,
     interrupt: &Interrupt,
-) -> Result<Option<usize>> {
+) -> Result<Vec<Pass>> {
     screen.line(HEADING);
+    let mut passes = Vec::new();
     for number in 1..=limit {
         let pass = Pass::run(number, cluster, screen, interrupt)?;
         screen.line(&pass.line());
-        if pass.changed_nothing() {
-            return Ok(Some(number));
+        passes.push(pass);
+        if passes.last().is_some_and(Pass::changed_nothing) {
+            break;
         }
     }
-    Ok(None)
+    Ok(passes)
+}
+
+/// The last line; an error if the passes did not do what they should.
+fn conclude(args: &DemoArgs, passes: &[Pass], started: Instant, screen: Screen) -> Result<()> {
+    if !passes.last().is_some_and(Pass::changed_nothing) {
+        bail!("after {} passes the replicators still change something or fail", passes.len());
+    }
+    let mebibytes = passes.iter().map(Pass::peak_memory).max().unwrap_or(0).div_ceil(1024);
+    let seconds = started.elapsed().as_secs_f64();
+    screen.line("");
+    screen.line(&format!(
+        "Converged in {} passes; {seconds:.1} seconds in all; no replicator had more than {mebibytes} MiB.",
+        passes.len()
+    ));
+    match args.memory_limit {
+        Some(limit) if mebibytes > limit => {
+            bail!("a replicator had {mebibytes} MiB, the limit is {limit} MiB")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints what was checked; an error that counts the faults, if there are any.
@@ -150,7 +181,10 @@ fn report(databases: &[Database], faults: &[Fault], screen: Screen) -> Result<()
         (Aspect::Places, format!("all {all} databases are on their 3 primaries and nowhere else")),
         (Aspect::Rows, format!("all {} rows written anywhere are on all 3 replicas", thousands(rows))),
         (Aspect::Stat, "hashes, counts, metadata and timestamps are equal and as expected".to_owned()),
-        (Aspect::Leftovers, "no database was quarantined, and there is none that nobody planned".to_owned()),
+        (
+            Aspect::Leftovers,
+            "no database is damaged or quarantined, and there is none that nobody planned".to_owned(),
+        ),
     ];
     for (aspect, text) in checks {
         let of_aspect: Vec<_> = faults.iter().filter(|fault| fault.aspect == aspect).collect();

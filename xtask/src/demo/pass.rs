@@ -33,6 +33,8 @@ pub(crate) struct Pass {
     number: usize,
     counters: Counters,
     seconds: f64,
+    /// The most memory that one of the replicators had resident, in KiB.
+    peak_memory: u64,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +53,7 @@ impl Pass {
         let started = Instant::now();
         let mut running = start_all(cluster)?;
         let all = running.len();
+        let mut peak_memory = 0;
         while !running.is_empty() {
             let seconds = started.elapsed().as_secs_f64();
             let done = all - running.len();
@@ -58,6 +61,7 @@ impl Pass {
                 .progress(&format!("{number:>5}   {done} of {all} replicators are through, {seconds:.1} s"));
             interrupt.pause()?;
             cluster.check_servers()?;
+            peak_memory = running.iter().filter_map(Daemon::peak_memory).fold(peak_memory, u64::max);
             drop_ended(&mut running)?;
         }
         let seconds = started.elapsed().as_secs_f64();
@@ -67,7 +71,12 @@ impl Pass {
                 counters.add(read_recon(cluster, node, server_type)?);
             }
         }
-        Ok(Self { number, counters, seconds })
+        Ok(Self { number, counters, seconds, peak_memory })
+    }
+
+    /// The most memory that one of the replicators had resident, in KiB, as far as it was looked at.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.peak_memory
     }
 
     /// Whether everything was in sync before this pass and nothing failed.
@@ -156,7 +165,7 @@ mod tests {
 
     fn pass(recon: &str) -> Pass {
         let recon: Recon = serde_json::from_str(recon).unwrap();
-        Pass { number: 2, counters: recon.replication_stats, seconds: 1.26 }
+        Pass { number: 2, counters: recon.replication_stats, seconds: 1.26, peak_memory: 0 }
     }
 
     #[test]

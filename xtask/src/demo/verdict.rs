@@ -95,6 +95,10 @@ fn judge_one(database: &Database, copies: &[Copy]) -> Result<Vec<Fault>> {
     let mut hashes = Vec::new();
     for copy in copies {
         let mut broker = Broker::open(copy.location.clone())?;
+        let damage = broker.integrity_check()?;
+        faults.extend(
+            damage.map(|damage| Fault::new(Aspect::Leftovers, format!("disk {}: {damage}", copy.device))),
+        );
         let rows = broker.rows_since(-1, i64::MAX)?;
         let info = broker.replication_info()?;
         faults.extend(differing_rows(copy, rows, &expected.rows));

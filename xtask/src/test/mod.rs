@@ -21,6 +21,9 @@ mod stock;
 
 const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
+/// MiB that a replicator may have resident, however many databases there are.
+const MEMORY_LIMIT: &str = "48";
+
 /// What can be chosen.
 #[derive(clap::Args)]
 pub(crate) struct TestArgs {
@@ -50,6 +53,10 @@ enum Step {
     Test,
     /// The demo, which must converge.
     Demo,
+    /// The demo with replicators and servers killed at work.
+    Kill,
+    /// The demo with 5,000 databases, in the memory that 400 take.
+    Many,
 }
 
 /// How a step ended that did not fail.
@@ -108,7 +115,11 @@ impl Runner<'_> {
             Step::Deny => return self.deny(),
             Step::Build => self.command(&mut cargo(&["build", "--workspace"]))?,
             Step::Test => self.tests()?,
-            Step::Demo => self.command(&mut cargo(&["xtask", "demo"]))?,
+            Step::Demo => self.demo(&["--memory-limit", MEMORY_LIMIT])?,
+            Step::Kill => self.demo(&["--kills", "60", "--containers", "150", "--accounts", "50"])?,
+            Step::Many => {
+                self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
+            }
         }
         Ok(Done::Passed)
     }
@@ -118,6 +129,10 @@ impl Runner<'_> {
         let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
         tests.env("MARTLET_STOCK_PYTHON", python).env("MARTLET_BIN_DIR", self.workspace.bin_dir("debug"));
         self.command(&mut tests)
+    }
+
+    fn demo(&self, options: &[&str]) -> Result<()> {
+        self.command(cargo(&["xtask", "demo"]).args(options))
     }
 
     fn deny(&self) -> Result<Done> {
