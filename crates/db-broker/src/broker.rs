@@ -125,14 +125,29 @@ impl Broker {
     /// Runs work on the connection and turns its faults into what the caller acts on.
     ///
     /// The shape given to the work is that of the tables now, also after another process's migration.
+    ///
+    /// Nothing is run on a file that has lost its name. SQLite finds the journal by name: a connection to a
+    /// replaced file would take the journal of a writer of the new file for its own crash, play it back and
+    /// delete it. And what such a connection then calls damage is not the new file's.
     pub(crate) fn run<T>(&mut self, work: impl FnOnce(&mut Connection, Shape) -> Work<T>) -> Result<T> {
+        self.check_in_place()?;
         let server_type = self.location.server_type();
         let done =
             self.shape.refreshed(&self.connection, server_type).map_err(Fault::from).and_then(|shape| {
                 self.shape = shape;
                 work(&mut self.connection, shape)
             });
-        done.map_err(|fault| explain(&self.location, &self.place, fault))
+        done.map_err(|fault| match self.check_in_place() {
+            Ok(()) => explain(&self.location, &self.place, fault),
+            Err(error) => error,
+        })
+    }
+
+    fn check_in_place(&self) -> Result<()> {
+        if identity_of(self.file())? == self.identity {
+            return Ok(());
+        }
+        Err(BrokerError::Replaced { path: self.file().to_owned() })
     }
 
     /// The stat table's name.

@@ -88,7 +88,15 @@ mod tests {
         std::fs::create_dir(&dir).unwrap();
         let held = DirLock::acquire(&dir, Duration::ZERO).unwrap();
         let waiting_dir = dir.clone();
-        let waiter = thread::spawn(move || DirLock::acquire(&waiting_dir, Duration::from_secs(20)));
+        // If it looks only between the removal and the making, it finds nothing to wait for, and looks again.
+        let waiter = thread::spawn(move || {
+            loop {
+                match DirLock::acquire(&waiting_dir, Duration::from_secs(20)) {
+                    Err(BrokerError::Missing { .. }) => {}
+                    other => return other,
+                }
+            }
+        });
         std::fs::remove_dir_all(&dir).unwrap();
         std::fs::create_dir(&dir).unwrap();
         drop(held);

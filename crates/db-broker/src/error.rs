@@ -9,6 +9,12 @@ pub enum BrokerError {
         /// The file that was expected.
         path: PathBuf,
     },
+    /// The file was replaced by a merged copy while it was open: whoever opens it now gets that one.
+    #[error("{path}: the database was replaced while it was open", path = path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database was damaged and its directory has been moved away; a peer will send a good copy.
     #[error("Quarantined {from} to {to} due to {reason}", from = from.display(), to = to.display())]
     Quarantined {

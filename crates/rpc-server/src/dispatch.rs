@@ -192,7 +192,7 @@ fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
         BrokerError::Missing { .. } | BrokerError::Quarantined { .. } => StatusCode::NOT_FOUND,
         BrokerError::BadValue { .. } => StatusCode::BAD_REQUEST,
         BrokerError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        BrokerError::LockTimeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        BrokerError::LockTimeout { .. } | BrokerError::Replaced { .. } => StatusCode::SERVICE_UNAVAILABLE,
         BrokerError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             StatusCode::INSUFFICIENT_STORAGE
         }
