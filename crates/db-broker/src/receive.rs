@@ -64,6 +64,11 @@ impl ReceivedDb {
     /// # Errors
     /// [`BrokerError::Refused`] if a check failed; the file is removed then.
     pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
+        let done = self.put_in_place(hash_path);
+        self.forget_if_not_called_for(done)
+    }
+
+    fn put_in_place(&self, hash_path: &HashPath) -> Result<Installed> {
         let place = self.destination.file().to_owned();
         if place.try_exists().map_err(BrokerError::io(&place))? {
             return Ok(Installed::NotCalledFor);
@@ -96,6 +101,11 @@ impl ReceivedDb {
     /// [`BrokerError::Refused`] if a check failed (the file is removed then); else as any write, and the
     /// existing database is untouched.
     pub fn merge_into_place(self, hash_path: &HashPath) -> Result<Installed> {
+        let done = self.replace_existing(hash_path);
+        self.forget_if_not_called_for(done)
+    }
+
+    fn replace_existing(&self, hash_path: &HashPath) -> Result<Installed> {
         let Some(mut existing) = self.open_existing()? else {
             return Ok(Installed::NotCalledFor);
         };
@@ -119,6 +129,15 @@ impl ReceivedDb {
         }
         self.move_to(existing.location().file())?;
         Ok(Installed::Installed { ignored })
+    }
+
+    /// A file that nobody will ask for again does not stay in `tmp` until it is old: two peers that find the
+    /// same database missing both send it. Stock leaves it.
+    fn forget_if_not_called_for(&self, done: Result<Installed>) -> Result<Installed> {
+        if matches!(done, Ok(Installed::NotCalledFor)) {
+            let _ = fs::remove_file(&self.path);
+        }
+        done
     }
 
     /// The database that the file is to replace; none if there is none, or if its sharding has begun.

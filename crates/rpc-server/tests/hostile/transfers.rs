@@ -42,6 +42,16 @@ fn a_whole_file_is_received_checked_and_put_in_place() {
     assert_eq!(info.path(), "a/c");
     assert!(info.id.ends_with("-sdb1"), "a copy has an id of its own: {}", info.id);
     assert_eq!(server.replicate(&path, r#"["complete_rsync", "them-sdb9"]"#).status, 404, "once only");
+    assert_eq!(
+        server.send(&format!("REPLICATE {path}"), &transfer_head("late-sdb8", &sha256(&file)), &file).status,
+        201
+    );
+    assert_eq!(
+        server.replicate(&path, r#"["complete_rsync", "late-sdb8"]"#).status,
+        404,
+        "the place is taken"
+    );
+    assert!(server.tmp_names().is_empty(), "what nobody needs does not stay");
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! The whole file of a database to a peer that lacks it, or is far behind.
+
+use std::time::Duration;
+
+use protocol::{Capabilities, Request};
+use stats::PeerFailure;
+use swift_types::TmpName;
+use sync_client::{RsyncError, RsyncPass, time_for};
+use tracing::error;
+
+use super::ToPeer;
+
+impl ToPeer<'_> {
+    /// Sends the whole file, by HTTP to Martlet and by rsync to stock, then the message that uses it.
+    ///
+    /// Stock: `_rsync_db`.
+    pub(super) fn send_whole(
+        &mut self,
+        capabilities: Capabilities,
+        then: impl FnOnce(TmpName) -> Request,
+        merging: Duration,
+    ) -> Result<(), PeerFailure> {
+        let id = self.local.info.id.clone();
+        let tmp: TmpName = id.parse().map_err(|error| {
+            error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
+            PeerFailure::LocalDb
+        })?;
+        let sent = if capabilities.whole_file { self.stream_file(&id)? } else { self.rsync_file(&id)? };
+        self.bytes_sent += sent;
+        // Stock gives up on a large file after a time that does not grow with it, defect D5.
+        let timeout = self.node.conf.sync.node_timeout + merging + time_for(sent);
+        let reply = self.call(&then(tmp), timeout)?;
+        if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+    }
+
+    fn stream_file(&mut self, id: &str) -> Result<u64, PeerFailure> {
+        let snapshot = self.local.broker.snapshot();
+        let snapshot = self.at_home(snapshot)?;
+        self.node.client.send_file(&self.target, snapshot.path(), id).map_err(|error| {
+            error!("ERROR sending the file to {}: {error}{}", self.target, self.local.subject);
+            PeerFailure::Transfer
+        })
+    }
+
+    /// Twice if somebody wrote meanwhile: the second time writers are kept out.
+    fn rsync_file(&mut self, id: &str) -> Result<u64, PeerFailure> {
+        let (client, target, region) = (&self.node.client, self.target, self.region);
+        let file = self.local.broker.file().to_owned();
+        let seen = self.local.broker.file_stamp();
+        let seen = self.at_home(seen)?;
+        let first = client.rsync(&target, &file, id, region, RsyncPass::WholeFile);
+        self.rsynced(first)?;
+        let changed = self.local.broker.changed_since(seen);
+        if self.at_home(changed)? {
+            let again = || client.rsync(&target, &file, id, region, RsyncPass::ChangedBlocks);
+            let second = self.local.broker.with_writers_kept_out(again);
+            let second = self.at_home(second)?;
+            self.rsynced(second)?;
+        }
+        Ok(file.metadata().map_or(0, |metadata| metadata.len()))
+    }
+
+    fn rsynced(&self, result: Result<(), RsyncError>) -> Result<(), PeerFailure> {
+        result.map_err(|error| {
+            error!("{error}{}", self.local.subject);
+            PeerFailure::Transfer
+        })
+    }
+}
