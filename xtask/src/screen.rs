@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 const GREEN: &str = "32";
 const RED: &str = "31";
 const DIM: &str = "2";
+/// Back to the first column of an empty line.
+const ERASE: &str = "\r\x1b[2K";
 
 /// Standard output, and whether somebody watches it.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +24,9 @@ impl Screen {
 
     /// A line that stays.
     pub(crate) fn line(self, text: &str) {
-        self.erase();
-        println!("{text}");
+        let erase = if self.live { ERASE } else { "" };
+        // Somebody who looked at the head only has left; the exit status still says how it went.
+        let _ = writeln!(io::stdout(), "{erase}{text}");
     }
 
     /// A line that stays, and says that something is as it should be.
@@ -44,15 +47,8 @@ impl Screen {
     /// The line that the next one takes the place of; nothing where nobody watches.
     pub(crate) fn progress(self, text: &str) {
         if self.live {
-            print!("\r\x1b[2K{}", self.paint(DIM, text));
-            // A terminal that is gone is noticed by the next line that stays.
-            let _ = io::stdout().flush();
-        }
-    }
-
-    fn erase(self) {
-        if self.live {
-            print!("\r\x1b[2K");
+            let mut out = io::stdout();
+            let _ = write!(out, "{ERASE}{}", self.paint(DIM, text)).and_then(|()| out.flush());
         }
     }
 

@@ -211,3 +211,54 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use swift_types::Timestamp;
+
+    use super::*;
+    use crate::{
+        demo::{
+            kind::Kind,
+            plan::{Ground, hash_suffix, plan},
+            seed,
+        },
+        screen::Screen,
+    };
+
+    #[test]
+    fn before_any_pass_all_but_the_equal_ones_are_found_fault_with() {
+        let cluster = Cluster::lay_out(PathBuf::new(), &hash_suffix(1)).unwrap();
+        let start = Timestamp::parse("1700000000").unwrap();
+        let ground = Ground { hash_path: cluster.hash_path(), rings: cluster.rings(), start };
+        let count = 1 + Kind::USUAL.len();
+        let databases = plan(1, &ground, count, count);
+        let interrupt = Interrupt::default();
+        seed::write(&cluster, &databases, Screen::new(), &interrupt).unwrap();
+        let faults = judge(&cluster, &databases, &interrupt).unwrap();
+        for database in &databases {
+            let title = database.title();
+            let of_this = faults.iter().filter(|fault| fault.text.starts_with(&format!("{title}: ")));
+            let aspects: BTreeSet<_> = of_this.map(|fault| format!("{:?}", fault.aspect)).collect();
+            let wanted: &[&str] = match database.kind {
+                Kind::Equal => &[],
+                Kind::MissingOnOne | Kind::MissingOnTwo | Kind::HandoffAlone => &["Places"],
+                Kind::Metadata => &["Stat"],
+                Kind::Handoff | Kind::HandoffPending | Kind::WrongPartition => &["Places", "Rows", "Stat"],
+                _ => &["Rows", "Stat"],
+            };
+            assert_eq!(aspects.iter().collect::<Vec<_>>(), wanted, "{title}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_planned_is_found() {
+        let cluster = Cluster::lay_out(PathBuf::new(), &hash_suffix(1)).unwrap();
+        let quarantined = cluster.device_dir(3).join("quarantined/containers");
+        fs::create_dir_all(&quarantined).unwrap();
+        let faults = judge(&cluster, &[], &Interrupt::default()).unwrap();
+        assert_eq!(faults, [Fault::new(Aspect::Leftovers, quarantined.display().to_string())]);
+    }
+}
