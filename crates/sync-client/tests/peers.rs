@@ -1,0 +1,147 @@
+//! Peers that hang or do not answer, and the rsync child: real sockets, the real rsync.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+use martlet_sync_client::{CallError, ClientSettings, Region, RsyncError, RsyncPass, SyncClient, Target};
+use protocol::Request;
+use ring::Device;
+use swift_types::Digest;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+struct Us {
+    client: SyncClient,
+    stop: CancellationToken,
+    _runtime: Runtime,
+}
+
+fn client(module: &str) -> Us {
+    let runtime = Runtime::new().unwrap();
+    let stop = CancellationToken::new();
+    let settings = ClientSettings {
+        node_timeout: Duration::from_secs(60),
+        conn_timeout: Duration::from_secs(5),
+        rsync_compress: false,
+        rsync_module: module.parse().unwrap(),
+    };
+    let client = SyncClient::new(settings, runtime.handle().clone(), stop.clone()).unwrap();
+    Us { client, stop, _runtime: runtime }
+}
+
+/// A peer that takes connections and says nothing; the connections come out of the channel.
+fn silent_peer() -> (Device, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, connections) = channel();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let _ = sender.send(connection.unwrap());
+        }
+    });
+    (Device::new(0, "127.0.0.1", port, "sdb1"), connections)
+}
+
+fn target(device: &Device) -> Target<'_> {
+    let digest: Digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    Target { device, partition: 7, digest }
+}
+
+/// The command lines of this process's children.
+fn children() -> Vec<String> {
+    let of_us = |stat: &str| {
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1).map(str::to_owned));
+        parent == Some(std::process::id().to_string())
+    };
+    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        of_us(&stat).then(|| fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default())
+    });
+    lines.map(|line| line.replace('\0', " ")).collect()
+}
+
+#[test]
+fn a_silent_peer_costs_the_timeout_and_no_more() {
+    let (device, _connections) = silent_peer();
+    let us = client("{replication_ip}::container");
+    let error = us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_millis(50));
+    assert!(matches!(error, Err(CallError::Timeout(_))), "{error:?}");
+}
+
+#[test]
+fn a_refused_connection_is_told_apart() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let device = Device::new(0, "127.0.0.1", unused, "sdb1");
+    let us = client("{replication_ip}::container");
+    let error =
+        us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_secs(20)).unwrap_err();
+    assert!(matches!(error, CallError::Connection(_)), "{error:?}");
+    assert!(error.to_string().contains("refused"), "the cause is told: {error}");
+}
+
+#[test]
+fn a_stop_ends_a_call_at_once() {
+    let (device, connections) = silent_peer();
+    let us = client("{replication_ip}::container");
+    let calling = {
+        let client = us.client.clone();
+        let device = device.clone();
+        thread::spawn(move || {
+            client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_secs(600))
+        })
+    };
+    let _held = connections.recv_timeout(Duration::from_secs(30)).unwrap();
+    us.stop.cancel();
+    assert!(matches!(calling.join().unwrap(), Err(CallError::Stopped)));
+}
+
+#[test]
+fn rsync_gets_stocks_arguments_and_dies_with_us() {
+    let (device, connections) = silent_peer();
+    let us = client(&format!("rsync://127.0.0.1:{}/container", device.port));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.db");
+    fs::write(&file, "content").unwrap();
+    let sending = {
+        let (client, device, file) = (us.client.clone(), device.clone(), file.clone());
+        thread::spawn(move || {
+            client.rsync(&target(&device), &file, "id-sdb1", Region::Same, RsyncPass::WholeFile)
+        })
+    };
+    // rsync has connected, and waits for a greeting that never comes.
+    let _held = connections.recv_timeout(Duration::from_secs(30)).unwrap();
+    let wanted = format!(
+        "rsync --quiet --no-motd --timeout=60 --contimeout=5 --whole-file {} rsync://127.0.0.1:{}/container/sdb1/tmp/id-sdb1",
+        Path::new(&file).display(),
+        device.port
+    );
+    assert!(children().iter().any(|line| line.trim() == wanted), "{wanted} is not in {:?}", children());
+    us.stop.cancel();
+    assert!(matches!(sending.join().unwrap(), Err(RsyncError::Stopped)));
+    let gone = std::iter::repeat_with(children)
+        .take(100_000)
+        .any(|lines| !lines.iter().any(|line| line.contains("id-sdb1")));
+    assert!(gone, "rsync outlived the stop: {:?}", children());
+}
+
+#[test]
+fn a_failing_rsync_is_told_in_stocks_words() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let device = Device::new(0, "127.0.0.1", unused, "sdb1");
+    let us = client(&format!("rsync://127.0.0.1:{unused}/container"));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.db");
+    fs::write(&file, "content").unwrap();
+    let failed = us.client.rsync(&target(&device), &file, "id", Region::Same, RsyncPass::ChangedBlocks);
+    let error = failed.unwrap_err().to_string();
+    assert!(error.starts_with("ERROR rsync failed with 10: [\"rsync\", \"--quiet\""), "{error}");
+    assert!(!error.contains("--whole-file") && error.contains("efused"), "{error}");
+}
