@@ -28,6 +28,14 @@ pub struct Shape {
     pub devices_per_node: u8,
     /// Settings of every replicator.
     pub tuning: Tuning,
+    /// Storage policies in swift.conf: 0, 1, …; the last is the default.
+    pub policies: u8,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { devices_per_node: 1, tuning: Tuning::default(), policies: 1 }
+    }
 }
 
 enum Server {

@@ -38,9 +38,16 @@ pub(crate) struct NodeConf<'a> {
     pub(crate) tuning: &'a Tuning,
 }
 
-/// swift.conf with one policy and a hash suffix.
-pub(crate) fn swift_conf() -> String {
-    "[swift-hash]\nswift_hash_path_suffix = martlet\n".to_owned()
+/// swift.conf with a hash suffix and policies 0 to `policies` - 1, the last one being the default, so that
+/// nothing is right by taking 0 for it. One policy is the one that Swift has without being told.
+pub(crate) fn swift_conf(policies: u8) -> String {
+    let mut text = "[swift-hash]\nswift_hash_path_suffix = martlet\n".to_owned();
+    for index in (0..policies).filter(|_| policies > 1) {
+        let default = index + 1 == policies;
+        write!(text, "\n[storage-policy:{index}]\nname = policy-{index}\ndefault = {default}\n")
+            .expect("strings take any text");
+    }
+    text
 }
 
 /// The file that stock's server, stock's replicator and our daemon read alike.
@@ -98,4 +105,17 @@ pub(crate) fn rsyncd_conf<'a>(
             .expect("strings take any text");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_policies_are_listed_and_one_is_not() {
+        assert!(!swift_conf(1).contains("storage-policy"));
+        let several = swift_conf(3);
+        assert_eq!(several.matches("[storage-policy:").count(), 3);
+        assert!(several.ends_with("[storage-policy:2]\nname = policy-2\ndefault = true\n"), "{several}");
+    }
 }

@@ -67,7 +67,7 @@ pub(crate) fn write_files(dir: &Path, block: &LoopbackBlock, shape: &Shape) -> R
     let user = String::from_utf8(Command::new("id").arg("-un").output()?.stdout)?;
     let swift_dir = dir.join("etc");
     fs::create_dir(&swift_dir)?;
-    fs::write(swift_dir.join("swift.conf"), conf::swift_conf())?;
+    fs::write(swift_dir.join("swift.conf"), conf::swift_conf(shape.policies))?;
     for node in NODES {
         let (devices, recon) = (devices_root(dir, node), recon_dir(dir, node));
         fs::create_dir_all(&recon)?;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use swift_types::ServerType;
 
 use crate::cluster::{Cluster, Shape};
-use crate::conf::Tuning;
 use crate::daemon::Daemon;
 use crate::outcome::Outcome;
 use crate::tree::Tree;
@@ -64,7 +63,7 @@ impl Suite {
             Self::Main => 1,
             Self::Faults => 2,
         };
-        Shape { devices_per_node, tuning: Tuning::default() }
+        Shape { devices_per_node, ..Shape::default() }
     }
 
     const fn rounds(self) -> usize {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Stock, Tripwire, Tuning};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Stock, Tripwire};
 use serde_json::{Value, json};
 
 /// Where the server behind the tripwire listens.
@@ -16,7 +16,7 @@ const LATE: &str = "late row";
 
 /// The names of the rows that any replica holds after the race and two more rounds.
 fn names_after_the_race(server_type: ServerType, senders: Daemon) -> Result<Vec<String>> {
-    let mut cluster = Cluster::start(Shape { devices_per_node: 1, tuning: Tuning::default() })?;
+    let mut cluster = Cluster::start(Shape::default())?;
     let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
     let site = json!({
         "type": server_type.name(), "roots": cluster.roots(), "swift_dir": cluster.swift_dir(), "base": base,
