@@ -1,5 +1,7 @@
 use std::cmp::Ordering;
 
+use swift_types::Timestamp;
+
 use crate::{RemoteInfo, ReplicationInfo, SyncArgs};
 
 /// What one replica claims about its container's storage policy.
@@ -56,8 +58,10 @@ impl<'a> PolicyClaim<'a> {
         self.delete_timestamp > self.put_timestamp && self.count == 0
     }
 
+    /// Deleted once, and put again since. A text that is no moment counts as never.
     fn has_been_recreated(&self) -> bool {
         self.put_timestamp > self.delete_timestamp
+            && Timestamp::parse(self.delete_timestamp).is_ok_and(|deleted| deleted > Timestamp::ZERO)
     }
 
     /// Less means that `self` is right. Stock: `cmp_policy_info`.
@@ -126,5 +130,14 @@ mod tests {
         let (live, deleted) = (claim(0, "9", "0", "9", 1), claim(1, "1", "2", "2", 0));
         assert!(adopts_remote_policy(&deleted, &live));
         assert!(!adopts_remote_policy(&live, &deleted));
+    }
+
+    #[test]
+    fn a_recreated_container_beats_one_that_was_never_deleted() {
+        for never in ["0", "0000000000.00000"] {
+            let (recreated, once) = (claim(0, "7", "3", "7", 0), claim(1, "5", never, "5", 0));
+            assert!(adopts_remote_policy(&once, &recreated), "{never}");
+            assert!(!adopts_remote_policy(&recreated, &once), "{never}");
+        }
     }
 }

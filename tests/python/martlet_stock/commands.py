@@ -5,6 +5,7 @@ from swift.account import replicator as account_replicator, server as account_se
 from swift.common import db_replicator
 from swift.common.wsgi import run_wsgi
 from swift.container import replicator as container_replicator, server as container_server
+from swift.container.reconciler import incorrect_policy_index
 
 from martlet_stock import build, dump, rings
 
@@ -50,5 +51,10 @@ def serve(request):
     run_wsgi(request['conf'], '%s-server' % request['type'])
 
 
+def policy_conflicts(request):
+    """For each pair [ours, theirs] of `claims`: whether stock takes the other's policy over."""
+    return [incorrect_policy_index(ours, theirs) for ours, theirs in request['claims']]
+
+
 FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
-          'dump': dump.everything}
+          'dump': dump.everything, 'policy_conflicts': policy_conflicts}
