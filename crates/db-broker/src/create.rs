@@ -39,18 +39,24 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::BadValue`] if it exists already; else as any write.
     pub fn create(location: DbLocation, new: NewDb<'_>) -> Result<Self> {
+        let put_timestamp = new.put_timestamp.internal();
+        Self::create_put_at(location, new, &put_timestamp)
+    }
+
+    /// As [`create`](Self::create) with the put timestamp in the caller's spelling.
+    pub(crate) fn create_put_at(location: DbLocation, new: NewDb<'_>, put_timestamp: &str) -> Result<Self> {
         durable::create_dirs(location.dir()).map_err(BrokerError::io(location.dir()))?;
         let tmp = location.dir().join(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-        put_in_place(&tmp, &location, new).inspect_err(|_| {
+        put_in_place(&tmp, &location, new, put_timestamp).inspect_err(|_| {
             let _ = fs::remove_file(&tmp);
         })?;
         Self::open(location)
     }
 }
 
-fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> Result<()> {
+fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>, put_timestamp: &str) -> Result<()> {
     let explained = |error| explain(location, &Place::Received(tmp.to_owned()), Fault::Sqlite(error));
-    build(tmp, location, new).map_err(explained)?;
+    build(tmp, location, new, put_timestamp).map_err(explained)?;
     let _lock = DirLock::acquire(location.dir(), crate::LOCK_TIMEOUT)?;
     if location.file().try_exists().map_err(BrokerError::io(location.file()))? {
         let what = "cannot be created: it exists already".to_owned();
@@ -60,7 +66,7 @@ fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> Result<()>
     durable::rename_file(tmp, location.file()).map_err(BrokerError::io(location.file()))
 }
 
-fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>, put_timestamp: &str) -> rusqlite::Result<()> {
     let connection = Connection::open(tmp)?;
     // The whole file is synced before it gets its name, so no single statement needs to be.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")?;
@@ -69,24 +75,34 @@ fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<
     connection.execute_batch("BEGIN")?;
     connection.execute_batch(schema::SYNC_TABLES)?;
     match location.server_type() {
-        ServerType::Account => fill_account(&connection, location, new)?,
-        ServerType::Container => fill_container(&connection, location, new)?,
+        ServerType::Account => fill_account(&connection, location, new, put_timestamp)?,
+        ServerType::Container => fill_container(&connection, location, new, put_timestamp)?,
     }
     connection.execute_batch("COMMIT")
 }
 
-fn fill_account(connection: &Connection, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+fn fill_account(
+    connection: &Connection,
+    location: &DbLocation,
+    new: NewDb<'_>,
+    put_timestamp: &str,
+) -> rusqlite::Result<()> {
     connection.execute_batch(schema::ACCOUNT_TABLES)?;
     connection.execute_batch(schema::ACCOUNT_POLICY_TRIGGERS)?;
     connection.execute(
         "INSERT INTO account_stat (account, created_at, id, put_timestamp, status_changed_at, container_count)
          VALUES (?1, ?2, ?3, ?4, ?4, 0)",
-        params![new.account, new.created_at.internal(), new_id(location), new.put_timestamp.internal()],
+        params![new.account, new.created_at.internal(), new_id(location), put_timestamp],
     )?;
     connection.execute_batch(schema::ACCOUNT_POLICY_STAT)
 }
 
-fn fill_container(connection: &Connection, location: &DbLocation, new: NewDb<'_>) -> rusqlite::Result<()> {
+fn fill_container(
+    connection: &Connection,
+    location: &DbLocation,
+    new: NewDb<'_>,
+    put_timestamp: &str,
+) -> rusqlite::Result<()> {
     connection.execute_batch(schema::CONTAINER_OBJECT)?;
     connection.execute_batch(schema::CONTAINER_POLICY_TRIGGERS)?;
     connection.execute_batch(schema::CONTAINER_POLICY_STAT)?;
@@ -102,7 +118,7 @@ fn fill_container(connection: &Connection, location: &DbLocation, new: NewDb<'_>
             new.container,
             new.created_at.internal(),
             new_id(location),
-            new.put_timestamp.internal(),
+            put_timestamp,
             new.storage_policy_index
         ],
     )?;

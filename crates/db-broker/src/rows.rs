@@ -24,9 +24,9 @@ impl Broker {
     /// As [`rows_since`](Self::rows_since) without touching pending rows.
     pub(crate) fn stored_rows_since(&mut self, since: i64, count: i64) -> Result<Rows> {
         match self.server_type() {
-            ServerType::Container => {
-                self.run(|connection, shape| Ok(Rows::Objects(objects(connection, shape, since, count)?)))
-            }
+            ServerType::Container => self.run(|connection, shape| {
+                Ok(Rows::Objects(objects_where(connection, shape, "1", since, count)?))
+            }),
             ServerType::Account => self
                 .run(|connection, shape| Ok(Rows::Containers(containers(connection, shape, since, count)?))),
         }
@@ -37,15 +37,17 @@ fn policy_column(shape: Shape) -> &'static str {
     if shape.row_policy { "storage_policy_index" } else { "0" }
 }
 
-fn objects(
+/// Object rows for which `condition` (ours, never a peer's) holds.
+pub(crate) fn objects_where(
     connection: &Connection,
     shape: Shape,
+    condition: &str,
     since: i64,
     count: i64,
 ) -> rusqlite::Result<Vec<ObjectRow>> {
     let sql = format!(
         "SELECT ROWID, name, created_at, size, content_type, etag, deleted, {} FROM object
-         WHERE ROWID > ?1 ORDER BY ROWID ASC LIMIT ?2",
+         WHERE ROWID > ?1 AND {condition} ORDER BY ROWID ASC LIMIT ?2",
         policy_column(shape)
     );
     let mut statement = connection.prepare_cached(&sql)?;

@@ -1,8 +1,12 @@
 """Operations by name, applied by stock's brokers; each gives a value to compare, or an error."""
 import sqlite3
 
+from swift.common import utils
 from swift.common.utils import Timestamp
 from swift.common.utils.timestamp import decode_timestamps, encode_timestamps
+from swift.container.backend import ContainerBroker
+from swift.container.reconciler import (
+    MISPLACED_OBJECTS_ACCOUNT, get_reconciler_container_name, get_row_to_q_entry_translator)
 from swift.container.replicator import check_merge_own_shard_range
 
 from stock import LOGGER, open_broker, plain, set_now
@@ -49,6 +53,22 @@ def rows_since(broker, since, count):
     return [dict({'storage_policy_index': 0}, **row) for row in broker.get_items_since(since, count)]
 
 
+def queue_entries(broker):
+    translate = get_row_to_q_entry_translator(broker)
+    return [[get_reconciler_container_name(row['created_at']), translate(row)]
+            for row in broker.get_misplaced_since(-1, 1 << 60)]
+
+
+def fill_queue(device, partition, hour, rows):
+    """Rows into a container of the reconciler's queue, made as the replicator makes it."""
+    utils.HASH_PATH_PREFIX, utils.HASH_PATH_SUFFIX = b'', b'changeme'
+    broker, created = ContainerBroker.create_broker(
+        device, partition, MISPLACED_OBJECTS_ACCOUNT, hour, logger=LOGGER, put_timestamp=hour,
+        storage_policy_index=0)
+    broker.merge_items(rows)
+    return {'created': created}
+
+
 def replication_info(broker):
     info = broker.get_replication_info()
     info.pop('id')
@@ -81,6 +101,9 @@ OPERATIONS = {
     'sharding_initiated': lambda broker: broker.sharding_initiated(),
     'sharding_required': lambda broker: broker.sharding_required(),
     'has_rows': lambda broker: bool(broker.get_objects(limit=1)),
+    'misplaced_since': lambda broker, since, count: broker.get_misplaced_since(since, count),
+    'queue_entries': queue_entries,
+    'root_names': lambda broker: [broker.root_account, broker.root_container],
     'max_row': lambda broker: broker.get_max_row(),
 }
 

@@ -17,6 +17,7 @@ COMMANDS = {
     'build': generations.build,
     'dump': dump.dump,
     'apply': operations.apply,
+    'fill_queue': operations.fill_queue,
     'pending': entries.write,
     'encode_pending': entries.encode,
     'sql': dump.run_sql,

@@ -42,6 +42,7 @@ fn reads(kind: ServerType) -> Vec<Value> {
         for op in ["sharding_required", "has_rows"] {
             reads.push(json!({"op": op}));
         }
+        reads.push(json!({"op": "misplaced_since", "since": -1, "count": 100}));
     }
     reads
 }

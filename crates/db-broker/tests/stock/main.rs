@@ -11,6 +11,7 @@ mod pending;
 mod quarantines;
 mod races;
 mod receiving;
+mod reconciler;
 mod removals;
 mod sequences;
 mod shards;

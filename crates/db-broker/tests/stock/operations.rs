@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use martlet_db_broker::{Broker, Direction, MetadataCheck, ReclaimAges, Source};
-use protocol::{Metadata, MetadataLimits, Rows, ServerType, SyncPoint};
+use protocol::{Metadata, MetadataLimits, QueueEntry, Rows, ServerType, SyncPoint};
 use serde_json::{Value, json};
 use swift_types::Timestamp;
 
@@ -80,9 +80,25 @@ fn read(broker: &mut Broker, name: &str, given: &Value) -> Outcome {
         "sharding_initiated" => json!(broker.sharding_initiated()?),
         "sharding_required" => json!(broker.sharding_required()?),
         "has_rows" => json!(broker.has_rows()?),
+        "misplaced_since" => json!(broker.misplaced_since(number("since"), number("count"))?),
+        "queue_entries" => queue_entries(broker)?,
+        "root_names" => json!(broker.root_names()?),
         "max_row" => json!(broker.max_row()?),
         _ => panic!("no operation is called {name}"),
     })
+}
+
+/// What is queued for every misplaced row: by container, in the order of the rows.
+fn queue_entries(broker: &mut Broker) -> Outcome {
+    let (account, container) = broker.root_names()?;
+    let rows = broker.misplaced_since(-1, i64::MAX)?;
+    let entries = rows.iter().map(|row| {
+        let entry = QueueEntry::of(row, &account, &container).expect("stock takes the row too");
+        let row = entry.row;
+        json!([entry.container, {"name": row.name, "deleted": row.deleted, "created_at": row.created_at,
+            "etag": row.etag, "content_type": row.content_type, "size": row.size}])
+    });
+    Ok(entries.collect())
 }
 
 fn replication_info(broker: &mut Broker) -> Outcome {

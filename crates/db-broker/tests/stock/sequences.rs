@@ -123,7 +123,9 @@ fn other(kind: ServerType) -> BoxedStrategy<Value> {
     }
     let policy = (0_i64..3, now)
         .prop_map(|(policy, now)| json!({"op": "set_storage_policy_index", "policy": policy, "now": now}));
-    prop_oneof![6 => common, 1 => policy].boxed()
+    let misplaced = (-1_i64..9, 1_i64..4)
+        .prop_map(|(since, count)| json!({"op": "misplaced_since", "since": since, "count": count}));
+    prop_oneof![6 => common, 1 => policy, 1 => misplaced].boxed()
 }
 
 fn sequence(kind: ServerType) -> impl Strategy<Value = Vec<Value>> {
