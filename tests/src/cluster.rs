@@ -158,7 +158,7 @@ impl Cluster {
             }
             Daemon::Martlet => {
                 let mut command = martlet(server_type)?;
-                command.arg(conf).arg("serve").stdin(Stdio::null());
+                command.arg(conf).args(["serve", "-v"]).stdin(Stdio::null());
                 command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
                 let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
                 self.stock.watch(group.id())?;
@@ -231,7 +231,7 @@ impl Cluster {
 
     fn martlet_pass(&self, server_type: ServerType, conf: &Path) -> Result<()> {
         let mut command = martlet(server_type)?;
-        command.arg(conf).arg("once").stdin(Stdio::null());
+        command.arg(conf).args(["once", "-v"]).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
         let id = group.id();

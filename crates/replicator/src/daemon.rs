@@ -1,24 +1,24 @@
 //! The life of a process: start, passes, end.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use settings::ReplicatorConf;
-use tokio::{
-    runtime::{Handle, Runtime},
-    signal::unix::{Signal, SignalKind, signal},
-};
-use tracing::{error, info, warn};
+use tokio::runtime::{Handle, Runtime};
+use tracing::{error, warn};
 
 use crate::{
-    node::Node,
+    logging::{Console, notice},
+    node::{Node, NodeFiles},
     pass::{self, PassEnd, Scope},
+    process::{self, READY, STOPPING, notify},
     serving::{start_metrics, start_rpc},
+    signals,
     stop::Stop,
 };
 
@@ -34,51 +34,71 @@ pub(crate) enum Mode {
 }
 
 /// Runs a daemon to its end; the exit code says whether it could do what it was asked.
-pub(crate) fn run(conf: ReplicatorConf, mode: &Mode) -> anyhow::Result<ExitCode> {
-    info!("Starting {}", std::process::id());
+///
+/// Stock: `run_daemon` from the logger on, and `DaemonStrategy.run`.
+pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow::Result<ExitCode> {
+    process::modify_priority(&conf.daemon);
+    notice!("Starting {}", std::process::id());
     for warning in &conf.warnings {
         warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("start the network threads")?;
+    let files = NodeFiles::load(&conf)?;
+    process::drop_privileges(&conf.daemon.user)?;
+    process::clean_up_daemon_hygiene().context("enter /")?;
+    process::capture_stdio(console)?;
+    // Threads from here on: they have this user, priority and folder.
+    let runtime = network_threads()?;
     let stop = Stop::new();
-    watch_signals(&runtime, &stop, conf.serve.shutdown_grace)?;
-    let node = Arc::new(Node::open(conf, runtime.handle(), stop)?);
+    signals::watch(&stop, conf.serve.shutdown_grace)?;
+    let node = Arc::new(Node::open(conf, files, runtime.handle(), stop)?);
     warn_of_useless_handoff_delete(&node);
     let code = match mode {
         Mode::Once(scope) => once(&node, scope),
-        Mode::Serve => {
-            start_metrics(&node, runtime.handle());
-            let served = start_rpc(&node, runtime.handle())?;
-            runtime.block_on(served).context("answer peers")?;
-            ExitCode::SUCCESS
-        }
+        Mode::Serve => serve(&node, &runtime)?,
         Mode::Forever => forever(&node, runtime.handle())?,
     };
-    info!("Exited {}", std::process::id());
+    if !node.stop.is_set() {
+        notify(STOPPING);
+    }
+    notice!("Exited {}", std::process::id());
     Ok(code)
 }
 
+fn network_threads() -> anyhow::Result<Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.worker_threads(2).enable_all().build().context("start the network threads")
+}
+
 fn once(node: &Node, scope: &Scope) -> ExitCode {
+    notify(READY);
     match pass::run(node, scope) {
         PassEnd::Complete => ExitCode::SUCCESS,
         PassEnd::Stopped | PassEnd::CouldNotRun => ExitCode::FAILURE,
     }
 }
 
+fn serve(node: &Arc<Node>, runtime: &Runtime) -> anyhow::Result<ExitCode> {
+    start_metrics(node, runtime.handle());
+    let served = start_rpc(node, runtime.handle())?;
+    notify(READY);
+    runtime.block_on(served).context("answer peers")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Stock: `run_forever`.
 fn forever(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<ExitCode> {
     start_metrics(node, runtime);
     let served = if node.conf.serve.serve { Some(start_rpc(node, runtime)?) } else { None };
+    notify(READY);
     let interval = node.conf.pass.interval;
     // Daemons that are started together should not walk together.
     wait(node, interval.mul_f64(rand::random::<f64>()));
     while !node.stop.is_set() {
         let started = Instant::now();
-        pass::run(node, &Scope::default());
+        // Its words are in the log already; the next pass may do better.
+        if catch_unwind(AssertUnwindSafe(|| pass::run(node, &Scope::default()))).is_err() {
+            error!("ERROR trying to replicate: this pass is broken off, the next one begins at the interval");
+        }
         wait(node, interval.saturating_sub(started.elapsed()));
     }
     if let Some(served) = served {
@@ -102,41 +122,4 @@ fn warn_of_useless_handoff_delete(node: &Node) {
              Disabling."
         );
     }
-}
-
-/// SIGTERM or SIGINT: nothing new is begun; after most of the grace, calls and rsync children are cut; at
-/// its end, or at a second signal, the process ends whatever hangs.
-fn watch_signals(runtime: &Runtime, stop: &Stop, grace: Duration) -> anyhow::Result<()> {
-    let _entered = runtime.enter();
-    let mut terminate = signal(SignalKind::terminate()).context("watch SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("watch SIGINT")?;
-    let stop = stop.clone();
-    runtime.spawn(async move {
-        let name = either(&mut terminate, &mut interrupt).await;
-        info!("{name} received ({})", std::process::id());
-        stop.begin_nothing();
-        tokio::select! {
-            () = tokio::time::sleep(grace.mul_f64(0.7)) => {}
-            _ = either(&mut terminate, &mut interrupt) => exit_now("told twice"),
-        }
-        stop.cut();
-        // A plain thread, as the runtime may be gone by then.
-        thread::spawn(move || {
-            thread::sleep(grace.mul_f64(0.3));
-            exit_now("shutdown_grace is over");
-        });
-    });
-    Ok(())
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
-}
-
-fn exit_now(why: &str) {
-    error!("ending at once, {why}; what was interrupted is done again by the next pass");
-    std::process::exit(1);
 }

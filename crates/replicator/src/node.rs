@@ -20,16 +20,29 @@ pub(crate) struct Node {
     ring: Ring,
 }
 
+/// What is read below `swift_dir`, as whoever started the daemon and before there are threads.
+pub(crate) struct NodeFiles {
+    swift: SwiftConf,
+    ring: Ring,
+}
+
+impl NodeFiles {
+    /// Reads swift.conf and the ring.
+    pub(crate) fn load(conf: &ReplicatorConf) -> anyhow::Result<Self> {
+        let swift = SwiftConf::load(&conf.swift_conf_path())?;
+        let ring = Ring::open(&conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type)))?;
+        Ok(Self { swift, ring })
+    }
+}
+
 impl Node {
-    /// Reads swift.conf and the ring below `swift_dir`.
+    /// Puts the parts together.
     pub(crate) fn open(
         conf: ReplicatorConf,
+        files: NodeFiles,
         runtime: &tokio::runtime::Handle,
         stop: Stop,
     ) -> anyhow::Result<Self> {
-        let swift = SwiftConf::load(&conf.swift_conf_path())?;
-        let ring_file = conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type));
-        let ring = Ring::open(&ring_file)?;
         let client_settings = ClientSettings {
             node_timeout: conf.sync.node_timeout,
             conn_timeout: conf.sync.conn_timeout,
@@ -39,6 +52,7 @@ impl Node {
         let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())
             .context("set up the HTTP client")?;
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
+        let NodeFiles { swift, ring } = files;
         Ok(Self { conf, swift, client, metrics, stop, ring })
     }
 
