@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Instant};
 use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, Removal, quarantine};
 use protocol::{PolicyArgs, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
-use stats::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, unix_seconds};
+use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, unix_seconds};
 use swift_types::ServerType;
 use tracing::{debug, error};
-use walker::DbTask;
+use walker::{DbTask, Placement};
 
 use crate::{
+    feed::primaries,
     node::Node,
     roster::Roster,
     subject::Subject,
@@ -69,10 +70,7 @@ impl<'a> Running<'a> {
                 self.node.conf.swift_conf_path().display(),
                 self.subject
             );
-            return (
-                DbResult::Unreadable { primaries: primaries(&self.ring, self.task.partition) },
-                Vec::new(),
-            );
+            return (self.left_alone(self.task.partition), Vec::new());
         }
         match self.broker.is_reclaimable(&self.info, self.ages) {
             Ok(true) => return (self.reclaim_whole(), Vec::new()),
@@ -87,6 +85,13 @@ impl<'a> Running<'a> {
         }
         let partition = self.ring.partition(&digest);
         let misplaced = partition != self.task.partition;
+        if misplaced && self.task.placement == Placement::Right {
+            error!(
+                "ERROR the ring has changed and says partition {partition}: left alone in this pass{}",
+                self.subject
+            );
+            return (self.left_alone(partition), Vec::new());
+        }
         if misplaced {
             error!(
                 "Found db that should be on partition {partition}; will replicate out and remove{}",
@@ -98,6 +103,10 @@ impl<'a> Running<'a> {
         self.after_replication();
         let result = if misplaced || !roster.is_primary() { self.remove(&peers) } else { DbResult::Kept };
         (result, peers)
+    }
+
+    fn left_alone(&self, partition: u64) -> DbResult {
+        DbResult::LeftAlone { primaries: primaries(&self.ring, partition) }
     }
 
     /// Deleted and empty for long enough; gone unless the account has not heard of its end.
@@ -255,12 +264,4 @@ fn unreadable(server_type: ServerType, ring: &RingData, task: &DbTask, error: Br
             DbResult::Unreadable { primaries }
         }
     }
-}
-
-fn primaries(ring: &RingData, partition: u64) -> Vec<PeerId> {
-    let id = |device: &Arc<ring::Device>| PeerId {
-        ip: device.replication_ip.clone(),
-        device: device.device.clone(),
-    };
-    ring.primaries(partition).iter().map(id).collect()
 }

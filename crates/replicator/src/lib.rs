@@ -17,6 +17,7 @@
 mod command_line;
 mod course;
 mod daemon;
+mod feed;
 mod local_ips;
 mod logging;
 mod node;

@@ -82,6 +82,11 @@ impl Node {
         data
     }
 
+    /// The ring's file.
+    pub(crate) fn ring_file(&self) -> &Path {
+        self.ring.path()
+    }
+
     /// How many handoff successes suffice to remove a handoff; none: all peers must have succeeded.
     pub(crate) fn handoff_delete(&self) -> Option<usize> {
         let wanted = self.conf.pass.handoff_delete;

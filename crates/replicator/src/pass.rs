@@ -8,16 +8,16 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use ring::{Device, RingData};
 use stats::{
     Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, dump_recon_cache, report, unix_seconds,
 };
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
-use walker::{DbTask, DeviceTree, MountCheck, PartitionFilter, RateLimit, Walk, WalkEnd, WalkMeter};
+use walker::{DbTask, DeviceTree, MassMisplacement, MountCheck, PartitionFilter, Walk, WalkEnd, WalkMeter};
 
-use crate::{course::replicate, local_ips::LocalIps, node::Node, outcomes::Outcomes};
+use crate::{course::replicate, feed::feed, local_ips::LocalIps, node::Node, outcomes::Outcomes};
 
 /// Outcomes that may wait for the stats thread.
 const OUTCOME_QUEUE: usize = 1024;
@@ -114,7 +114,7 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
         }
         drop(tasks);
         let walk = walk_of(node, ring, scope, local, &outcomes_in);
-        let end = feed(node, walk, &task_sender, &meter, &outcomes_in);
+        let end = feed(node, ring, walk, &task_sender, &meter, &outcomes_in);
         // No more tasks: each worker finishes the one in hand and drops its way to the stats thread.
         drop(task_sender);
         drop(outcomes_in);
@@ -132,7 +132,18 @@ fn walk_of(
     outcomes: &Outcomes,
 ) -> Walk {
     let trees = local.iter().filter_map(|device| device_tree(node, scope, device, outcomes)).collect();
-    Walk::new(trees, partition_filter(node, ring, scope))
+    let mass = if node.conf.pass.allow_mass_misplacement {
+        MassMisplacement::Allowed
+    } else {
+        MassMisplacement::Braked
+    };
+    let of_ring = Arc::clone(ring);
+    let walk = Walk::new(trees, partition_filter(node, ring, scope))
+        .braked(Box::new(move |digest| of_ring.partition(digest)), mass);
+    match SystemTime::now().checked_sub(node.conf.pass.reclaim_age) {
+        Some(before) => walk.reclaiming_orphans(before),
+        None => walk,
+    }
 }
 
 fn device_tree(node: &Node, scope: &Scope, device: &Device, outcomes: &Outcomes) -> Option<DeviceTree> {
@@ -171,16 +182,6 @@ fn partition_filter(node: &Node, ring: &Arc<RingData>, scope: &Scope) -> Partiti
     Box::new(move |device, partition| {
         let is_primary = || ring.primaries(partition).iter().any(|primary| primary.id == device.id);
         (partitions.is_empty() || partitions.contains(&partition)) && !(handoffs_only && is_primary())
-    })
-}
-
-/// Walks, and sends every database found to the workers.
-fn feed(node: &Node, walk: Walk, tasks: &Sender<DbTask>, meter: &WalkMeter, outcomes: &Outcomes) -> WalkEnd {
-    let rate = RateLimit::per_second(node.conf.pass.databases_per_second);
-    walker::run(walk, rate, tasks, node.stop.receiver(), meter, |fault| {
-        error!("ERROR walking: {fault}");
-        let (device, error) = (fault.device.to_string(), fault.source.to_string());
-        outcomes.push(Outcome::WalkFault { device, path: fault.path, error });
     })
 }
 

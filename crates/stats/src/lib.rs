@@ -49,7 +49,7 @@ mod summary;
 
 pub use aggregator::Aggregator;
 pub use metrics::{Metrics, Queue, RpcInFlight};
-pub use outcome::{DbOutcome, DbResult, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep};
+pub use outcome::{DbOutcome, DbResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep};
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
 pub use summary::{report, summary};

@@ -20,6 +20,13 @@ pub enum Outcome {
         /// Why, for the log.
         reason: String,
     },
+    /// A hash directory without a database: removed, or kept for the rows that wait in it.
+    Orphan {
+        /// The local device.
+        device: String,
+        /// What became of it.
+        fate: OrphanFate,
+    },
     /// A directory could not be walked.
     WalkFault {
         /// The local device.
@@ -39,7 +46,25 @@ impl Outcome {
             Self::DeviceSkipped { device, ip, .. } => {
                 vec![PeerId { ip: ip.clone(), device: device.clone() }]
             }
-            Self::Removed { .. } | Self::WalkFault { .. } => Vec::new(),
+            Self::Removed { .. } | Self::Orphan { .. } | Self::WalkFault { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What became of a hash directory without a database (stock keeps all of them, defect D11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrphanFate {
+    /// It was old and held nothing of worth.
+    Removed,
+    /// Acknowledged rows wait in it for a database that is not there.
+    KeptRows,
+}
+
+impl OrphanFate {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::KeptRows => "kept_rows",
         }
     }
 }
@@ -77,7 +102,9 @@ impl DbOutcome {
     /// Each primary of what could not be read; else the peers that failed, a peer once.
     pub(crate) fn failed_peers(&self) -> Vec<PeerId> {
         let failed: BTreeSet<&PeerId> = match &self.result {
-            DbResult::Unreadable { primaries } | DbResult::Quarantined { primaries } => {
+            DbResult::Unreadable { primaries }
+            | DbResult::Quarantined { primaries }
+            | DbResult::LeftAlone { primaries } => {
                 return primaries.clone();
             }
             DbResult::RemovedUntidily | DbResult::NotRemoved => self.peers.iter().map(|p| &p.peer).collect(),
@@ -112,12 +139,26 @@ pub enum DbResult {
         /// The primaries of its partition.
         primaries: Vec<PeerId>,
     },
+    /// It lies where its path or the ring says that it does not belong, and moving it is not safe (stock moves
+    /// it, defect D8): failed, for each of its primaries.
+    LeftAlone {
+        /// The primaries of its partition.
+        primaries: Vec<PeerId>,
+    },
 }
 
 impl DbResult {
     /// Every value of the `result` label of `martlet_databases_total`.
-    pub(crate) const LABELS: [&str; 7] =
-        ["kept", "removed", "removed_untidily", "not_removed", "reclaimed", "unreadable", "quarantined"];
+    pub(crate) const LABELS: [&str; 8] = [
+        "kept",
+        "removed",
+        "removed_untidily",
+        "not_removed",
+        "reclaimed",
+        "unreadable",
+        "quarantined",
+        "left_alone",
+    ];
 
     pub(crate) fn label(&self) -> &'static str {
         Self::LABELS[match self {
@@ -128,6 +169,7 @@ impl DbResult {
             Self::Reclaimed => 4,
             Self::Unreadable { .. } => 5,
             Self::Quarantined { .. } => 6,
+            Self::LeftAlone { .. } => 7,
         }]
     }
 

@@ -54,7 +54,7 @@ impl PassStats {
         match outcome {
             Outcome::Database(db) => self.add_database(db),
             Outcome::Removed { .. } => self.remove += 1,
-            Outcome::DeviceSkipped { .. } => {}
+            Outcome::DeviceSkipped { .. } | Outcome::Orphan { .. } => {}
             Outcome::WalkFault { .. } => self.walk_faults += 1,
         }
         for peer in outcome.failures() {

@@ -1,22 +1,27 @@
 use std::{
     ffi::{OsStr, OsString},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
+use db_broker::{BrokerError, Orphan, reclaim_orphan};
 use rand::{Rng, seq::SliceRandom};
 use swift_types::Digest;
 
 use crate::{
-    DbTask, DeviceTree, WalkFault,
+    DbTask, DeviceTree, Placement, WalkEvent, WalkFault,
     directory::{Listing, db_file_in},
 };
 
 /// What looking at one more directory brought.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// A database, or a directory that could not be walked.
-    Found(Result<DbTask, WalkFault>),
+    /// A database.
+    Found(DbTask),
+    /// Something to tell.
+    Event(WalkEvent),
     /// Nothing to tell; there is more to look at.
     Barren,
     /// The device is walked to its end.
@@ -34,12 +39,14 @@ pub(crate) struct DeviceWalk {
     suffixes: Vec<OsString>,
     suffix_dir: PathBuf,
     hashes: Vec<OsString>,
+    orphans_before: Option<SystemTime>,
 }
 
 impl DeviceWalk {
     pub(crate) fn new(device: DeviceTree) -> Self {
         Self {
             device: Arc::new(device),
+            orphans_before: None,
             partitions: None,
             partition: 0,
             partition_dir: PathBuf::new(),
@@ -47,6 +54,11 @@ impl DeviceWalk {
             suffix_dir: PathBuf::new(),
             hashes: Vec::new(),
         }
+    }
+
+    /// Directories without a database that were last written before that moment are reclaimed.
+    pub(crate) fn reclaim_orphans(&mut self, before: SystemTime) {
+        self.orphans_before = Some(before);
     }
 
     /// Looks at one more directory. Blocks on the disk.
@@ -92,26 +104,41 @@ impl DeviceWalk {
         };
         let hash_dir = self.suffix_dir.join(name);
         match db_file_in(&hash_dir, digest) {
-            Ok(None) => Step::Barren,
-            Ok(Some(db_file)) => {
-                let device = Arc::clone(&self.device);
-                Step::Found(Ok(DbTask { device, partition: self.partition, digest, db_file }))
+            Ok(None) => self.look_at_orphan(hash_dir),
+            Ok(Some(db_file)) => Step::Found(DbTask {
+                device: Arc::clone(&self.device),
+                partition: self.partition,
+                digest,
+                db_file,
+                placement: Placement::Right,
+            }),
+            Err(source) => self.fault(hash_dir, source),
+        }
+    }
+
+    /// A hash directory without a database, or what has taken its name.
+    fn look_at_orphan(&self, dir: PathBuf) -> Step {
+        let Some(before) = self.orphans_before.filter(|_| dir.is_dir()) else {
+            return Step::Barren;
+        };
+        let device = self.device.name.clone();
+        match reclaim_orphan(&dir, before) {
+            Ok(Orphan::Kept) => Step::Barren,
+            Ok(Orphan::Removed) => Step::Event(WalkEvent::OrphanRemoved { device, dir }),
+            Ok(Orphan::PendingRows { path, bytes }) => {
+                Step::Event(WalkEvent::OrphanRows { device, pending_file: path, bytes })
             }
-            Err(source) => {
-                Step::Found(Err(WalkFault { device: self.device.name.clone(), path: hash_dir, source }))
-            }
+            Err(BrokerError::Io { path, source }) => self.fault(path, source),
+            Err(error) => self.fault(dir, io::Error::other(error)),
         }
     }
 
     fn told(&self, path: &Path, listing: Listing) -> Step {
-        match listing.fault {
-            None => Step::Barren,
-            Some(source) => Step::Found(Err(WalkFault {
-                device: self.device.name.clone(),
-                path: path.to_owned(),
-                source,
-            })),
-        }
+        listing.fault.map_or(Step::Barren, |source| self.fault(path.to_owned(), source))
+    }
+
+    fn fault(&self, path: PathBuf, source: io::Error) -> Step {
+        Step::Event(WalkEvent::Fault(WalkFault { device: self.device.name.clone(), path, source }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, select};
 
-use crate::{DbTask, RateLimit, Walk, WalkFault, device_walk::Step};
+use crate::{DbTask, RateLimit, Walk, WalkEvent, device_walk::Step};
 
 /// Why a walk came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +52,15 @@ impl WalkMeter {
 ///
 /// Blocks on the disk, on a full channel and on the rate. `stop` ends the two latter at once and the former
 /// at the next directory: send it a message or drop its sender (dropping is what reaches several receivers
-/// of one channel; [`crossbeam_channel::never`] never stops). Faults are told to `on_fault` as they come and
-/// cost nothing of the rate.
+/// of one channel; [`crossbeam_channel::never`] never stops). Whatever else happens is told to `on_event` as
+/// it comes and costs nothing of the rate.
 pub fn run(
     mut walk: Walk,
     mut rate: RateLimit,
     tasks: &Sender<DbTask>,
     stop: &Receiver<()>,
     meter: &WalkMeter,
-    mut on_fault: impl FnMut(WalkFault),
+    mut on_event: impl FnMut(WalkEvent),
 ) -> WalkEnd {
     loop {
         if stop.try_recv() != Err(TryRecvError::Empty) {
@@ -69,12 +69,14 @@ pub fn run(
         let task = match walk.step() {
             Step::Done => return WalkEnd::Complete,
             Step::Barren => continue,
-            Step::Found(Err(fault)) => {
-                meter.faults.fetch_add(1, Relaxed);
-                on_fault(fault);
+            Step::Event(event) => {
+                if matches!(event, WalkEvent::Fault(_)) {
+                    meter.faults.fetch_add(1, Relaxed);
+                }
+                on_event(event);
                 continue;
             }
-            Step::Found(Ok(task)) => task,
+            Step::Found(task) => task,
         };
         let wait = rate.wait(Instant::now());
         if !wait.is_zero() && stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
@@ -113,13 +115,14 @@ mod tests {
     use crossbeam_channel::bounded;
 
     use super::*;
-    use crate::DeviceTree;
+    use crate::{DeviceTree, Placement};
 
     #[test]
     fn waiting_for_a_place_is_metered_and_not_counted_as_sent() {
         let device = DeviceTree { name: "a".parse().unwrap(), id: 0, datadir: PathBuf::new() };
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        let task = DbTask { device: Arc::new(device), partition: 0, digest, db_file: PathBuf::new() };
+        let (db_file, placement) = (PathBuf::new(), Placement::Right);
+        let task = DbTask { device: Arc::new(device), partition: 0, digest, db_file, placement };
         let (tasks, workers) = bounded(1);
         let (stop, stopped) = bounded::<()>(0);
         let meter = WalkMeter::default();

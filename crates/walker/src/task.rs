@@ -20,12 +20,24 @@ pub struct DeviceTree {
 pub struct DbTask {
     /// Where it was found.
     pub device: Arc<DeviceTree>,
-    /// The partition that its directory claims; whether that is right is for the worker to check.
+    /// The partition that its directory claims.
     pub partition: u64,
-    /// The hash that names its directory.
+    /// The hash that names its directory; whether its path has that hash is for the worker to check.
     pub digest: Digest,
     /// The database file in force: `HASH.db`, else the latest `HASH_EPOCH.db`. It may be gone by now.
     pub db_file: PathBuf,
+    /// Whether the partition was the hash's when the walk came by.
+    pub placement: Placement,
+}
+
+/// How a database lies by the ring of the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// In the partition that its hash belongs to. A worker that finds otherwise has got another ring, and
+    /// leaves the database alone: the walk has not judged whether many are misplaced by that one.
+    Right,
+    /// In another one, and not one of suspiciously many: it is moved.
+    Misplaced,
 }
 
 /// Says which partitions of a device are walked; called once per partition, device and pass.

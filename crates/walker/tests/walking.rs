@@ -2,10 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "tests, their helpers included")]
 
-use std::{fs, os::unix::fs::symlink, path::Path, thread, time::Duration};
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::Path,
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use crossbeam_channel::{bounded, never};
-use martlet_walker::{DeviceTree, PartitionFilter, RateLimit, Walk, WalkEnd, WalkMeter, run};
+use martlet_walker::{
+    DeviceTree, MassMisplacement, PartitionFilter, Placement, RateLimit, Walk, WalkEnd, WalkEvent, WalkMeter,
+    run,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -94,7 +103,8 @@ fn each_level_has_its_fault_and_the_rest_is_walked() {
     for item in Walk::new(vec![whole, broken, not_a_datadir], everything()) {
         match item {
             Ok(_) => found += 1,
-            Err(fault) => faults.push(fault.path),
+            Err(WalkEvent::Fault(fault)) => faults.push(fault.path),
+            Err(event) => panic!("{event:?}"),
         }
     }
     let mut expected = [looped.as_slice(), &[root.path().join("file")]].concat();
@@ -118,6 +128,98 @@ fn foreign_directories_are_kept() {
     assert!(suffix_dir.join(upper).exists() && suffix_dir.join("not-a-hash").exists());
 }
 
+/// A database directory without its database, last written so long ago.
+fn orphan(tree: &DeviceTree, number: u64, age: Duration, files: &[(&str, &str)]) {
+    let hash = format!("{number:032x}");
+    let dir = tree.datadir.join(number.to_string()).join(&hash[29..]).join(&hash);
+    fs::create_dir_all(&dir).unwrap();
+    let when = SystemTime::now() - age;
+    for (name, content) in files {
+        let path = dir.join(name.replace("HASH", &hash));
+        fs::write(&path, content).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(when).unwrap();
+    }
+    File::open(dir).unwrap().set_modified(when).unwrap();
+}
+
+#[test]
+fn old_directories_without_a_database_go_and_acknowledged_rows_stay() {
+    let root = tempfile::tempdir().unwrap();
+    let tree = device(root.path(), "a", 2);
+    let (old, young) = (Duration::from_secs(7200), Duration::from_secs(60));
+    orphan(&tree, 100, old, &[(".lock", ""), ("HASH.db.pending", "")]);
+    orphan(&tree, 101, young, &[(".lock", "")]);
+    orphan(&tree, 102, old, &[(".lock", ""), ("HASH.db.pending", ":cm93cw==")]);
+    let events = |reclaiming: bool| {
+        let walk = Walk::new(vec![tree.clone()], everything());
+        let limit = SystemTime::now() - Duration::from_secs(3600);
+        let walk = if reclaiming { walk.reclaiming_orphans(limit) } else { walk };
+        walk.filter_map(Result::err).collect::<Vec<_>>()
+    };
+    assert!(events(false).is_empty(), "left alone unless it is asked for");
+    let found = events(true);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for event in found {
+        match event {
+            WalkEvent::OrphanRemoved { dir, .. } => assert!(dir.to_str().unwrap().contains("/100/")),
+            WalkEvent::OrphanRows { pending_file, bytes: 9, .. } => {
+                assert!(pending_file.exists() && pending_file.to_str().unwrap().contains("/102/"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!tree.datadir.join("100/064").join(format!("{:032x}", 100)).exists());
+    assert!(tree.datadir.join("101").exists());
+}
+
+/// As many databases in partitions of their own, as the ring would have it, and so many more in partition 9999.
+fn with_misplaced(root: &Path, right: u64, misplaced: u64) -> DeviceTree {
+    let tree = device(root, "a", right);
+    for number in right..right + misplaced {
+        let hash = format!("{number:032x}");
+        let dir = tree.datadir.join("9999").join(&hash[29..]).join(&hash);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("{hash}.db")), "").unwrap();
+    }
+    tree
+}
+
+/// What came out of a braked walk: sent as right, sent as misplaced, left alone, times the brake was told.
+fn braked(tree: DeviceTree, mass: MassMisplacement) -> [usize; 4] {
+    let partition_of = |digest: &swift_types::Digest| u64::from_str_radix(&digest.to_string(), 16).unwrap();
+    let mut counts = [0; 4];
+    for item in Walk::new(vec![tree], everything()).braked(Box::new(partition_of), mass) {
+        let kind = match item {
+            Ok(task) if task.placement == Placement::Right => 0,
+            Ok(_) => 1,
+            Err(WalkEvent::LeftAlone(task)) => {
+                assert_eq!(task.partition, 9999);
+                2
+            }
+            Err(WalkEvent::MassMisplacement(found)) => {
+                assert_eq!((found.misplaced, found.seen), (25, 35));
+                3
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        counts[kind] += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_few_misplaced_databases_come_last_and_many_are_left_alone() {
+    let root = |name| {
+        let root = tempfile::tempdir().unwrap();
+        (root.path().join(name), root)
+    };
+    let (few, _few) = root("few");
+    let (many, _many) = root("many");
+    assert_eq!(braked(with_misplaced(&few, 10, 5), MassMisplacement::Braked), [10, 5, 0, 0]);
+    assert_eq!(braked(with_misplaced(&many, 10, 25), MassMisplacement::Braked), [10, 0, 25, 1]);
+    assert_eq!(braked(with_misplaced(&many, 10, 25), MassMisplacement::Allowed), [10, 25, 0, 0]);
+}
+
 #[test]
 fn a_run_sends_everything_and_tells_the_faults() {
     let root = tempfile::tempdir().unwrap();
@@ -125,11 +227,11 @@ fn a_run_sends_everything_and_tells_the_faults() {
     symlink(tree.datadir.join("66"), tree.datadir.join("66")).unwrap();
     let (tasks, workers) = bounded(1);
     let consumer = thread::spawn(move || workers.iter().count());
-    let (meter, mut faults) = (WalkMeter::default(), Vec::new());
+    let (meter, mut events) = (WalkMeter::default(), Vec::new());
     let walk = Walk::new(vec![tree], everything());
-    let end = run(walk, RateLimit::per_second(0.0), &tasks, &never(), &meter, |fault| faults.push(fault));
+    let end = run(walk, RateLimit::per_second(0.0), &tasks, &never(), &meter, |event| events.push(event));
     drop(tasks);
-    assert_eq!((end, meter.sent(), meter.faults(), faults.len()), (WalkEnd::Complete, 5, 1, 1));
+    assert_eq!((end, meter.sent(), meter.faults(), events.len()), (WalkEnd::Complete, 5, 1, 1));
     assert_eq!(consumer.join().unwrap(), 5);
 }
 

@@ -23,7 +23,7 @@ pub(super) fn section(server_type: ServerType) -> String {
     format!("{server_type}-replicator")
 }
 
-const DEFAULTS: [(&str, &str); 39] = [
+const DEFAULTS: [(&str, &str); 40] = [
     ("devices", "/srv/node"),
     ("mount_check", "true"),
     ("bind_ip", "0.0.0.0"),
@@ -57,6 +57,7 @@ const DEFAULTS: [(&str, &str); 39] = [
     ("log_statsd_sample_rate_factor", "1"),
     ("log_statsd_metric_prefix", ""),
     ("statsd_emit_legacy", "true"),
+    ("allow_mass_misplacement", "no"),
     ("serve", "no"),
     ("metrics_bind_ip", "127.0.0.1"),
     ("max_request_bytes", "67108864"),

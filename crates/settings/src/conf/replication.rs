@@ -69,6 +69,10 @@ pub struct PassConf {
     /// How many peers must have a handoff database before it is removed; 0 (`auto`) means all of them.
     #[serde(deserialize_with = "value::auto_count")]
     pub handoff_delete: u32,
+    /// Martlet's own: move misplaced databases however many they are, as after a change of the partition
+    /// power.
+    #[serde(deserialize_with = "value::truth")]
+    pub allow_mass_misplacement: bool,
 }
 
 impl PassConf {
@@ -84,6 +88,7 @@ impl PassConf {
             ("reclaim_age", self.reclaim_age.as_secs_f64().to_string()),
             ("handoffs_only", yes_no(self.handoffs_only)),
             ("handoff_delete", handoff_delete),
+            ("allow_mass_misplacement", yes_no(self.allow_mass_misplacement)),
         ]
     }
 }

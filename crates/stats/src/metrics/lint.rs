@@ -6,7 +6,9 @@ use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
 use super::{Metrics, Queue};
-use crate::{DbOutcome, DbResult, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep};
+use crate::{
+    DbOutcome, DbResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep,
+};
 
 fn peer(number: u8, result: Result<(), PeerFailure>) -> PeerOutcome {
     PeerOutcome {
@@ -38,6 +40,7 @@ fn eventful() -> (Metrics, PassStats) {
         database(DbResult::Quarantined { primaries }, vec![]),
         Outcome::Removed { device: device.clone() },
         Outcome::DeviceSkipped { device: device.clone(), ip: "10.0.0.9".to_owned(), reason: String::new() },
+        Outcome::Orphan { device: device.clone(), fate: OrphanFate::KeptRows },
         Outcome::WalkFault { device, path: PathBuf::new(), error: String::new() },
     ] {
         stats.add(&outcome);
@@ -56,7 +59,7 @@ fn families() -> Vec<MetricFamily> {
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
     let families = families();
-    assert_eq!(families.len(), 25, "a metric that never shows, or one that this test does not make happen");
+    assert_eq!(families.len(), 26, "a metric that never shows, or one that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -99,6 +102,7 @@ fn outcomes_show() {
         r#"martlet_removed_total{device="sda",type="account"} 2"#,
         r#"martlet_quarantined_total{device="sda",type="account"} 1"#,
         r#"martlet_walk_faults_total{device="sda",type="account"} 1"#,
+        r#"martlet_orphans_total{device="sda",result="kept_rows",type="account"} 1"#,
         r#"martlet_rows_sent_total{type="account"} 40"#,
         r#"martlet_bytes_sent_total{type="account"} 4000"#,
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,

@@ -14,6 +14,7 @@ pub(super) struct PassMetrics {
     removed: IntCounterVec,
     quarantined: IntCounterVec,
     walk_faults: IntCounterVec,
+    orphans: IntCounterVec,
     devices_skipped: IntCounterVec,
     peer_syncs: IntCounterVec,
     peer_duration: HistogramVec,
@@ -50,6 +51,11 @@ impl PassMetrics {
                 "walk_faults_total",
                 "Directories that could not be read or removed.",
                 &["device"],
+            ),
+            orphans: counters(
+                "orphans_total",
+                "Directories without a database: removed, or kept for the rows in them, once each pass.",
+                &["device", "result"],
             ),
             devices_skipped: counters(
                 "devices_skipped_total",
@@ -130,6 +136,9 @@ impl PassMetrics {
             }
             Outcome::Removed { device } => self.removed.with_label_values(&[device]).inc(),
             Outcome::DeviceSkipped { device, .. } => self.devices_skipped.with_label_values(&[device]).inc(),
+            Outcome::Orphan { device, fate } => {
+                self.orphans.with_label_values(&[device.as_str(), fate.label()]).inc();
+            }
             Outcome::WalkFault { device, .. } => self.walk_faults.with_label_values(&[device]).inc(),
         }
         for peer in outcome.failures() {

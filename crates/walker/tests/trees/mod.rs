@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use martlet_walker::{DeviceTree, Walk};
+use martlet_walker::{DeviceTree, Walk, WalkEvent};
 use rand::{Rng, RngExt};
 
 /// A partition, and a database file below the root of the devices.
@@ -119,7 +119,8 @@ pub(crate) fn walk(root: &Path, datadirs: &[PathBuf]) -> (BTreeSet<Found>, Vec<S
     for item in Walk::new(devices(datadirs), Box::new(|_, _| true)) {
         match item {
             Ok(task) => assert!(found.insert((task.partition, below(&task.db_file, root))), "{task:?}"),
-            Err(fault) => faults.push(fault.to_string()),
+            Err(WalkEvent::Fault(fault)) => faults.push(fault.to_string()),
+            Err(event) => panic!("{event:?}"),
         }
     }
     (found, faults)
