@@ -46,6 +46,7 @@ enum Server {
 /// Four nodes on loopback. Everything it started ends when it is dropped, and its folder goes.
 pub struct Cluster {
     // Fields drop in this order: processes first, then what they use.
+    fronts: BTreeMap<(usize, ServerName), ProcessGroup>,
     servers: BTreeMap<(usize, ServerName), Server>,
     rsync: ProcessGroup,
     stock: Stock,
@@ -72,7 +73,17 @@ impl Cluster {
         let rsync = start_rsync(dir.path(), &block)?;
         stock.watch(rsync.id())?;
         let layout = stock.call(&rings_request(dir.path(), &block, &shape))?;
-        Ok(Self { servers: BTreeMap::new(), rsync, stock, log, layout, shape, block, dir })
+        Ok(Self {
+            fronts: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            rsync,
+            stock,
+            log,
+            layout,
+            shape,
+            block,
+            dir,
+        })
     }
 
     /// Node numbers, in the order passes go.
@@ -156,18 +167,42 @@ impl Cluster {
                 wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
                 Server::Stock(pid)
             }
-            Daemon::Martlet => {
-                let mut command = martlet(server_type)?;
-                command.arg(conf).args(["serve", "-v"]).stdin(Stdio::null());
-                command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
-                let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
-                self.stock.watch(group.id())?;
-                group.wait_listening(address, PATIENCE)?;
-                Server::Martlet(group)
-            }
+            Daemon::Martlet => Server::Martlet(self.martlet_server(&conf, address, server_type)?),
         };
         self.servers.insert(key, server);
         Ok(())
+    }
+
+    /// Starts stock's server on `behind`, and ours on its usual port, which forwards there.
+    ///
+    /// # Errors
+    /// When one of them does not come up, or one runs there already.
+    pub fn serve_in_front(&mut self, behind: u16, node: usize, server_type: ServerType) -> Result<()> {
+        self.serve_on(behind, node, server_type, Daemon::Stock)?;
+        let usual = self.conf(node, server_type);
+        let section = format!("[{server_type}-replicator]\n");
+        let forward = format!("{section}forward_to = {}:{behind}\n", self.address(node));
+        let conf = self.swift_dir().join(format!("{server_type}-{node}-front.conf"));
+        fs::write(&conf, fs::read_to_string(&usual)?.replace(&section, &forward))?;
+        let address = SocketAddr::from((self.address(node), server_type.default_port()));
+        let front = self.martlet_server(&conf, address, server_type)?;
+        self.fronts.insert((node, server_type.name()), front);
+        Ok(())
+    }
+
+    fn martlet_server(
+        &self,
+        conf: &Path,
+        address: SocketAddr,
+        server_type: ServerType,
+    ) -> Result<ProcessGroup> {
+        let mut command = martlet(server_type)?;
+        command.arg(conf).args(["serve", "-v"]).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
+        let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
+        self.stock.watch(group.id())?;
+        group.wait_listening(address, PATIENCE)?;
+        Ok(group)
     }
 
     fn conf_with_port(&self, port: u16, node: usize, server_type: ServerType) -> Result<PathBuf> {

@@ -1,9 +1,11 @@
 //! The daemon's listeners: REPLICATE for peers, pages for operators.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rpc_server::{Observer, Page, RpcEvent, ServerSettings, serve, serve_pages};
+use rpc_server::{
+    ForwardEnd, ForwardSettings, Observer, Page, RpcEvent, ServerSettings, ServerStop, serve, serve_pages,
+};
 use settings::BindIp;
 use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
@@ -26,8 +28,13 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
     let listener =
         bound.with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
     let observer = Arc::new(RpcMetrics(Arc::clone(&node.metrics)));
-    info!("answering REPLICATE for {} databases on {address}", node.server_type());
-    Ok(runtime.spawn(serve(listener, server_settings(node), observer, node.stop.token())))
+    let others = node.conf.serve.forward_to.map_or_else(
+        || "other requests get 405 (forward_to is not set)".to_owned(),
+        |to| format!("other requests are forwarded to {to}"),
+    );
+    info!("answering REPLICATE for {} databases on {address}; {others}", node.server_type());
+    let stop = ServerStop { begin_nothing: node.stop.token(), cut: node.stop.cut_token() };
+    Ok(runtime.spawn(serve(listener, server_settings(node), observer, stop)))
 }
 
 /// Requests of peers into the metrics.
@@ -41,6 +48,14 @@ impl Observer for RpcMetrics {
     fn answered(&self, event: &RpcEvent) {
         self.0.observe_rpc(event.op, event.status, event.elapsed);
     }
+
+    fn forwarding(&self) -> Box<dyn Send> {
+        Box::new(self.0.forward_started())
+    }
+
+    fn forwarded(&self, end: ForwardEnd, elapsed: Duration) {
+        self.0.observe_forward(end.label(), elapsed);
+    }
 }
 
 fn server_settings(node: &Node) -> ServerSettings {
@@ -53,7 +68,18 @@ fn server_settings(node: &Node) -> ServerSettings {
         max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
         threads: node.conf.serve.rpc_threads.get(),
         queue: node.conf.serve.rpc_queue,
+        forward: forward_settings(node),
     }
+}
+
+fn forward_settings(node: &Node) -> Option<ForwardSettings> {
+    let serve = &node.conf.serve;
+    serve.forward_to.map(|to| ForwardSettings {
+        to,
+        connect_timeout: node.conf.sync.conn_timeout,
+        idle_timeout: serve.forward_timeout,
+        limit: serve.forward_limit.get(),
+    })
 }
 
 /// Starts the metrics page where the conf says so. A port in use costs the page, never the replication.

@@ -1,12 +1,13 @@
 //! REPLICATE answered over a broker, for peers of either make. The only crate that knows warp.
 //!
 //! tokio carries the connections; the databases are worked on by a bounded number of blocking threads, with
-//! a bounded queue before them: beyond it a peer is told 503 and when to come back.
+//! a bounded queue before them: beyond it a peer is told 503 and when to come back. A replication port also gets
+//! requests for stock's server; they are passed on to it byte for byte, within limits of their own.
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use std::{sync::Arc, time::Duration};
 //!
-//! use martlet_rpc_server::{Observer, RpcEvent, ServerSettings, serve};
+//! use martlet_rpc_server::{ForwardEnd, Observer, RpcEvent, ServerSettings, ServerStop, serve};
 //!
 //! struct Printer;
 //!
@@ -18,22 +19,34 @@
 //!     fn answered(&self, event: &RpcEvent) {
 //!         println!("{} {}", event.op, event.status);
 //!     }
+//!
+//!     fn forwarding(&self) -> Box<dyn Send> {
+//!         Box::new(())
+//!     }
+//!
+//!     fn forwarded(&self, end: ForwardEnd, elapsed: Duration) {
+//!         println!("forwarded: {} after {elapsed:?}", end.label());
+//!     }
 //! }
 //!
 //! # async fn example(settings: ServerSettings) -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6201").await?;
-//! let stop = tokio_util::sync::CancellationToken::new();
-//! serve(listener, settings, Arc::new(Printer), stop).await;
+//! serve(listener, settings, Arc::new(Printer), ServerStop::default()).await;
 //! # Ok(())
 //! # }
 //! ```
 
 mod answer;
+mod connections;
 mod dispatch;
+mod first_request;
+mod forward;
 mod pages;
 mod receive;
+mod relay;
 mod server;
 mod target;
 
+pub use forward::{ForwardEnd, ForwardSettings};
 pub use pages::{Page, PageSource, serve_pages};
-pub use server::{Observer, RpcEvent, ServerSettings, serve};
+pub use server::{Observer, RpcEvent, ServerSettings, ServerStop, serve};

@@ -13,13 +13,16 @@ use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking, time::timeo
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use walker::MountCheck;
-use warp::{
-    Filter, Reply,
-    http::{HeaderMap, Method, StatusCode, header},
-    path::FullPath,
-};
+use warp::http::{HeaderMap, Method, StatusCode, header};
 
-use crate::{answer::Answer, dispatch::dispatch, receive::receive_file, target::RpcTarget};
+use crate::{
+    answer::Answer,
+    connections::accept,
+    dispatch::dispatch,
+    forward::{ForwardEnd, ForwardSettings, Forwarder},
+    receive::receive_file,
+    target::RpcTarget,
+};
 
 /// How long a peer may pause within a body before it is given up.
 pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(60);
@@ -43,6 +46,8 @@ pub struct ServerSettings {
     pub threads: usize,
     /// Requests that may wait beside them; beyond it peers get 503.
     pub queue: usize,
+    /// Where requests with other methods go; none: they get 405.
+    pub forward: Option<ForwardSettings>,
 }
 
 /// One request, answered.
@@ -63,6 +68,21 @@ pub trait Observer: Send + Sync {
 
     /// It has been answered.
     fn answered(&self, event: &RpcEvent);
+
+    /// A request with another method is being passed on; what is returned is dropped at its end.
+    fn forwarding(&self) -> Box<dyn Send>;
+
+    /// It has ended.
+    fn forwarded(&self, end: ForwardEnd, elapsed: Duration);
+}
+
+/// How a server is told to end.
+#[derive(Clone, Debug, Default)]
+pub struct ServerStop {
+    /// Nothing new is begun; what is in hand is finished.
+    pub begin_nothing: CancellationToken,
+    /// What is being forwarded is cut.
+    pub cut: CancellationToken,
 }
 
 /// Everything a request needs, shared by all.
@@ -75,36 +95,35 @@ pub(crate) struct Service {
     observer: Arc<dyn Observer>,
 }
 
-/// Answers REPLICATE on a listener until `stop` is cancelled; then takes no more, finishes those in hand and
-/// returns. Any other method gets 405.
+/// Answers REPLICATE on a listener until told to begin nothing; then takes no more, finishes those in hand and
+/// returns.
 ///
-/// Answers to stock's `REPLICATE` of the account and container servers.
+/// A connection that begins with another method is passed on to stock's server as a whole, for one request, where
+/// the settings name one; else it gets 405. On a connection that began with REPLICATE another method gets 421: it
+/// needs one of its own.
+///
+/// Answers to stock's account or container server with `replication_server = true`.
 pub async fn serve(
     listener: TcpListener,
     settings: ServerSettings,
     observer: Arc<dyn Observer>,
-    stop: CancellationToken,
+    stop: ServerStop,
 ) {
+    let forwarder = settings
+        .forward
+        .clone()
+        .map(|forward| Arc::new(Forwarder::new(forward, Arc::clone(&observer), stop.cut.clone())));
     let service = Arc::new(Service {
         admission: Arc::new(Semaphore::new(settings.threads + settings.queue)),
         workers: Arc::new(Semaphore::new(settings.threads)),
         settings,
         observer,
     });
-    let route = warp::any()
-        .map(move || Arc::clone(&service))
-        .and(warp::method())
-        .and(warp::path::full())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(|service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
-            service.observed(&method, path.as_str(), &headers, body).await.into_response()
-        });
-    warp::serve(route).incoming(listener).graceful(stop.cancelled_owned()).run().await;
+    accept(listener, service, forwarder, stop.begin_nothing).await;
 }
 
 impl Service {
-    async fn observed<S, B>(
+    pub(crate) async fn observed<S, B>(
         &self,
         method: &Method,
         path: &str,
@@ -139,7 +158,7 @@ impl Service {
         B: Buf + Send,
     {
         if method.as_str() != "REPLICATE" {
-            return Err(Answer::text(StatusCode::METHOD_NOT_ALLOWED, "this port answers REPLICATE only\n"));
+            return Err(self.not_ours());
         }
         let target =
             RpcTarget::parse(path).map_err(|reason| Answer::text(StatusCode::BAD_REQUEST, reason))?;
@@ -161,6 +180,15 @@ impl Service {
             dispatch(&settings, &target, request)
         });
         dispatched.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    fn not_ours(&self) -> Answer {
+        if self.settings.forward.is_some() {
+            let text = "this connection answers REPLICATE only: send other requests on one of their own\n";
+            return Answer::text(StatusCode::MISDIRECTED_REQUEST, text);
+        }
+        let text = "this port answers REPLICATE only: forward_to names no server for other requests\n";
+        Answer::text(StatusCode::METHOD_NOT_ALLOWED, text)
     }
 
     /// The whole body, if it is not larger than a message may be.

@@ -59,6 +59,12 @@ impl Section {
         (!is_good(value)).then(|| format!("{origin} = {value:?}: {advice}"))
     }
 
+    /// Refuses the value of a key for what it means beside others.
+    pub(crate) fn refuse(&self, key: &str, problem: &str) -> Option<SettingsError> {
+        let Entry { value, origin } = self.options.get(key)?;
+        Some(SettingsError::value(origin, value, problem))
+    }
+
     /// Python's `conf.get(key) or …`: forgets the key where `is_void` says that its value counts as none.
     pub(crate) fn forget(&mut self, key: &str, is_void: impl Fn(&str) -> bool) {
         if self.get(key).is_some_and(is_void) {

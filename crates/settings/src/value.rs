@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
@@ -126,6 +126,22 @@ pub(crate) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAd
         text => text.parse().map_err(|_| {
             "is not a numeric address: write an IPv4 or IPv6 address without brackets, not a host name".into()
         }),
+    })
+}
+
+/// The address and port of another server, or nothing.
+pub(crate) fn socket_address_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    read(deserializer, |text| {
+        let text = python::strip(text);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let address = text.parse::<SocketAddr>().ok();
+        let usable = address.filter(|address| address.port() != 0 && !address.ip().is_unspecified());
+        let wanted = "is not the address of a server: write IP:PORT, or [IP]:PORT for IPv6, no host name";
+        usable.map(Some).ok_or_else(|| wanted.into())
     })
 }
 

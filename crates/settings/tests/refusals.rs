@@ -72,6 +72,14 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         "rpc_threads = 0",
         "rpc_queue = -1",
         "shutdown_grace = never",
+        "forward_to = localhost:6001",
+        "forward_to = 10.0.0.1",
+        "forward_to = ::1:6001",
+        "forward_to = 0.0.0.0:6001",
+        "forward_to = 10.0.0.1:0",
+        "forward_to = 127.0.0.1:6202",
+        "forward_limit = 0",
+        "forward_timeout = 0",
         "metrics_bind_ip = localhost",
         "metrics_bind_port = 65536",
     ] {
@@ -81,6 +89,20 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         assert!(matches!(error, SettingsError::Value(_)), "{line}: {text}");
         assert!(text.contains(&format!("[account-replicator] {key}: {:?}", value.trim())), "{line}: {text}");
         assert!(text.contains("write") || text.contains("close") || text.contains("variables are"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_to_forward_to_is_another_one() {
+    let to = |lines: &str| with(lines).map(|conf| conf.serve.forward_to.map(|to| to.to_string()));
+    assert_eq!(to("").unwrap(), None);
+    assert_eq!(to("forward_to =").unwrap(), None);
+    assert_eq!(to("forward_to = 127.0.0.1:6002").unwrap().unwrap(), "127.0.0.1:6002");
+    assert_eq!(to("forward_to = [::1]:6002 ").unwrap().unwrap(), "[::1]:6002");
+    assert_eq!(to("bind_ip = 10.0.0.1\nforward_to = 10.0.0.2:6202").unwrap().unwrap(), "10.0.0.2:6202");
+    for own in ["bind_ip = 10.0.0.1", "bind_ip = storage01", "bind_ip = ::"] {
+        let error = to(&format!("{own}\nforward_to = 10.0.0.1:6202")).unwrap_err().to_string();
+        assert!(error.contains("is where this daemon itself answers"), "{own}: {error}");
     }
 }
 

@@ -32,6 +32,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("reqwest", &["crates/sync-client"]),
     ("warp", &["crates/rpc-server"]),
     ("hyper", &["crates/rpc-server"]),
+    ("hyper-util", &["crates/rpc-server"]),
     ("prometheus", &["crates/stats"]),
     ("cadence", &["crates/stats"]),
     ("config", &["crates/settings"]),

@@ -23,7 +23,7 @@ pub(super) fn section(server_type: ServerType) -> String {
     format!("{server_type}-replicator")
 }
 
-const DEFAULTS: [(&str, &str); 40] = [
+const DEFAULTS: &[(&str, &str)] = &[
     ("devices", "/srv/node"),
     ("mount_check", "true"),
     ("bind_ip", "0.0.0.0"),
@@ -63,6 +63,8 @@ const DEFAULTS: [(&str, &str); 40] = [
     ("max_request_bytes", "67108864"),
     ("rpc_threads", "16"),
     ("rpc_queue", "128"),
+    ("forward_limit", "256"),
+    ("forward_timeout", "90"),
     ("shutdown_grace", "10"),
 ];
 
@@ -70,8 +72,15 @@ const DEFAULTS: [(&str, &str); 40] = [
 const BY_TYPE: [&str; 4] = ["bind_port", "log_name", "metrics_bind_port", "rsync_module"];
 
 /// Keys without a default.
-const OPTIONAL: [&str; 6] =
-    ["run_pause", "nice_priority", "ionice_class", "log_udp_host", "log_statsd_host", "log_custom_handlers"];
+const OPTIONAL: [&str; 7] = [
+    "run_pause",
+    "nice_priority",
+    "ionice_class",
+    "log_udp_host",
+    "log_statsd_host",
+    "log_custom_handlers",
+    "forward_to",
+];
 
 /// Keys of stock that mean nothing here and look, or may look, like one of ours.
 const FOREIGN: [&str; 8] = [

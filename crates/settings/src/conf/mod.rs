@@ -74,7 +74,7 @@ impl ReplicatorConf {
         section.forget("rsync_module", |module| module.trim_end_matches('/').is_empty());
         section.fall_back("interval", "run_pause");
         let layers = section.over(&keys::defaults(server_type))?;
-        Ok(Self {
+        let conf = Self {
             server_type,
             node: layers.group()?,
             pass: layers.group()?,
@@ -85,7 +85,13 @@ impl ReplicatorConf {
             statsd: layers.group()?,
             serve: layers.group()?,
             warnings,
-        })
+        };
+        let itself =
+            "is where this daemon itself answers (bind_ip, bind_port): write where stock's server listens";
+        match section.refuse("forward_to", itself) {
+            Some(refusal) if conf.serve.forwards_to_itself(&conf.node) => Err(refusal),
+            _ => Ok(conf),
+        }
     }
 
     /// The name of the section these settings came from.

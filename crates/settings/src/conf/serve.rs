@@ -6,8 +6,8 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Lines, yes_no};
-use crate::value;
+use super::{Lines, NodeConf, yes_no};
+use crate::{BindIp, value};
 
 /// Martlet's own keys: the REPLICATE server, the metrics page and leaving in good order. Stock ignores them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,6 +30,16 @@ pub struct ServeConf {
     /// Requests that may wait for a thread; the next one gets a 503.
     #[serde(deserialize_with = "value::size")]
     pub rpc_queue: usize,
+    /// Stock's server for this node's devices: gets the requests of the replication port that are not REPLICATE.
+    /// None: they get 405.
+    #[serde(default, deserialize_with = "value::socket_address_or_none")]
+    pub forward_to: Option<SocketAddr>,
+    /// Requests that are forwarded at once; the next one gets a 503.
+    #[serde(deserialize_with = "value::count")]
+    pub forward_limit: NonZeroUsize,
+    /// How long neither side of a forwarded request may send a byte.
+    #[serde(deserialize_with = "value::timeout")]
+    pub forward_timeout: Duration,
     /// How long databases in hand may still take after a SIGTERM.
     #[serde(deserialize_with = "value::seconds")]
     pub shutdown_grace: Duration,
@@ -41,15 +51,29 @@ impl ServeConf {
         (self.metrics_bind_port != 0).then(|| (self.metrics_bind_ip, self.metrics_bind_port).into())
     }
 
+    /// Whether `forward_to` is where this daemon itself answers: then a request would go round for ever. On any
+    /// address of the machine, the port alone tells.
+    pub(super) fn forwards_to_itself(&self, node: &NodeConf) -> bool {
+        let same_host = |to: SocketAddr| match node.bind_ip {
+            BindIp::Address(ip) => ip.is_unspecified() || ip == to.ip(),
+            BindIp::Name(_) => true,
+        };
+        self.forward_to.is_some_and(|to| to.port() == node.bind_port && same_host(to))
+    }
+
     pub(super) fn lines(&self) -> Lines {
-        vec![
+        let mut lines = vec![
             ("serve", yes_no(self.serve)),
             ("metrics_bind_ip", self.metrics_bind_ip.to_string()),
             ("metrics_bind_port", self.metrics_bind_port.to_string()),
             ("max_request_bytes", self.max_request_bytes.to_string()),
             ("rpc_threads", self.rpc_threads.to_string()),
             ("rpc_queue", self.rpc_queue.to_string()),
+            ("forward_limit", self.forward_limit.to_string()),
+            ("forward_timeout", self.forward_timeout.as_secs_f64().to_string()),
             ("shutdown_grace", self.shutdown_grace.as_secs_f64().to_string()),
-        ]
+        ];
+        lines.extend(self.forward_to.map(|to| ("forward_to", to.to_string())));
+        lines
     }
 }

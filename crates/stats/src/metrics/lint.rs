@@ -49,6 +49,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
     metrics.observe_rpc("sync", 200, Duration::from_millis(2));
+    metrics.observe_forward("done", Duration::from_millis(2));
     (metrics, stats)
 }
 
@@ -59,7 +60,7 @@ fn families() -> Vec<MetricFamily> {
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
     let families = families();
-    assert_eq!(families.len(), 26, "a metric that never shows, or one that this test does not make happen");
+    assert_eq!(families.len(), 29, "a metric that never shows, or one that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -89,6 +90,7 @@ fn labels_are_bounded_ones_and_the_type_is_always_there() {
 fn outcomes_show() {
     let (metrics, stats) = eventful();
     let guard = metrics.rpc_started();
+    let _forward = metrics.forward_started();
     let text = metrics.render();
     for line in [
         r#"martlet_build_info{version="1.2.3",type="account"} 1"#,
@@ -111,6 +113,8 @@ fn outcomes_show() {
         r#"martlet_queue_blocked_seconds{queue="tasks",type="account"} 1.5"#,
         r#"martlet_rpc_requests_total{op="sync",status="200",type="account"} 1"#,
         r#"martlet_rpc_in_flight{type="account"} 1"#,
+        r#"martlet_forwards_total{result="done",type="account"} 1"#,
+        r#"martlet_forwards_in_flight{type="account"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }

@@ -117,4 +117,15 @@ impl Metrics {
     pub fn rpc_started(&self) -> RpcInFlight {
         self.rpc.started()
     }
+
+    /// A request other than REPLICATE was passed on, or could not be. `result` comes from a closed set.
+    pub fn observe_forward(&self, result: &'static str, elapsed: Duration) {
+        self.rpc.observe_forward(result, elapsed);
+    }
+
+    /// A request is being forwarded until the returned guard is dropped.
+    #[must_use = "dropping it ends the request"]
+    pub fn forward_started(&self) -> RpcInFlight {
+        self.rpc.forward_started()
+    }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec, IntGauge};
+use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge};
 
 use super::families::Families;
 
@@ -10,6 +10,9 @@ pub(super) struct RpcMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     in_flight: IntGauge,
+    forwards: IntCounterVec,
+    forward_duration: Histogram,
+    forwards_in_flight: IntGauge,
 }
 
 impl RpcMetrics {
@@ -26,6 +29,14 @@ impl RpcMetrics {
                 "op",
             ),
             in_flight: families.int_gauge("rpc_in_flight", "REPLICATE requests in hand."),
+            forwards: families.counters(
+                "forwards_total",
+                "Requests other than REPLICATE passed on to stock's server, by how that ended.",
+                &["result"],
+            ),
+            forward_duration: families
+                .durations("forward_duration_seconds", "A forwarded request, to its end."),
+            forwards_in_flight: families.int_gauge("forwards_in_flight", "Requests being forwarded."),
         }
     }
 
@@ -34,13 +45,23 @@ impl RpcMetrics {
         self.duration.with_label_values(&[op]).observe(elapsed.as_secs_f64());
     }
 
+    pub(super) fn observe_forward(&self, result: &'static str, elapsed: Duration) {
+        self.forwards.with_label_values(&[result]).inc();
+        self.forward_duration.observe(elapsed.as_secs_f64());
+    }
+
+    pub(super) fn forward_started(&self) -> RpcInFlight {
+        self.forwards_in_flight.inc();
+        RpcInFlight { in_flight: self.forwards_in_flight.clone() }
+    }
+
     pub(super) fn started(&self) -> RpcInFlight {
         self.in_flight.inc();
         RpcInFlight { in_flight: self.in_flight.clone() }
     }
 }
 
-/// A REPLICATE request in hand; dropping it says that it is answered or abandoned.
+/// A request in hand; dropping it says that it is answered or abandoned.
 #[derive(Debug)]
 pub struct RpcInFlight {
     in_flight: IntGauge,

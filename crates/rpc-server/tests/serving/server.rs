@@ -13,12 +13,11 @@ use std::{
 };
 
 use db_broker::{Broker, DbLocation, NewDb};
-use martlet_rpc_server::{Observer, RpcEvent, ServerSettings, serve};
+use martlet_rpc_server::{ForwardEnd, Observer, RpcEvent, ServerSettings, ServerStop, serve};
 use settings::FallocateReserve;
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
+use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use walker::MountCheck;
 
 /// Tells the test the status of each answer as it is given.
@@ -32,6 +31,12 @@ impl Observer for Telling {
     fn answered(&self, event: &RpcEvent) {
         let _ = self.0.lock().unwrap().send(event.status);
     }
+
+    fn forwarding(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
+
+    fn forwarded(&self, _: ForwardEnd, _: Duration) {}
 }
 
 /// A container server over one device, `sdb1`.
@@ -39,13 +44,15 @@ pub(crate) struct Server {
     pub(crate) devices: TempDir,
     address: SocketAddr,
     answered: Receiver<u16>,
-    stop: CancellationToken,
-    _runtime: Runtime,
+    pub(crate) stop: ServerStop,
+    served: JoinHandle<()>,
+    runtime: Runtime,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.cut.cancel();
+        self.stop.begin_nothing.cancel();
     }
 }
 
@@ -70,16 +77,17 @@ impl Server {
             max_request_bytes: 100_000,
             threads: 2,
             queue: 2,
+            forward: None,
         };
         adjust(&mut settings);
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
+        let stop = ServerStop::default();
         let (sender, answered) = channel();
         let observer = Arc::new(Telling(Mutex::new(sender)));
-        runtime.spawn(serve(listener, settings, observer, stop.clone()));
-        Self { devices, address, answered, stop, _runtime: runtime }
+        let served = runtime.spawn(serve(listener, settings, observer, stop.clone()));
+        Self { devices, address, answered, stop, served, runtime }
     }
 
     pub(crate) fn device(&self) -> PathBuf {
@@ -107,6 +115,20 @@ impl Server {
 
     pub(crate) fn replicate(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
         self.send(&format!("REPLICATE {path}"), "", body.as_ref())
+    }
+
+    /// The status for a request of which only the line is given.
+    pub(crate) fn send_line(&self, line: &str) -> u16 {
+        let mut stream = self.connect();
+        stream.write_all(format!("{line}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+        read_answer(stream).status
+    }
+
+    /// Waits until the server has ended by itself.
+    pub(crate) fn ended(&mut self) {
+        let served = &mut self.served;
+        let ended = self.runtime.block_on(async { timeout(Duration::from_secs(30), served).await });
+        ended.unwrap().unwrap();
     }
 
     /// The status of the next answer that the server gives, to whomever.

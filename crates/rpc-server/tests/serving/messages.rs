@@ -44,7 +44,9 @@ fn bad_paths_and_methods_are_refused() {
         assert_eq!(server.replicate(path, sync_body("1")).status, 400, "{path}");
     }
     for method in ["GET", "PUT", "DELETE", "POST", "NONSENSE"] {
-        assert_eq!(server.send(&format!("{method} /sdb1/7/{hash}"), "", b"").status, 405, "{method}");
+        let answer = server.send(&format!("{method} /sdb1/7/{hash}"), "", b"");
+        assert_eq!(answer.status, 405, "{method}");
+        assert!(answer.head.contains("allow: replicate"), "{answer:?}");
     }
     assert_eq!(server.replicate(&format!("/sdz9/7/{hash}"), sync_body("1")).status, 507, "no such device");
 }

@@ -1,0 +1,111 @@
+//! Taking connections, and finding out whose they are.
+
+use std::{io::Cursor, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, error};
+use warp::{
+    Filter, Reply,
+    http::{HeaderMap, Method},
+    path::FullPath,
+};
+
+use crate::{
+    first_request::{Beginning, beginning},
+    forward::Forwarder,
+    server::Service,
+};
+
+/// How long a connection may take to begin a request and send its head; also how long it is kept between two.
+const HEAD_PAUSE: Duration = Duration::from_secs(60);
+/// Before the next try when the system gives no connection: too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections until `stop`; returns with the end of the last.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    service: Arc<Service>,
+    forwarder: Option<Arc<Forwarder>>,
+    stop: CancellationToken,
+) {
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (service, forwarder, stop) = (Arc::clone(&service), forwarder.clone(), stop.clone());
+                connections.spawn(connected(stream, service, forwarder, stop));
+            }
+            Err(error) => {
+                error!("ERROR taking connections: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connected(
+    mut stream: TcpStream,
+    service: Arc<Service>,
+    forwarder: Option<Arc<Forwarder>>,
+    stop: CancellationToken,
+) {
+    let _ = stream.set_nodelay(true);
+    let Some(forwarder) = forwarder else { return answer(stream, Bytes::new(), service, stop).await };
+    let begun = tokio::select! {
+        begun = timeout(HEAD_PAUSE, beginning(&mut stream)) => begun,
+        () = stop.cancelled() => return,
+    };
+    match begun {
+        Ok(Ok(Beginning::Ours(read))) => answer(stream, read, service, stop).await,
+        Ok(Ok(Beginning::Other(request))) => forwarder.forward(stream, request).await,
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+/// Answers the requests of a connection of which `read` has been read already.
+async fn answer(stream: TcpStream, read: Bytes, service: Arc<Service>, stop: CancellationToken) {
+    let route = warp::any()
+        .map(move || Arc::clone(&service))
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(|service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
+            service.observed(&method, path.as_str(), &headers, body).await.into_response()
+        });
+    let (reader, writer) = stream.into_split();
+    let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PAUSE)
+        .serve_connection(io, TowerToHyperService::new(warp::service(route)));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!("a connection ended with {error}");
+    }
+}
