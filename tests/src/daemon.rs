@@ -14,8 +14,13 @@ pub enum Daemon {
     Martlet,
 }
 
-/// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the test runs from.
+/// Our daemon of `server_type`, to be started.
 pub(crate) fn martlet(server_type: ServerType) -> Result<Command> {
+    Ok(Command::new(martlet_program(server_type)?))
+}
+
+/// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the test runs from.
+pub(crate) fn martlet_program(server_type: ServerType) -> Result<PathBuf> {
     let name = format!("{server_type}-replicator");
     let folder = match env::var_os("MARTLET_BIN_DIR") {
         Some(folder) => PathBuf::from(folder),
@@ -28,5 +33,5 @@ pub(crate) fn martlet(server_type: ServerType) -> Result<Command> {
         "{} is missing: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR",
         program.display()
     );
-    Ok(Command::new(program))
+    Ok(program)
 }

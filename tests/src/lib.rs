@@ -20,6 +20,9 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 //!
+//! A [`Saio`] is a whole stock Swift on four nodes, proxy and object servers included, as upstream's SAIO
+//! document lays it out, in namespaces of its own; which parts are ours says a [`SaioPlan`].
+//!
 //! Stock's Python is `$MARTLET_STOCK_PYTHON`, else the one `cargo xtask test` puts in the user's cache. Without it
 //! tests fail; they never pass by doing nothing. Our daemons are looked for in `$MARTLET_BIN_DIR`, else
 //! beside the running test in cargo's target folder.
@@ -31,6 +34,7 @@ mod daemon;
 mod loopback;
 mod outcome;
 mod process;
+mod saio;
 mod start;
 mod stock;
 mod suite;
@@ -45,6 +49,8 @@ pub use daemon::Daemon;
 pub use loopback::LoopbackBlock;
 pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use process::ProcessGroup;
+pub use saio::{Layout, Proof, Saio, SaioPlan, in_namespaces, is_in_namespaces};
+pub use start::cluster_dir;
 pub use stock::{Stock, stock_python};
 pub use suite::{Oracle, Pairing, Suite};
 pub use swift_types::ServerType;

@@ -31,7 +31,10 @@ pub(crate) const STUB: &str = ".ismount";
 
 /// A folder for one cluster: in memory where `/dev/shm` has room, since stock syncs every transaction to disk
 /// and nothing here is about power cuts.
-pub(crate) fn cluster_dir() -> Result<TempDir> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn cluster_dir() -> Result<TempDir> {
     let memory = Path::new("/dev/shm");
     let roomy = statvfs(memory).is_ok_and(|fs| fs.f_bavail * fs.f_frsize > ROOM);
     let mut builder = tempfile::Builder::new();

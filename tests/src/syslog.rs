@@ -31,6 +31,11 @@ impl LogSink {
         Ok(Self { lines, closer, reader: Some(reader) })
     }
 
+    /// Like [`LogSink::lines`], and forgets them.
+    pub fn take_lines(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lines.lock().expect("the reader does not panic while it holds the lock"))
+    }
+
     /// What was logged so far, a line each, priorities included: `<191>container-replicator: …`.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("the reader does not panic while it holds the lock").clone()

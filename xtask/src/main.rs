@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`.
+//! The developer's day: `cargo xtask demo`, `cargo xtask probe`, `cargo xtask test`, `cargo xtask tidy`.
 
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 
 mod demo;
 mod interrupt;
+mod probe;
 mod screen;
 mod test;
 mod tidy;
@@ -28,6 +29,8 @@ struct Cli {
 enum Task {
     /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
     Demo(demo::DemoArgs),
+    /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
+    Probe(probe::ProbeArgs),
     /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
     Test(test::TestArgs),
     /// The house rules that no other tool checks.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
 fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
         Task::Demo(args) => demo::run(&args, interrupt),
+        Task::Probe(args) => probe::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),
         Task::Tidy => tidy::run(),
     }

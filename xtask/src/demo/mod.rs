@@ -18,7 +18,7 @@ use crate::{
     screen::{Screen, thousands},
 };
 
-mod build;
+pub(crate) mod build;
 mod cluster;
 mod draft;
 mod expected;

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
@@ -63,6 +64,21 @@ enum Step {
 enum Done {
     Passed,
     Skipped(&'static str),
+}
+
+/// Installs what tests need and a fresh machine lacks.
+pub(crate) fn set_up(interrupt: &Interrupt) -> Result<()> {
+    setup::run(&Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
+}
+
+/// Stock's interpreter, where [`set_up`] has put it.
+pub(crate) fn stock_python() -> Result<PathBuf> {
+    stock::python()
+}
+
+/// The folder with upstream's package `test`, where [`set_up`] has put it.
+pub(crate) fn upstream_tests() -> Result<PathBuf> {
+    stock::tests()
 }
 
 /// Runs the steps until one fails; the error names it.

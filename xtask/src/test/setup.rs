@@ -12,7 +12,17 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
         apt_install(runner, "rsync")?;
     }
     runner.screen.good("rsync");
-    stock::install(runner)
+    stock::install(runner)?;
+    stock::install_client(runner)?;
+    stock::install_tests(runner)?;
+    // Of use to the probe tests only, which need root.
+    if is_root()? {
+        if !runner.succeeds("memcached", &["-V"]) {
+            apt_install(runner, "memcached")?;
+        }
+        runner.screen.good("memcached");
+    }
+    Ok(())
 }
 
 /// Installs a Debian package, as root; else an error says how to.
@@ -30,7 +40,7 @@ fn apt_get(args: &[&str]) -> Command {
     command
 }
 
-fn is_root() -> Result<bool> {
+pub(super) fn is_root() -> Result<bool> {
     let output = Command::new("id").arg("-u").output().context("the program `id` cannot be run")?;
     Ok(output.stdout.trim_ascii() == b"0")
 }

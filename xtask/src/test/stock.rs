@@ -13,6 +13,11 @@ use super::{Runner, variable};
 /// The Swift that the tests compare with. Another version in the folder is replaced.
 const VERSION: &str = "2.38.3";
 
+/// Of the source archive on the package index, which holds upstream's own tests.
+const ARCHIVE_SHA256: &str = "561b2f8acc5ce834a0a2bac200e8ccd8784cb5c4a9e3731881d2e66dec4b6006";
+/// The client that upstream's probe tests use, as they were tried with it.
+const CLIENT: &str = "python-swiftclient==4.11.0";
+
 /// Where the tests look for stock's interpreter: `$MARTLET_STOCK_PYTHON`, else one in the user's cache.
 pub(super) fn python() -> Result<PathBuf> {
     Ok(match std::env::var_os("MARTLET_STOCK_PYTHON") {
@@ -52,8 +57,42 @@ pub(super) fn install(runner: &Runner<'_>) -> Result<()> {
     }
 }
 
+/// Installs the client that upstream's probe tests use, if it is missing.
+pub(super) fn install_client(runner: &Runner<'_>) -> Result<()> {
+    let python = python()?;
+    if !runner.succeeds(&python.to_string_lossy(), &["-c", "import swiftclient"]) {
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", CLIENT]);
+        runner.command(pip.stdin(Stdio::null())).context("python-swiftclient cannot be installed")?;
+    }
+    runner.screen.good("python-swiftclient");
+    Ok(())
+}
+
+/// Where upstream's own tests are, as the package `test`.
+pub(super) fn tests() -> Result<PathBuf> {
+    Ok(cache()?.join(format!("swift-{VERSION}")))
+}
+
+/// Fetches upstream's own tests if they are missing.
+pub(super) fn install_tests(runner: &Runner<'_>) -> Result<()> {
+    let folder = tests()?;
+    if !folder.join("test/probe").is_dir() {
+        let mut script = Command::new(python()?);
+        script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/upstream_tests.py"));
+        script.args([VERSION, ARCHIVE_SHA256]).arg(&folder).stdin(Stdio::null());
+        runner.command(&mut script).context("upstream's tests cannot be fetched; is the network there?")?;
+    }
+    runner.screen.good(&format!("upstream's tests in {}", folder.display()));
+    Ok(())
+}
+
 fn folder() -> Result<PathBuf> {
-    Ok(PathBuf::from(variable("HOME")?).join(".cache/martlet/stock-venv"))
+    Ok(cache()?.join("stock-venv"))
+}
+
+fn cache() -> Result<PathBuf> {
+    Ok(PathBuf::from(variable("HOME")?).join(".cache/martlet"))
 }
 
 /// The version of Swift that an interpreter can import; none if it cannot, or is none.
