@@ -11,7 +11,8 @@ use std::{
 use crossbeam_channel::{Receiver, bounded};
 use ring::{Device, RingData};
 use stats::{
-    Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, dump_recon_cache, report, unix_seconds,
+    Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, Statsd, dump_recon_cache, report,
+    unix_seconds,
 };
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
@@ -106,7 +107,8 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
     let meter = WalkMeter::default();
     let started = unix_seconds(SystemTime::now());
     thread::scope(|threads| {
-        let aggregator = Aggregator::new(Arc::clone(&node.metrics));
+        let statsd = Statsd::new(&node.conf.statsd, &node.conf.log.log_name);
+        let aggregator = Aggregator::new(Arc::clone(&node.metrics), statsd);
         let aggregated = threads.spawn(move || aggregator.run(&outcomes, started));
         for _ in 0..workers {
             let (tasks, outcomes_in, meter) = (tasks.clone(), outcomes_in.clone(), &meter);

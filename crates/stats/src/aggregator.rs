@@ -2,30 +2,34 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use crate::{Metrics, Outcome, PassStats};
+use crate::{Metrics, Outcome, PassStats, Statsd};
 
 /// Folds the outcomes of a pass and keeps the metrics live meanwhile. Belongs on a thread of its own.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Aggregator {
     metrics: Arc<Metrics>,
+    statsd: Option<Statsd>,
 }
 
 impl Aggregator {
-    /// An aggregator that keeps `metrics`, which outlive the pass.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    /// An aggregator that keeps `metrics`, which outlive the pass, and tells a statsd server if there is one.
+    pub fn new(metrics: Arc<Metrics>, statsd: Option<Statsd>) -> Self {
+        Self { metrics, statsd }
     }
 
     /// Folds one pass that began at `start` (Unix seconds): blocks until every sender is gone.
     ///
     /// Counts the pass as started; whether it was completed or broken off is for the caller to say, with
     /// [`Metrics::pass_completed`].
-    pub fn run(&self, outcomes: &Receiver<Outcome>, start: f64) -> PassStats {
+    pub fn run(mut self, outcomes: &Receiver<Outcome>, start: f64) -> PassStats {
         self.metrics.pass_started();
         let mut stats = PassStats::new(start);
         for outcome in outcomes {
             stats.add(&outcome);
             self.metrics.add(&outcome, &stats);
+            if let Some(statsd) = &mut self.statsd {
+                statsd.send(&outcome);
+            }
         }
         stats
     }

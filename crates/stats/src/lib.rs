@@ -26,7 +26,7 @@
 //!     .unwrap();
 //! drop(workers);
 //!
-//! let stats = Aggregator::new(metrics.clone()).run(&outcomes, 1_700_000_000.0);
+//! let stats = Aggregator::new(metrics.clone(), None).run(&outcomes, 1_700_000_000.0);
 //! metrics.pass_completed(&stats, 1_700_000_001.0);
 //! assert_eq!((stats.attempted, stats.success, stats.no_change), (1, 1, 1));
 //! assert!(metrics.render().contains("martlet_databases_total{"));
@@ -34,7 +34,7 @@
 //! ```
 //!
 //! [`PassStats`] is the pure fold with stock's way of counting, [`Aggregator`] runs it on the thread it is
-//! called on and keeps [`Metrics`] live beside it. At the end of a pass [`report`] logs stock's lines and
+//! called on, keeps [`Metrics`] live beside it and tells [`Statsd`]. At the end of a pass [`report`] logs stock's lines and
 //! [`dump_recon_cache`] writes [`PassStats::recon_entries`] where `swift-recon` looks for them. Skipped
 //! devices and walk faults are only counted here; who saw them logs them. Times of day are Unix seconds as
 //! floats, as in stock ([`unix_seconds`]).
@@ -45,6 +45,7 @@ mod outcome;
 mod pass;
 mod python_json;
 mod recon;
+mod statsd;
 mod summary;
 
 pub use aggregator::Aggregator;
@@ -52,6 +53,7 @@ pub use metrics::{Metrics, Queue, RpcInFlight};
 pub use outcome::{DbOutcome, DbResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep};
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
+pub use statsd::Statsd;
 pub use summary::{report, summary};
 
 /// Unix seconds of a point in time, as Python's `time.time()` gives them; negative before 1970.

@@ -74,7 +74,7 @@ fn python_number(number: &Number) -> String {
 }
 
 /// Python's `repr` of a finite float: the shortest digits, an exponent below 1e-4 and from 1e16 on.
-fn python_float(float: f64) -> String {
+pub(crate) fn python_float(float: f64) -> String {
     let scientific = format!("{float:e}");
     let (mantissa, exponent) = scientific.split_once('e').expect("the e format has an e");
     let exponent: i32 = exponent.parse().expect("the exponent is a number");

@@ -133,7 +133,7 @@ fn an_unmounted_device_is_one_failure_of_its_own() {
 fn the_aggregator_folds_to_the_end_and_keeps_the_metrics_live() {
     let metrics = Arc::new(Metrics::new(ServerType::Container, "0"));
     let (workers, outcomes) = bounded(0);
-    let aggregator = Aggregator::new(Arc::clone(&metrics));
+    let aggregator = Aggregator::new(Arc::clone(&metrics), None);
     let folding = thread::spawn(move || aggregator.run(&outcomes, 5.0));
     let mut rng = StdRng::seed_from_u64(9);
     let mut naive = PassStats::new(5.0);

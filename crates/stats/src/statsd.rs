@@ -1,0 +1,222 @@
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use settings::StatsdConf;
+use tracing::warn;
+
+use crate::{DbOutcome, DbResult, Outcome, PeerStep, python_json::python_float};
+
+/// How long the address of a host name is used.
+const RESOLVED_FOR: Duration = Duration::from_secs(60);
+
+/// Sends stock's metrics to a statsd server, a UDP datagram each, as stock puts them on the wire:
+/// `[METRIC_PREFIX.]LOG_NAME.METRIC:VALUE|TYPE[|@RATE]`.
+///
+/// What cannot be sent is lost; the log says so once until something gets through again.
+///
+/// Stock: `StatsdClient`, and the `increment` and `timing_since` of the replicators.
+#[derive(Debug)]
+pub struct Statsd {
+    host: String,
+    port: u16,
+    prefix: String,
+    /// The share of metrics that is sent.
+    rate: f64,
+    target: Option<Target>,
+    failing: bool,
+}
+
+#[derive(Debug)]
+struct Target {
+    socket: UdpSocket,
+    to: SocketAddr,
+    until: Option<Instant>,
+}
+
+impl Statsd {
+    /// None if the conf has no statsd host, or silences these metrics by `statsd_emit_legacy`.
+    pub fn new(conf: &StatsdConf, log_name: &str) -> Option<Self> {
+        let host = conf.log_statsd_host.clone().filter(|_| conf.statsd_emit_legacy)?;
+        let parts = [conf.log_statsd_metric_prefix.as_str(), log_name].into_iter();
+        let prefix = parts.filter(|part| !part.is_empty()).flat_map(|part| [part, "."]).collect();
+        let rate = conf.log_statsd_default_sample_rate * conf.log_statsd_sample_rate_factor;
+        Some(Self { host, port: conf.log_statsd_port, prefix, rate, target: None, failing: false })
+    }
+
+    /// Sends what stock sends for this. Blocks for no more than a name's look-up, once a minute.
+    pub fn send(&mut self, outcome: &Outcome) {
+        for (metric, value) in metrics(outcome) {
+            if self.rate >= 1.0 {
+                self.send_line(&format!("{}{metric}:{value}", self.prefix));
+            } else if rand::random::<f64>() < self.rate {
+                self.send_line(&format!("{}{metric}:{value}|@{}", self.prefix, python_float(self.rate)));
+            }
+        }
+    }
+
+    fn send_line(&mut self, line: &str) {
+        match self.try_send(line) {
+            Ok(()) => self.failing = false,
+            Err(error) => {
+                self.target = None;
+                if !std::mem::replace(&mut self.failing, true) {
+                    warn!("Error sending UDP message to ('{}', {}): {error}", self.host, self.port);
+                }
+            }
+        }
+    }
+
+    fn try_send(&mut self, line: &str) -> io::Result<()> {
+        let kept = self.target.take().filter(Target::is_current);
+        let target = self.target.insert(match kept {
+            Some(target) => target,
+            None => Target::find(&self.host, self.port)?,
+        });
+        target.socket.send_to(line.as_bytes(), target.to).map(drop)
+    }
+}
+
+impl Target {
+    /// An IPv4 address where there is one, as in stock.
+    fn find(host: &str, port: u16) -> io::Result<Self> {
+        let found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        let v4 = found.iter().find(|address| address.is_ipv4());
+        let to = *v4.or(found.first()).ok_or(io::ErrorKind::NotFound)?;
+        let any =
+            if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+        let until = host.parse::<IpAddr>().is_err().then(|| Instant::now() + RESOLVED_FOR);
+        Ok(Self { socket: UdpSocket::bind((any, 0))?, to, until })
+    }
+
+    fn is_current(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+/// Names and values, in stock's order.
+fn metrics(outcome: &Outcome) -> Vec<(String, String)> {
+    let one = |metric: &str| (metric.to_owned(), "1|c".to_owned());
+    match outcome {
+        Outcome::Database(db) => of_database(db),
+        Outcome::Removed { device } => vec![one(&format!("removes.{device}"))],
+        _ => Vec::new(),
+    }
+}
+
+fn of_database(db: &DbOutcome) -> Vec<(String, String)> {
+    let mut counted = vec!["attempts"];
+    for peer in &db.peers {
+        counted.extend(peer.steps.iter().filter_map(|step| of_step(*step)));
+        counted.push(if peer.result.is_ok() { "successes" } else { "failures" });
+    }
+    let unread = matches!(db.result, DbResult::Unreadable { .. } | DbResult::Quarantined { .. });
+    if unread {
+        counted.push("failures");
+    }
+    let mut metrics: Vec<(String, String)> =
+        counted.into_iter().map(|metric| (metric.to_owned(), "1|c".to_owned())).collect();
+    if db.result.is_removal() {
+        metrics.push((format!("removes.{}", db.device), "1|c".to_owned()));
+    }
+    if !unread {
+        let milliseconds = (db.elapsed.as_secs_f64() * 1e7).round() / 1e4;
+        metrics.push(("timing".to_owned(), format!("{}|ms", python_float(milliseconds))));
+    }
+    metrics
+}
+
+/// Stock's counter of a step, if it has one.
+fn of_step(step: PeerStep) -> Option<&'static str> {
+    match step {
+        PeerStep::NoChange => Some("no_changes"),
+        PeerStep::HashMatch => Some("hashmatches"),
+        PeerStep::WholeFile => Some("rsyncs"),
+        PeerStep::RemoteMerge => Some("remote_merges"),
+        PeerStep::Diff => Some("diffs"),
+        PeerStep::DiffCapped => Some("diff_caps"),
+        PeerStep::Deferred | PeerStep::Diverged => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(port: u16) -> StatsdConf {
+        StatsdConf {
+            log_statsd_host: Some("127.0.0.1".to_owned()),
+            log_statsd_port: port,
+            log_statsd_default_sample_rate: 1.0,
+            log_statsd_sample_rate_factor: 1.0,
+            log_statsd_metric_prefix: String::new(),
+            statsd_emit_legacy: true,
+        }
+    }
+
+    fn receiver() -> (UdpSocket, StatsdConf) {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let conf = conf(receiver.local_addr().unwrap().port());
+        (receiver, conf)
+    }
+
+    /// On loopback a datagram that was sent is there.
+    fn received(receiver: &UdpSocket) -> Vec<String> {
+        let mut buffer = [0; 100];
+        let mut lines = Vec::new();
+        while let Ok(length) = receiver.recv(&mut buffer) {
+            lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        lines
+    }
+
+    fn removed() -> Outcome {
+        Outcome::Removed { device: "sdb1".to_owned() }
+    }
+
+    #[test]
+    fn a_prefix_stands_before_the_log_name() {
+        let (receiver, conf) = receiver();
+        for (prefix, name, line) in [
+            ("", "container-replicator", "container-replicator.removes.sdb1:1|c"),
+            ("swift.n1", "c", "swift.n1.c.removes.sdb1:1|c"),
+            ("swift", "", "swift.removes.sdb1:1|c"),
+            ("", "", "removes.sdb1:1|c"),
+        ] {
+            let conf = StatsdConf { log_statsd_metric_prefix: prefix.to_owned(), ..conf.clone() };
+            Statsd::new(&conf, name).unwrap().send(&removed());
+            assert_eq!(received(&receiver), [line]);
+        }
+    }
+
+    #[test]
+    fn a_share_is_sent_and_says_which() {
+        let (receiver, conf) = receiver();
+        let conf =
+            StatsdConf { log_statsd_default_sample_rate: 0.5, log_statsd_sample_rate_factor: 0.5, ..conf };
+        let mut statsd = Statsd::new(&conf, "c").unwrap();
+        let mut lines = Vec::new();
+        for _ in 0..1000 {
+            statsd.send(&removed());
+            lines.extend(received(&receiver));
+        }
+        assert!(lines.iter().all(|line| line == "c.removes.sdb1:1|c|@0.25"), "{lines:?}");
+        assert!((150..350).contains(&lines.len()), "{}", lines.len());
+    }
+
+    #[test]
+    fn nothing_is_sent_without_a_host_or_when_silenced() {
+        let conf = conf(1);
+        assert!(Statsd::new(&StatsdConf { log_statsd_host: None, ..conf.clone() }, "c").is_none());
+        assert!(Statsd::new(&StatsdConf { statsd_emit_legacy: false, ..conf }, "c").is_none());
+    }
+
+    #[test]
+    fn a_host_that_is_not_found_costs_only_its_metrics() {
+        let conf = StatsdConf { log_statsd_host: Some("no-such-host.invalid".to_owned()), ..conf(1) };
+        Statsd::new(&conf, "c").unwrap().send(&removed());
+    }
+}
