@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use protocol::OwnRangeWithoutEpoch;
+use protocol::{Horizon, OwnRangeWithoutEpoch};
 use swift_types::{HashPath, ServerType, TmpName};
 
 use crate::{
@@ -29,6 +29,7 @@ pub struct ReceivedDb {
     destination: DbLocation,
     sender_id: TmpName,
     path: PathBuf,
+    horizon: Horizon,
 }
 
 /// What became of a received file.
@@ -54,7 +55,14 @@ impl ReceivedDb {
         if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(BrokerError::Missing { path });
         }
-        Ok(Self { destination, sender_id, path })
+        Ok(Self { destination, sender_id, path, horizon: Horizon::UNBOUNDED })
+    }
+
+    /// Refuses a file whose stat row or metadata is of a later moment. Its rows are not looked at: the other choice would
+    /// be a missing replica for one bad row.
+    #[must_use]
+    pub fn within(self, horizon: Horizon) -> Self {
+        Self { horizon, ..self }
     }
 
     /// Puts the file where no database is: checked, with a new id, synced, renamed under the directory lock.
@@ -173,6 +181,8 @@ impl ReceivedDb {
             let name = container.map_or(account.clone(), |container| format!("{account}/{container}"));
             return Err(refused(format!("it is {name:?}, which does not belong here")));
         }
+        let info = received.replication_info()?;
+        self.horizon.check_info(&info).map_err(|beyond| refused(beyond.to_string()))?;
         Ok(received)
     }
 

@@ -17,6 +17,7 @@
 mod ascii_json;
 mod capability;
 mod course;
+mod horizon;
 mod info;
 mod lenient;
 mod metadata;
@@ -29,6 +30,7 @@ mod shard_range;
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
 pub use course::Course;
+pub use horizon::{BeyondHorizon, Horizon};
 pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, SyncReply};
 pub use metadata::{BadMetadata, Metadata, MetadataLimits, OverLimit};
 pub use policy::{PolicyClaim, adopts_remote_policy};

@@ -65,6 +65,11 @@ impl Metadata {
         self.0.get(key).map(|(value, timestamp)| (value.as_str(), timestamp.as_str()))
     }
 
+    /// The timestamp of each key.
+    pub fn timestamps(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|(_, timestamp)| timestamp.as_str())
+    }
+
     /// Sets a key whatever it held.
     pub fn set(&mut self, key: &str, value: &str, timestamp: &str) {
         self.0.insert(key.to_owned(), (value.to_owned(), timestamp.to_owned()));

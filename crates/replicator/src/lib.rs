@@ -23,6 +23,7 @@ mod logging;
 mod node;
 mod outcomes;
 mod pass;
+mod peers;
 mod process;
 mod roster;
 mod serving;

@@ -1,10 +1,11 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
+use protocol::Horizon;
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::Metrics;
-use swift_types::{HashPath, ServerType};
+use swift_types::{HashPath, ServerType, Timestamp};
 use sync_client::{ClientSettings, SyncClient};
 use tracing::{error, info};
 
@@ -85,6 +86,12 @@ impl Node {
     /// The ring's file.
     pub(crate) fn ring_file(&self) -> &Path {
         self.ring.path()
+    }
+
+    /// The latest moment that a peer may speak of now.
+    pub(crate) fn horizon(&self, now: Timestamp) -> Horizon {
+        let limit = self.conf.serve.future_limit();
+        limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now, ahead))
     }
 
     /// How many handoff successes suffice to remove a handoff; none: all peers must have succeeded.

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
 use walker::MountCheck;
 
-use crate::node::Node;
+use crate::{node::Node, peers::peers};
 
 /// Starts answering REPLICATE on `bind_ip:bind_port`; the task ends after the stop, with the last answer.
 ///
@@ -34,7 +34,8 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
     );
     info!("answering REPLICATE for {} databases on {address}; {others}", node.server_type());
     let stop = ServerStop { begin_nothing: node.stop.token(), cut: node.stop.cut_token() };
-    Ok(runtime.spawn(serve(listener, server_settings(node), observer, stop)))
+    let peers = peers(node, runtime);
+    Ok(runtime.spawn(serve(listener, server_settings(node), peers, observer, stop)))
 }
 
 /// Requests of peers into the metrics.
@@ -47,6 +48,9 @@ impl Observer for RpcMetrics {
 
     fn answered(&self, event: &RpcEvent) {
         self.0.observe_rpc(event.op, event.status, event.elapsed);
+        if let Some(refusal) = event.refusal {
+            self.0.observe_refusal(refusal.label());
+        }
     }
 
     fn forwarding(&self) -> Box<dyn Send> {
@@ -68,6 +72,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
         threads: node.conf.serve.rpc_threads.get(),
         queue: node.conf.serve.rpc_queue,
+        future_limit: node.conf.serve.future_limit(),
         forward: forward_settings(node),
     }
 }

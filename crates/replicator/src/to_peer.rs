@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use db_broker::{Broker, BrokerError, Direction, MetadataCheck};
 use protocol::{
-    Capabilities, Course, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, ShardRange, SyncPoint,
-    adopts_remote_policy,
+    BeyondHorizon, Capabilities, Course, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request,
+    ShardRange, SyncPoint, adopts_remote_policy,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerOutcome, PeerStep};
@@ -98,6 +98,7 @@ impl<'a> ToPeer<'a> {
             error!("ERROR syncing with {}: not a sync reply: {error}{}", self.target, self.local.subject);
             PeerFailure::BadStatus
         })?;
+        self.refuse_far_future(self.node.horizon(now()).check_remote(&remote))?;
         if self.node.server_type() == ServerType::Container {
             self.learn_container(&remote)?;
         }
@@ -153,6 +154,7 @@ impl<'a> ToPeer<'a> {
             error!("ERROR syncing with {}: not shard ranges: {error}{}", self.target, self.local.subject);
             PeerFailure::BadStatus
         })?;
+        self.refuse_far_future(self.node.horizon(now()).check_shard_ranges(&ranges))?;
         let merged = self.local.broker.merge_peer_shard_ranges(ranges);
         if let Some(ignored) = self.at_home(merged)? {
             let remote = ignored.remote;
@@ -274,6 +276,17 @@ impl<'a> ToPeer<'a> {
                 CallError::TooLarge => PeerFailure::BadStatus,
                 CallError::Stopped => PeerFailure::Other,
             }
+        })
+    }
+
+    /// Nothing of an answer is taken over that speaks of a time to come, defect D3.
+    fn refuse_far_future(&self, checked: Result<(), BeyondHorizon>) -> Result<(), PeerFailure> {
+        checked.map_err(|beyond| {
+            error!(
+                "ERROR syncing with {}: {beyond}: check the clocks; raise future_timestamp_limit if it is meant{}",
+                self.target, self.local.subject
+            );
+            PeerFailure::BadStatus
         })
     }
 

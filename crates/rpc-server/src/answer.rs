@@ -4,11 +4,15 @@ use warp::{
     http::{HeaderValue, StatusCode, header},
 };
 
+use crate::server::Refusal;
+
 /// What goes back to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Body,
+    /// For the metrics, where something was refused that stock takes.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 /// The body of an answer, and with it its content type.
@@ -24,18 +28,22 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: Body::Empty }
+        Self { status, body: Body::Empty, refusal: None }
     }
 
     pub(crate) fn json(value: &impl serde::Serialize) -> Self {
         match protocol::to_ascii_json(value) {
-            Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json) },
+            Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json), refusal: None },
             Err(_) => Self::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, body: Body::Text(text.into()) }
+        Self { status, body: Body::Text(text.into()), refusal: None }
+    }
+
+    pub(crate) fn refusal(status: StatusCode, refusal: Refusal, text: impl Into<String>) -> Self {
+        Self { status, body: Body::Text(text.into()), refusal: Some(refusal) }
     }
 
     /// The HTTP form; every answer tells what we can do beyond stock's protocol.
@@ -56,7 +64,7 @@ impl Answer {
             StatusCode::METHOD_NOT_ALLOWED => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("REPLICATE"));
             }
-            StatusCode::MISDIRECTED_REQUEST => {
+            StatusCode::MISDIRECTED_REQUEST | StatusCode::FORBIDDEN => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

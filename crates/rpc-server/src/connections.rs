@@ -1,6 +1,6 @@
 //! Taking connections, and finding out whose they are.
 
-use std::{io::Cursor, pin::pin, sync::Arc, time::Duration};
+use std::{io::Cursor, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::server::conn::http1;
@@ -46,9 +46,9 @@ pub(crate) async fn accept(
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let (service, forwarder, stop) = (Arc::clone(&service), forwarder.clone(), stop.clone());
-                connections.spawn(connected(stream, service, forwarder, stop));
+                connections.spawn(connected(stream, peer.ip(), service, forwarder, stop));
             }
             Err(error) => {
                 error!("ERROR taking connections: {error}");
@@ -63,33 +63,42 @@ pub(crate) async fn accept(
 
 async fn connected(
     mut stream: TcpStream,
+    peer: IpAddr,
     service: Arc<Service>,
     forwarder: Option<Arc<Forwarder>>,
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
-    let Some(forwarder) = forwarder else { return answer(stream, Bytes::new(), service, stop).await };
+    let Some(forwarder) = forwarder else {
+        return answer(stream, Bytes::new(), peer, service, stop).await;
+    };
     let begun = tokio::select! {
         begun = timeout(HEAD_PAUSE, beginning(&mut stream)) => begun,
         () = stop.cancelled() => return,
     };
     match begun {
-        Ok(Ok(Beginning::Ours(read))) => answer(stream, read, service, stop).await,
+        Ok(Ok(Beginning::Ours(read))) => answer(stream, read, peer, service, stop).await,
         Ok(Ok(Beginning::Other(request))) => forwarder.forward(stream, request).await,
         Ok(Err(_)) | Err(_) => {}
     }
 }
 
 /// Answers the requests of a connection of which `read` has been read already.
-async fn answer(stream: TcpStream, read: Bytes, service: Arc<Service>, stop: CancellationToken) {
+async fn answer(
+    stream: TcpStream,
+    read: Bytes,
+    peer: IpAddr,
+    service: Arc<Service>,
+    stop: CancellationToken,
+) {
     let route = warp::any()
         .map(move || Arc::clone(&service))
         .and(warp::method())
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
-            service.observed(&method, path.as_str(), &headers, body).await.into_response()
+        .then(move |service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
+            service.observed(peer, &method, path.as_str(), &headers, body).await.into_response()
         });
     let (reader, writer) = stream.into_split();
     let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));

@@ -9,23 +9,31 @@ use db_broker::{
     Broker, BrokerError, DbLocation, Direction, Installed, MetadataCheck, ReceivedDb, Source, quarantine,
 };
 use protocol::{
-    Metadata, OwnRangeWithoutEpoch, PolicyClaim, ReplicationInfo, Request, SyncArgs, SyncPoint, SyncReply,
-    adopts_remote_policy,
+    BeyondHorizon, Horizon, Metadata, OwnRangeWithoutEpoch, PolicyClaim, ReplicationInfo, Request, SyncArgs,
+    SyncPoint, SyncReply, adopts_remote_policy,
 };
 use settings::FallocateReserve;
 use swift_types::{DbName, Timestamp, TmpName};
 use tracing::{error, warn};
 use warp::http::StatusCode;
 
-use crate::{answer::Answer, server::ServerSettings, target::RpcTarget};
+use crate::{
+    answer::Answer,
+    server::{Refusal, ServerSettings},
+    target::RpcTarget,
+};
 
 /// Answers one message. Stock: `ReplicatorRpc.dispatch` and the checks in the servers before it.
 pub(crate) fn dispatch(settings: &ServerSettings, target: &RpcTarget, request: Request) -> Answer {
+    let horizon = settings.horizon();
+    if let Err(beyond) = horizon.check_request(&request) {
+        return too_far_ahead(target, &request, &beyond);
+    }
     let device_dir = match usable_device(settings, target) {
         Ok(device_dir) => device_dir,
         Err(answer) => return answer,
     };
-    let place = Place { settings, target, device_dir };
+    let place = Place { settings, target, device_dir, horizon };
     place.answer(request).unwrap_or_else(|error| refuse(target, &error))
 }
 
@@ -59,6 +67,7 @@ struct Place<'a> {
     settings: &'a ServerSettings,
     target: &'a RpcTarget,
     device_dir: PathBuf,
+    horizon: Horizon,
 }
 
 impl Place<'_> {
@@ -108,13 +117,13 @@ impl Place<'_> {
             let reason = format!("{name} does not belong into {digest}\n");
             return Ok(Answer::text(StatusCode::BAD_REQUEST, reason));
         }
-        let received = ReceivedDb::find(self.destination(&name), tmp)?;
+        let received = ReceivedDb::find(self.destination(&name), tmp)?.within(self.horizon);
         Ok(self.installed(received.complete(&self.settings.hash_path)?))
     }
 
     fn merge_received(&self, tmp: TmpName) -> Result<Answer, BrokerError> {
         let destination = self.destination(&DbName::unsharded(self.target.digest));
-        let received = ReceivedDb::find(destination, tmp)?;
+        let received = ReceivedDb::find(destination, tmp)?.within(self.horizon);
         Ok(self.installed(received.merge_into_place(&self.settings.hash_path)?))
     }
 
@@ -178,6 +187,24 @@ fn synced_info(broker: &mut Broker, args: &SyncArgs) -> Result<ReplicationInfo, 
         return broker.replication_info();
     }
     Ok(info)
+}
+
+/// Nothing of the message is merged: half of it would leave a gap behind the sync point. The sender logs our status,
+/// goes on with its other databases, and tries again in its next pass.
+fn too_far_ahead(target: &RpcTarget, request: &Request, beyond: &BeyondHorizon) -> Answer {
+    error!(
+        "ERROR refused {} for {}/{}: {beyond}: check the clocks; raise future_timestamp_limit if it is meant",
+        request.op(),
+        target.device,
+        target.digest
+    );
+    Answer::refusal(StatusCode::UNPROCESSABLE_ENTITY, Refusal::FutureTimestamp, format!("{beyond}\n"))
+}
+
+impl ServerSettings {
+    fn horizon(&self) -> Horizon {
+        self.future_limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now(), ahead))
+    }
 }
 
 fn now() -> Timestamp {

@@ -7,7 +7,7 @@
 //! ```no_run
 //! use std::{sync::Arc, time::Duration};
 //!
-//! use martlet_rpc_server::{ForwardEnd, Observer, RpcEvent, ServerSettings, ServerStop, serve};
+//! use martlet_rpc_server::{AnyPeer, ForwardEnd, Observer, RpcEvent, ServerSettings, ServerStop, serve};
 //!
 //! struct Printer;
 //!
@@ -31,7 +31,7 @@
 //!
 //! # async fn example(settings: ServerSettings) -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6201").await?;
-//! serve(listener, settings, Arc::new(Printer), ServerStop::default()).await;
+//! serve(listener, settings, Arc::new(AnyPeer), Arc::new(Printer), ServerStop::default()).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -42,6 +42,7 @@ mod dispatch;
 mod first_request;
 mod forward;
 mod pages;
+mod peers;
 mod receive;
 mod relay;
 mod server;
@@ -49,4 +50,5 @@ mod target;
 
 pub use forward::{ForwardEnd, ForwardSettings};
 pub use pages::{Page, PageSource, serve_pages};
-pub use server::{Observer, RpcEvent, ServerSettings, ServerStop, serve};
+pub use peers::{AnyPeer, Peers};
+pub use server::{Observer, Refusal, RpcEvent, ServerSettings, ServerStop, serve};

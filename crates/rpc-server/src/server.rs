@@ -1,4 +1,5 @@
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,6 +21,7 @@ use crate::{
     connections::accept,
     dispatch::dispatch,
     forward::{ForwardEnd, ForwardSettings, Forwarder},
+    peers::{Admission, Peers},
     receive::receive_file,
     target::RpcTarget,
 };
@@ -46,6 +48,8 @@ pub struct ServerSettings {
     pub threads: usize,
     /// Requests that may wait beside them; beyond it peers get 503.
     pub queue: usize,
+    /// How far ahead of our clock a peer's timestamps may be; none: any time, as in stock.
+    pub future_limit: Option<Duration>,
     /// Where requests with other methods go; none: they get 405.
     pub forward: Option<ForwardSettings>,
 }
@@ -59,6 +63,30 @@ pub struct RpcEvent {
     pub status: u16,
     /// From the first byte of the request to the answer.
     pub elapsed: Duration,
+    /// What was refused that stock would have taken.
+    pub refusal: Option<Refusal>,
+}
+
+/// What stock takes and we do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// REPLICATE from an address that is not a peer's.
+    UnknownPeer,
+    /// A timestamp from too far ahead.
+    FutureTimestamp,
+}
+
+impl Refusal {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::UnknownPeer, Self::FutureTimestamp];
+
+    /// Its name in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::UnknownPeer => "unknown_peer",
+            Self::FutureTimestamp => "future_timestamp",
+        }
+    }
 }
 
 /// Told of every request; called on tokio threads, so it may not block.
@@ -89,9 +117,10 @@ pub struct ServerStop {
 pub(crate) struct Service {
     pub(crate) settings: ServerSettings,
     /// Places for requests, running or waiting.
-    admission: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     /// Places for work on databases.
     workers: Arc<Semaphore>,
+    admission: Admission,
     observer: Arc<dyn Observer>,
 }
 
@@ -102,10 +131,13 @@ pub(crate) struct Service {
 /// the settings name one; else it gets 405. On a connection that began with REPLICATE another method gets 421: it
 /// needs one of its own.
 ///
+/// REPLICATE is answered to `peers`; others get 403. Forwards are stock's to refuse.
+///
 /// Answers to stock's account or container server with `replication_server = true`.
 pub async fn serve(
     listener: TcpListener,
     settings: ServerSettings,
+    peers: Arc<dyn Peers>,
     observer: Arc<dyn Observer>,
     stop: ServerStop,
 ) {
@@ -114,9 +146,10 @@ pub async fn serve(
         .clone()
         .map(|forward| Arc::new(Forwarder::new(forward, Arc::clone(&observer), stop.cut.clone())));
     let service = Arc::new(Service {
-        admission: Arc::new(Semaphore::new(settings.threads + settings.queue)),
+        places: Arc::new(Semaphore::new(settings.threads + settings.queue)),
         workers: Arc::new(Semaphore::new(settings.threads)),
         settings,
+        admission: Admission::new(peers),
         observer,
     });
     accept(listener, service, forwarder, stop.begin_nothing).await;
@@ -125,6 +158,7 @@ pub async fn serve(
 impl Service {
     pub(crate) async fn observed<S, B>(
         &self,
+        peer: IpAddr,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
@@ -137,16 +171,19 @@ impl Service {
         let _in_flight = self.observer.arrived();
         let started = Instant::now();
         let mut op = "invalid";
-        let answer = self.answer(method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
-        let event = RpcEvent { op, status: answer.status.as_u16(), elapsed: started.elapsed() };
+        let answer =
+            self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
+        let (status, refusal) = (answer.status.as_u16(), answer.refusal);
+        let event = RpcEvent { op, status, elapsed: started.elapsed(), refusal };
         self.observer.answered(&event);
         debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
         answer.into_reply()
     }
 
     /// Both sides of the result are answers; the error side is an early one.
-    async fn answer<S, B>(
+    async fn taken<S, B>(
         &self,
+        peer: IpAddr,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
@@ -160,10 +197,14 @@ impl Service {
         if method.as_str() != "REPLICATE" {
             return Err(self.not_ours());
         }
+        if !self.admission.admits(peer) {
+            let text = format!("{peer} is no address of the ring\n");
+            return Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text));
+        }
         let target =
             RpcTarget::parse(path).map_err(|reason| Answer::text(StatusCode::BAD_REQUEST, reason))?;
         let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
-        let _place = Arc::clone(&self.admission).try_acquire_owned().map_err(busy)?;
+        let _place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
         if content_type(headers) == TransferHeaders::CONTENT_TYPE {
             *op = "whole_file";
             return receive_file(&self.settings, &target, headers, body).await;

@@ -27,6 +27,7 @@
 mod conf;
 pub mod dialect;
 mod error;
+mod network;
 mod policies;
 pub mod python;
 mod rsync_module;
@@ -39,6 +40,7 @@ pub use conf::{
     ServeConf, StatsdConf, SyncConf,
 };
 pub use error::{Origin, SettingsError, SyntaxError, ValueError};
+pub use network::{Network, ReplicateFrom};
 pub use policies::StoragePolicy;
 pub use rsync_module::{BadTemplate, RsyncModule, RsyncVars};
 pub use section::Section;

@@ -1,7 +1,9 @@
 //! JSON messages, sound and hostile.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, net::IpAddr, sync::Arc, time::Duration};
 
+use db_broker::{Broker, Direction};
+use martlet_rpc_server::Peers;
 use settings::FallocateReserve;
 
 use crate::server::{Server, path_of, read_answer, sync_body};
@@ -82,6 +84,50 @@ fn bad_bodies_are_refused_without_harm() {
     let not_utf8 = server.replicate(&path_of(&location), b"[\"sync\", \xff]");
     assert_eq!(not_utf8.status, 400);
     assert_eq!(fs::read(location.file()).unwrap(), before, "nothing was written");
+}
+
+#[test]
+fn timestamps_from_far_ahead_are_refused_whole() {
+    let server = Server::start(|settings| settings.future_limit = Some(Duration::from_secs(86_400)));
+    let location = server.container("c");
+    let row = |name: &str, created_at: &str| {
+        format!(
+            r#"{{"ROWID": 1, "name": "{name}", "created_at": "{created_at}", "size": 1, "content_type": "", "etag": "",
+                "deleted": 0, "storage_policy_index": 0}}"#
+        )
+    };
+    let rows = format!(
+        r#"["merge_items", [{}, {}], "them"]"#,
+        row("good", "1700000000.00000"),
+        row("bad", "9999999999.00000")
+    );
+    for body in [sync_body("9999999999"), rows] {
+        let answer = server.replicate(&path_of(&location), &body);
+        assert_eq!(answer.status, 422, "{body}");
+        assert!(answer.body.contains("9999999999"), "the log of a curious sender: {answer:?}");
+    }
+    let mut broker = Broker::open(location).unwrap();
+    let info = broker.replication_info().unwrap();
+    assert_eq!((info.count, info.put_timestamp.as_str()), (0, "1700000000.00000"));
+    assert_eq!(broker.sync_point(Direction::Incoming, "them").unwrap(), -1);
+}
+
+#[test]
+fn replicate_is_taken_from_peers_only() {
+    struct Nobody;
+    impl Peers for Nobody {
+        fn admits(&self, _: IpAddr) -> bool {
+            false
+        }
+    }
+    let server = Server::start_for(Arc::new(Nobody), |_| {});
+    let location = server.container("c");
+    let answer = server.replicate(&path_of(&location), sync_body("1800000000"));
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("127.0.0.1 is no address of the ring"), "{answer:?}");
+    let info = Broker::open(location).unwrap().replication_info().unwrap();
+    assert_eq!(info.put_timestamp, "1700000000.00000");
+    assert_eq!(server.send_line("GET / HTTP/1.1"), 405, "other requests are not asked where from");
 }
 
 #[test]

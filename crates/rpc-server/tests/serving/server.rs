@@ -13,7 +13,7 @@ use std::{
 };
 
 use db_broker::{Broker, DbLocation, NewDb};
-use martlet_rpc_server::{ForwardEnd, Observer, RpcEvent, ServerSettings, ServerStop, serve};
+use martlet_rpc_server::{AnyPeer, ForwardEnd, Observer, Peers, RpcEvent, ServerSettings, ServerStop, serve};
 use settings::FallocateReserve;
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 use tempfile::TempDir;
@@ -66,6 +66,10 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) fn start(adjust: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::start_for(Arc::new(AnyPeer), adjust)
+    }
+
+    pub(crate) fn start_for(peers: Arc<dyn Peers>, adjust: impl FnOnce(&mut ServerSettings)) -> Self {
         let devices = tempfile::tempdir().unwrap();
         fs::create_dir(devices.path().join("sdb1")).unwrap();
         let mut settings = ServerSettings {
@@ -77,6 +81,7 @@ impl Server {
             max_request_bytes: 100_000,
             threads: 2,
             queue: 2,
+            future_limit: None,
             forward: None,
         };
         adjust(&mut settings);
@@ -86,7 +91,7 @@ impl Server {
         let stop = ServerStop::default();
         let (sender, answered) = channel();
         let observer = Arc::new(Telling(Mutex::new(sender)));
-        let served = runtime.spawn(serve(listener, settings, observer, stop.clone()));
+        let served = runtime.spawn(serve(listener, settings, peers, observer, stop.clone()));
         Self { devices, address, answered, stop, served, runtime }
     }
 

@@ -7,7 +7,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{Lines, NodeConf, yes_no};
-use crate::{BindIp, value};
+use crate::{BindIp, ReplicateFrom, network, value};
 
 /// Martlet's own keys: the REPLICATE server, the metrics page and leaving in good order. Stock ignores them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,6 +30,12 @@ pub struct ServeConf {
     /// Requests that may wait for a thread; the next one gets a 503.
     #[serde(deserialize_with = "value::size")]
     pub rpc_queue: usize,
+    /// From whom REPLICATE is taken; others get 403.
+    #[serde(deserialize_with = "network::replicate_from")]
+    pub replicate_from: ReplicateFrom,
+    /// How far ahead of this node's clock a peer's timestamps may be; zero: any time, as in stock.
+    #[serde(deserialize_with = "value::seconds")]
+    pub future_timestamp_limit: Duration,
     /// Stock's server for this node's devices: gets the requests of the replication port that are not REPLICATE.
     /// None: they get 405.
     #[serde(default, deserialize_with = "value::socket_address_or_none")]
@@ -46,6 +52,11 @@ pub struct ServeConf {
 }
 
 impl ServeConf {
+    /// How far ahead of this node's clock a peer's timestamps may be, if that is limited.
+    pub fn future_limit(&self) -> Option<Duration> {
+        Some(self.future_timestamp_limit).filter(|limit| !limit.is_zero())
+    }
+
     /// Where the metrics and status page listens, if it does.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         (self.metrics_bind_port != 0).then(|| (self.metrics_bind_ip, self.metrics_bind_port).into())
@@ -69,6 +80,8 @@ impl ServeConf {
             ("max_request_bytes", self.max_request_bytes.to_string()),
             ("rpc_threads", self.rpc_threads.to_string()),
             ("rpc_queue", self.rpc_queue.to_string()),
+            ("replicate_from", self.replicate_from.to_string()),
+            ("future_timestamp_limit", self.future_timestamp_limit.as_secs_f64().to_string()),
             ("forward_limit", self.forward_limit.to_string()),
             ("forward_timeout", self.forward_timeout.as_secs_f64().to_string()),
             ("shutdown_grace", self.shutdown_grace.as_secs_f64().to_string()),

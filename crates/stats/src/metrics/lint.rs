@@ -49,6 +49,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
     metrics.observe_rpc("sync", 200, Duration::from_millis(2));
+    metrics.observe_refusal("unknown_peer");
     metrics.observe_forward("done", Duration::from_millis(2));
     (metrics, stats)
 }
@@ -60,7 +61,7 @@ fn families() -> Vec<MetricFamily> {
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
     let families = families();
-    assert_eq!(families.len(), 29, "a metric that never shows, or one that this test does not make happen");
+    assert_eq!(families.len(), 30, "a metric that never shows, or one that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -76,7 +77,7 @@ fn names_helps_and_units_keep_to_the_conventions() {
 
 #[test]
 fn labels_are_bounded_ones_and_the_type_is_always_there() {
-    let bounded = ["type", "device", "result", "peer", "queue", "op", "status", "step", "version"];
+    let bounded = ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version"];
     for family in families() {
         for metric in family.get_metric() {
             let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::name).collect();

@@ -118,6 +118,11 @@ impl Metrics {
         self.rpc.started()
     }
 
+    /// A REPLICATE request was refused that stock would take. `reason` comes from a closed set.
+    pub fn observe_refusal(&self, reason: &'static str) {
+        self.rpc.refused(reason);
+    }
+
     /// A request other than REPLICATE was passed on, or could not be. `result` comes from a closed set.
     pub fn observe_forward(&self, result: &'static str, elapsed: Duration) {
         self.rpc.observe_forward(result, elapsed);

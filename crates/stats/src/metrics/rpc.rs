@@ -10,6 +10,7 @@ pub(super) struct RpcMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     in_flight: IntGauge,
+    refusals: IntCounterVec,
     forwards: IntCounterVec,
     forward_duration: Histogram,
     forwards_in_flight: IntGauge,
@@ -29,6 +30,11 @@ impl RpcMetrics {
                 "op",
             ),
             in_flight: families.int_gauge("rpc_in_flight", "REPLICATE requests in hand."),
+            refusals: families.counters(
+                "rpc_refusals_total",
+                "REPLICATE requests refused that stock would take, by reason.",
+                &["reason"],
+            ),
             forwards: families.counters(
                 "forwards_total",
                 "Requests other than REPLICATE passed on to stock's server, by how that ended.",
@@ -43,6 +49,10 @@ impl RpcMetrics {
     pub(super) fn observe(&self, op: &'static str, status: u16, elapsed: Duration) {
         self.requests.with_label_values(&[op, &status.to_string()]).inc();
         self.duration.with_label_values(&[op]).observe(elapsed.as_secs_f64());
+    }
+
+    pub(super) fn refused(&self, reason: &'static str) {
+        self.refusals.with_label_values(&[reason]).inc();
     }
 
     pub(super) fn observe_forward(&self, result: &'static str, elapsed: Duration) {
