@@ -3,12 +3,11 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::mount::{MountPropagationFlags, mount_bind, mount_bind_recursive, mount_change};
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::process::geteuid;
 
 use crate::stock::stock_python;
@@ -16,6 +15,7 @@ use crate::stock::stock_python;
 /// In its environment a process is told whose mounts it must not touch.
 const OUTSIDE: &str = "MARTLET_OUTSIDE";
 const OWN_MOUNTS: &str = "/proc/self/ns/mnt";
+const ETC_SWIFT: &str = "/etc/swift";
 
 /// A command that runs `program` in namespaces of its own for mounts, network and processes. Whatever is
 /// started in them ends with it, and with us.
@@ -45,23 +45,17 @@ pub fn is_in_namespaces() -> bool {
     outside.is_some_and(|outside| fs::read_link(OWN_MOUNTS).is_ok_and(|here| here != outside))
 }
 
-/// Puts `dir/etc/swift` in the place of /etc/swift and an empty folder in that of /run, and brings the
-/// loopback interface up.
+/// Puts `dir/etc/swift` in the place of /etc/swift (made if the machine has none, and left there empty) and an
+/// empty folder in that of /run, and brings the loopback interface up.
 pub(crate) fn settle(dir: &Path) -> Result<()> {
     ensure!(is_in_namespaces(), "a whole Swift runs in namespaces of its own only");
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("keep mounts private")?;
-    let (etc, machine) = (dir.join("etc"), dir.join("machine-etc"));
-    fs::create_dir_all(etc.join("swift"))?;
-    fs::create_dir(&machine)?;
-    mount_bind_recursive("/etc", &machine).context("bind /etc")?;
-    for entry in fs::read_dir(&machine)? {
-        let name = entry?.file_name();
-        if name != "swift" {
-            symlink(machine.join(&name), etc.join(&name))?;
-        }
-    }
-    mount_bind(&etc, "/etc").context("put our own in the place of /etc")?;
+    // Nothing of the machine's own is ever mounted below `dir`: whoever removes `dir` removes only what is its.
+    let swift = dir.join("etc/swift");
+    fs::create_dir_all(&swift)?;
+    fs::create_dir_all(ETC_SWIFT).context("a place for our /etc/swift")?;
+    mount_bind(&swift, ETC_SWIFT).context("put our own in the place of /etc/swift")?;
     let run = dir.join("run");
     fs::create_dir_all(run.join("swift"))?;
     mount_bind(&run, fs::canonicalize("/var/run")?).context("put our own in the place of /var/run")?;
