@@ -27,14 +27,12 @@ impl DbLocation {
 
     /// The database in force for a hash: `HASH.db`, or the last by name of `HASH[_EPOCH].db`.
     ///
-    /// Reads one directory. Answers to stock's `get_db_files`, and to its walker's choice.
+    /// Reads one directory. Answers to stock's `get_db_files` and its brokers' choice.
     ///
     /// # Errors
     /// [`BrokerError::Missing`] if there is none, [`BrokerError::Io`] if the directory cannot be read.
     pub fn find(server_type: ServerType, device_dir: &Path, partition: u64, digest: Digest) -> Result<Self> {
-        let unsharded = Self::new(server_type, device_dir, partition, &DbName::unsharded(digest));
-        let last = unsharded.db_files()?.pop();
-        last.ok_or_else(|| BrokerError::Missing { path: unsharded.file.clone() })
+        Self::new(server_type, device_dir, partition, &DbName::unsharded(digest)).in_force()
     }
 
     /// The place that a walker found.
@@ -79,6 +77,17 @@ impl DbLocation {
         }
         names.sort();
         Ok(names.into_iter().map(|name| Self { file: self.dir.join(name), ..self.clone() }).collect())
+    }
+
+    /// The file in force beside this one: the last by name, which is the fresh one while a container is sharding.
+    ///
+    /// A walker finds the retiring file, and so does whoever opens `HASH.db`; rows, stat row and ranges are
+    /// those of the fresh one. Reads one directory. Answers to the `db_file` of stock's `ContainerBroker`.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] if there is none, [`BrokerError::Io`] if the directory cannot be read.
+    pub fn in_force(&self) -> Result<Self> {
+        self.db_files()?.pop().ok_or_else(|| BrokerError::Missing { path: self.file.clone() })
     }
 
     /// Another file name in the same directory.

@@ -148,7 +148,8 @@ impl Broker {
         Ok(true)
     }
 
-    fn has_no_rows(&mut self) -> Result<bool> {
+    /// No live row in any policy. Stock: `_empty`.
+    pub(crate) fn has_no_rows(&mut self) -> Result<bool> {
         self.run(|connection, shape| {
             let sql = if shape.policy_stat {
                 "SELECT max(object_count) FROM policy_stat"

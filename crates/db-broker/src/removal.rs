@@ -16,8 +16,8 @@ pub enum Removal {
     Removed,
     /// So many rows came in since the peers acknowledged; it stays for the next pass.
     NewRows(i64),
-    /// No row came in, but another process wrote something else (a timestamp, metadata) or replaced the file;
-    /// it stays for the next pass.
+    /// No row came in, but another process wrote something else (a timestamp, metadata, a row of a retiring
+    /// file), replaced the file or began sharding; it stays for the next pass.
     Changed,
     /// It has fewer rows than the peers acknowledged; it stays, and somebody should look.
     FewerRows(i64),
@@ -33,7 +33,7 @@ impl Broker {
     /// a lock finds the file gone and refuses its client's row, so no acknowledged row is lost (stock, defect
     /// D1, forgets the pending ones); what a late server still writes beside the removed file is kept. After
     /// a crash anywhere the database is there whole, or gone and a directory without a database is left to
-    /// the walker.
+    /// the walker. A container that has a retiring and a fresh file by now is kept: nobody acknowledged both.
     ///
     /// `acknowledged` is what this broker's replication info said before the peers were asked. What was
     /// merged from them since, through this broker, does not keep the database. Answers to stock's
@@ -41,13 +41,34 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::commit_pending`]; [`BrokerError::Io`] names what could not be unlinked.
-    pub fn remove_if_unchanged(mut self, acknowledged: &ReplicationInfo) -> Result<Removal> {
+    pub fn remove_if_unchanged(self, acknowledged: &ReplicationInfo) -> Result<Removal> {
+        self.remove(acknowledged, |broker| {
+            let alone = broker.location.db_files()?.len() == 1;
+            Ok(alone.then(Vec::new))
+        })
+    }
+
+    /// Removes a database that is reclaimable, if it is unchanged since [`Broker::replication_info`] said
+    /// `info` and no retiring file beside it has a live row.
+    ///
+    /// As [`Broker::remove_if_unchanged`]. A shard may be deleted in the midst of its own sharding; of its two
+    /// files the retiring one, kept from writers too, goes first: left alone after a crash, it would be a
+    /// container that was never deleted. Answers to stock's `delete_db` after `is_reclaimable`.
+    ///
+    /// # Errors
+    /// As [`Broker::remove_if_unchanged`]; as [`Broker::open`] of a retiring file.
+    pub fn remove_reclaimable(self, info: &ReplicationInfo) -> Result<Removal> {
+        self.remove(info, Self::locked_retiring_files)
+    }
+
+    /// `retiring` gives the other files that may go too, or none if the database must stay for their sake.
+    fn remove(
+        mut self,
+        acknowledged: &ReplicationInfo,
+        retiring: impl FnOnce(&Self) -> Result<Option<Vec<Self>>>,
+    ) -> Result<Removal> {
         let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
-        if self.location.db_files()?.len() > 1 {
-            let what = "not removed: it has a retiring and a fresh file".to_owned();
-            return Err(BrokerError::BadValue { path: self.location.file().to_owned(), what });
-        }
-        if !self.is_in_place() {
+        if !self.is_in_place() || !self.is_in_force()? {
             return Ok(Removal::Changed);
         }
         self.commit_pending_locked(&lock)?;
@@ -62,8 +83,26 @@ impl Broker {
         if self.others_wrote()? || !self.is_in_place() {
             return Ok(Removal::Changed);
         }
+        let Some(retiring) = retiring(&self)? else {
+            return Ok(Removal::Changed);
+        };
+        retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
         self.unlink_locked(&lock)?;
         Ok(Removal::Removed)
+    }
+
+    /// The retiring files with writers kept out of each, none if one of them holds a live row.
+    fn locked_retiring_files(&self) -> Result<Option<Vec<Self>>> {
+        let mut locked = Vec::new();
+        for location in self.location.db_files()?.into_iter().filter(|other| *other != self.location) {
+            let mut retiring = Self::open(location)?;
+            retiring.run(|connection, _| Ok(connection.execute_batch("BEGIN EXCLUSIVE")?))?;
+            if !retiring.has_no_rows()? {
+                return Ok(None);
+            }
+            locked.push(retiring);
+        }
+        Ok(Some(locked))
     }
 
     /// Whether another connection has written since the last replication info; no if there was none.

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
-use protocol::{OwnRangeWithoutEpoch, ShardRange, keep_epoched_own_range};
+use protocol::{OwnRangeWithoutEpoch, ShardRange, ShardState, keep_epoched_own_range};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
+use swift_types::Timestamp;
 
 use crate::{
     Broker,
-    connection::{integer, text, text_or_null},
+    connection::{integer, integer_or_null, text, text_or_null},
     error::Result,
     fault::Work,
     shape::Shape,
@@ -22,6 +23,7 @@ impl Broker {
     /// As any read.
     pub fn shard_ranges(&mut self) -> Result<Vec<ShardRange>> {
         let mut ranges = self.run(|connection, shape| Ok(read_ranges(connection, shape, "1")?))?;
+        ranges.iter_mut().for_each(spell_as_stock);
         ranges.sort_by(|a, b| {
             let key = |range: &ShardRange| (range.upper.is_empty(), range.upper.clone(), range.state);
             key(a).cmp(&key(b)).then_with(|| (&a.lower, &a.name).cmp(&(&b.lower, &b.name)))
@@ -73,7 +75,23 @@ impl Broker {
             )?;
             Ok(own.into_iter().find(|range| range.name == path))
         })
+        .map(|mut own| {
+            own.iter_mut().for_each(spell_as_stock);
+            own
+        })
     }
+}
+
+/// Timestamps as stock's `ShardRange` spells them out, whatever hand wrote them; and flags as flags.
+fn spell_as_stock(range: &mut ShardRange) {
+    let times = [&mut range.timestamp, &mut range.meta_timestamp, &mut range.state_timestamp];
+    for text in times.into_iter().chain(&mut range.epoch) {
+        if let Ok(timestamp) = Timestamp::parse(text) {
+            *text = timestamp.internal();
+        }
+    }
+    range.deleted = i64::from(range.deleted != 0);
+    range.reported = i64::from(range.reported != 0);
 }
 
 fn read_ranges(connection: &Connection, shape: Shape, condition: &str) -> rusqlite::Result<Vec<ShardRange>> {
@@ -100,7 +118,7 @@ fn read_range(row: &Row<'_>) -> rusqlite::Result<ShardRange> {
         bytes_used: integer(row, 5)?,
         meta_timestamp: text_or_null(row, 6)?.unwrap_or_else(|| timestamp.clone()),
         deleted: integer(row, 7)?,
-        state: integer(row, 8)?,
+        state: integer_or_null(row, 8)?.unwrap_or(ShardState::FOUND),
         state_timestamp: text_or_null(row, 9)?.unwrap_or_else(|| timestamp.clone()),
         epoch: text_or_null(row, 10)?,
         reported: integer(row, 11)?,

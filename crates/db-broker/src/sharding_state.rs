@@ -3,8 +3,9 @@
 use protocol::{DbState, ShardState};
 use rusqlite::OptionalExtension;
 use swift_types::{ServerType, Timestamp};
+use tracing::warn;
 
-use crate::{Broker, connection::integer, error::Result};
+use crate::{Broker, DbLocation, connection::integer, error::Result};
 
 impl Broker {
     /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated.
@@ -25,25 +26,33 @@ impl Broker {
     /// # Errors
     /// As any read.
     pub fn sharding_required(&mut self) -> Result<bool> {
-        let path = self.container_path()?;
-        match self.db_state(&path)? {
+        match self.db_state()? {
             DbState::Sharding => Ok(true),
             DbState::Unsharded => self.sharding_initiated(),
             DbState::NotFound | DbState::Sharded | DbState::Collapsed => Ok(false),
         }
     }
 
-    /// Whether any row, tombstones included, is left. Stock: `get_objects(limit=1)`.
+    /// How far the sharding of a container has come, by its files and its ranges. Stock: `get_db_state`.
     ///
     /// # Errors
     /// As any read.
+    pub fn db_state(&mut self) -> Result<DbState> {
+        let path = self.container_path()?;
+        self.state_of(&path)
+    }
+
+    /// Whether any row, tombstones and pending ones included, is left. Stock: `get_objects(limit=1)`.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`].
     pub fn has_rows(&mut self) -> Result<bool> {
+        self.commit_pending()?;
         let sql = format!("SELECT 1 FROM {} LIMIT 1", self.server_type().contains());
         self.run(|connection, _| Ok(connection.prepare_cached(&sql)?.exists([])?))
     }
 
-    /// How far sharding has come, by files and ranges. Stock: `get_db_state`.
-    pub(crate) fn db_state(&mut self, path: &str) -> Result<DbState> {
+    fn state_of(&mut self, path: &str) -> Result<DbState> {
         let Some(epoch) = self.location.name().epoch else {
             let files = self.location.db_files()?.len();
             return Ok(if files > 1 { DbState::Sharding } else { DbState::Unsharded });
@@ -61,7 +70,7 @@ impl Broker {
     /// The state, and object count and bytes where they are not those of this file's own rows.
     /// Stock: `_get_alternate_object_stats`.
     pub(crate) fn sharding_view(&mut self, path: &str) -> Result<(DbState, Option<(i64, i64)>)> {
-        let state = self.db_state(path)?;
+        let state = self.state_of(path)?;
         let counted = match state {
             DbState::Sharding => self.retiring_stats()?,
             DbState::Sharded if self.is_root(path)? => Some(self.shard_usage(path)?),
@@ -83,10 +92,13 @@ impl Broker {
 
     /// Object count and bytes of the retiring file while sharding goes on.
     fn retiring_stats(&mut self) -> Result<Option<(i64, i64)>> {
-        let mut files = self.location.db_files()?;
-        files.truncate(files.len().saturating_sub(1));
-        let Some(retiring) = files.pop() else { return Ok(None) };
-        let mut retiring = Self::open(retiring)?;
+        let files = self.location.db_files()?;
+        let [unexpected @ .., retiring, _fresh] = files.as_slice() else { return Ok(None) };
+        if !unexpected.is_empty() {
+            let paths: Vec<_> = unexpected.iter().map(DbLocation::file).collect();
+            warn!("Unexpected db files will be ignored: {paths:?}");
+        }
+        let mut retiring = Self::open(retiring.clone())?;
         retiring.run(|connection, _| {
             let sql = "SELECT object_count, bytes_used FROM container_stat";
             Ok(connection.query_row(sql, [], |row| Ok((integer(row, 0)?, integer(row, 1)?))).optional()?)
@@ -109,20 +121,6 @@ impl Broker {
             let sql = "SELECT 1 FROM shard_range WHERE deleted = 0 AND name != ?1 LIMIT 1";
             Ok(shape.shard_range && connection.prepare_cached(sql)?.exists([path])?)
         })
-    }
-
-    /// Whether this is no shard of another container. Stock: `is_root_container`.
-    pub(crate) fn is_root(&mut self, path: &str) -> Result<bool> {
-        let metadata = self.metadata()?;
-        let value = |key: &str| metadata.get(key).map(|(value, _)| value).filter(|value| !value.is_empty());
-        if let Some(quoted) = value("X-Container-Sysmeta-Shard-Quoted-Root") {
-            let root = percent_encoding::percent_decode_str(quoted).decode_utf8_lossy();
-            return Ok(root == path);
-        }
-        if let Some(root) = value("X-Container-Sysmeta-Shard-Root") {
-            return Ok(root == path);
-        }
-        Ok(self.own_shard_range(path)?.is_none_or(|own| own.deleted == 0))
     }
 
     /// `account/container`, as shard ranges name it.

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
@@ -88,6 +90,19 @@ pub enum DbState {
     Sharded,
     /// The fresh file alone, shards gone again.
     Collapsed,
+}
+
+impl fmt::Display for DbState {
+    /// As it is on the wire and in stock's log lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not_found",
+            Self::Unsharded => "unsharded",
+            Self::Sharding => "sharding",
+            Self::Sharded => "sharded",
+            Self::Collapsed => "collapsed",
+        })
+    }
 }
 
 impl ReplicationInfo {

@@ -34,6 +34,8 @@ pub enum Request {
     RsyncThenMerge {
         /// The file in `DEVICE/tmp`, which is the sender's database id.
         tmp: TmpName,
+        /// The sender's file name. Stock sends it; nobody goes by it, as the receiver's file keeps its own.
+        name: Option<DbName>,
     },
     /// Containers only: shard ranges to merge.
     MergeShardRanges(Vec<ShardRange>),
@@ -121,13 +123,12 @@ impl Serialize for Request {
                 list.serialize_element(rows)?;
                 list.serialize_element(source)?;
             }
-            Self::CompleteRsync { tmp, name } => {
+            Self::CompleteRsync { tmp, name } | Self::RsyncThenMerge { tmp, name } => {
                 list.serialize_element(tmp.as_str())?;
                 if let Some(name) = name {
                     list.serialize_element(&name.to_string())?;
                 }
             }
-            Self::RsyncThenMerge { tmp } => list.serialize_element(tmp.as_str())?,
             Self::MergeShardRanges(ranges) => list.serialize_element(ranges)?,
             Self::GetShardRanges => {}
         }
@@ -193,7 +194,9 @@ impl<'de> Visitor<'de> for RequestSeed {
             }
             ("rsync_then_merge", _) => {
                 let tmp = name(&argument::<String, _>(&mut list, "a file name below tmp")?)?;
-                Request::RsyncThenMerge { tmp }
+                // No reason to refuse a message for a name that is not used.
+                let name = list.next_element::<String>()?.and_then(|text| text.parse().ok());
+                Request::RsyncThenMerge { tmp, name }
             }
             ("merge_shard_ranges", ServerType::Container) => {
                 Request::MergeShardRanges(argument(&mut list, "shard ranges")?)

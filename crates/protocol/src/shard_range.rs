@@ -55,6 +55,8 @@ fn unknown() -> i64 {
 pub struct ShardState;
 
 impl ShardState {
+    /// What a range without a state counts as.
+    pub const FOUND: i64 = 10;
     /// The state of an own range that was never sharded.
     pub const ACTIVE: i64 = 40;
     /// Own-range states in which rows are moving, or have moved, to shards.
@@ -128,42 +130,6 @@ impl ShardRange {
     }
 }
 
-/// A peer sent this container's own range without an epoch although ours has one, and with newer content.
-///
-/// It was dropped; stock logs "Ignoring remote osr w/o epoch".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnRangeWithoutEpoch {
-    /// What the peer sent.
-    pub remote: Box<ShardRange>,
-}
-
-/// Drops a peer's epoch-less copy of our own range when ours has an epoch.
-///
-/// Answers to stock's `check_merge_own_shard_range`.
-pub fn keep_epoched_own_range(
-    own: Option<&ShardRange>,
-    ranges: Vec<ShardRange>,
-) -> (Vec<ShardRange>, Option<OwnRangeWithoutEpoch>) {
-    let Some(own) = own.filter(|own| own.epoch.is_some()) else {
-        return (ranges, None);
-    };
-    let mut ignored = None;
-    let kept = ranges
-        .into_iter()
-        .filter(|range| {
-            if range.name != own.name || range.epoch.as_deref().is_some_and(|epoch| !epoch.is_empty()) {
-                return true;
-            }
-            let mut merged = range.clone();
-            if merged.merge_existing(own) && merged.epoch.is_none() {
-                ignored = Some(OwnRangeWithoutEpoch { remote: Box::new(range.clone()) });
-            }
-            false
-        })
-        .collect();
-    (kept, ignored)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,16 +166,5 @@ mod tests {
         assert!(!range("0", "9", (80, "9"), None).merge_existing(&existing), "made earlier: nothing counts");
         assert!(range("2", "0", (10, "0"), None).merge_existing(&existing), "made later: everything counts");
         assert!(!existing.clone().merge_existing(&existing));
-    }
-
-    #[test]
-    fn an_epochless_own_range_never_overwrites_an_epoched_one() {
-        let own = range("1", "1", (60, "5"), Some("5"));
-        let (kept, ignored) = keep_epoched_own_range(Some(&own), vec![range("1", "1", (40, "9"), None)]);
-        assert!(kept.is_empty() && ignored.is_some());
-        let (kept, ignored) = keep_epoched_own_range(Some(&own), vec![range("1", "1", (40, "2"), None)]);
-        assert!(kept.is_empty() && ignored.is_none(), "stale: dropped without a word");
-        let (kept, _) = keep_epoched_own_range(None, vec![range("1", "1", (40, "2"), None)]);
-        assert_eq!(kept.len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, Removal, quarantine};
-use protocol::{PolicyArgs, ReplicationInfo, Request, SyncArgs};
+use protocol::{DbState, PolicyArgs, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, unix_seconds};
 use swift_types::ServerType;
@@ -50,14 +50,14 @@ impl<'a> Running<'a> {
         let ring = node.ring();
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, task, error);
-        let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
-        let read = Broker::open(location).and_then(|mut broker| {
+        let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
+        let read = found.in_force().and_then(Broker::open).and_then(|mut broker| {
             broker.reclaim(ages)?;
             let info = broker.replication_info()?;
             Ok((broker, info))
         });
         let (broker, info) = read.map_err(unread)?;
-        let subject = Subject::new(info.path(), &task.db_file);
+        let subject = Subject::new(info.path(), broker.file());
         Ok(Self { node, task, ring, broker, info, ages, subject })
     }
 
@@ -114,7 +114,7 @@ impl<'a> Running<'a> {
         if !self.info.report_up_to_date() {
             return DbResult::Kept;
         }
-        match self.remove_db() {
+        match self.remove_db(Broker::remove_reclaimable) {
             DbResult::Removed => DbResult::Reclaimed,
             result => result,
         }
@@ -165,17 +165,15 @@ impl<'a> Running<'a> {
 
     /// Stock: `cleanup_post_replicate`.
     fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
-        if self.node.server_type() == ServerType::Container {
-            match self.broker.sharding_required() {
-                Ok(false) => {}
-                Ok(true) => {
-                    debug!("Not deleting db (requires sharding){}", self.subject);
-                    return DbResult::Kept;
-                }
-                Err(error) => {
-                    error!("ERROR while trying to clean up: {error}{}", self.subject);
-                    return DbResult::NotRemoved;
-                }
+        match self.state_that_keeps() {
+            Ok(None) => {}
+            Ok(Some(state)) => {
+                debug!("Not deleting db (requires sharding, state {state}){}", self.subject);
+                return DbResult::Kept;
+            }
+            Err(error) => {
+                error!("ERROR while trying to clean up: {error}{}", self.subject);
+                return DbResult::NotRemoved;
             }
         }
         let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
@@ -187,13 +185,24 @@ impl<'a> Running<'a> {
             debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
             return DbResult::Kept;
         }
-        self.remove_db()
+        self.remove_db(Broker::remove_if_unchanged)
+    }
+
+    /// The state of a container whose sharding has begun and is not over: it stays wherever it is.
+    fn state_that_keeps(&mut self) -> Result<Option<DbState>, BrokerError> {
+        if self.node.server_type() == ServerType::Account || !self.broker.sharding_required()? {
+            return Ok(None);
+        }
+        self.broker.db_state().map(Some)
     }
 
     /// Stock: `delete_db`.
-    fn remove_db(self) -> DbResult {
+    fn remove_db(
+        self,
+        remove: impl FnOnce(Broker, &ReplicationInfo) -> Result<Removal, BrokerError>,
+    ) -> DbResult {
         let location = self.broker.location().clone();
-        match self.broker.remove_if_unchanged(&self.info) {
+        match remove(self.broker, &self.info) {
             Ok(Removal::Removed) => {
                 if let Err(error) = sync_store::remove(&location) {
                     error!("Failed to remove sync_store entry: {error}{}", self.subject);

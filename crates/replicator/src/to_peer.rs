@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use db_broker::{Broker, BrokerError, Direction, MetadataCheck};
 use protocol::{
-    BeyondHorizon, Capabilities, Course, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request,
-    ShardRange, SyncPoint, adopts_remote_policy,
+    BeyondHorizon, Capabilities, Course, DbState, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo,
+    Request, ShardRange, SyncPoint, adopts_remote_policy,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerOutcome, PeerStep};
@@ -157,11 +157,7 @@ impl<'a> ToPeer<'a> {
         self.refuse_far_future(self.node.horizon(now()).check_shard_ranges(&ranges))?;
         let merged = self.local.broker.merge_peer_shard_ranges(ranges);
         if let Some(ignored) = self.at_home(merged)? {
-            let remote = ignored.remote;
-            warn!(
-                "Ignoring remote osr w/o epoch, remote_sr: {remote:?}, source: {}{}",
-                self.target, self.local.subject
-            );
+            warn!("Ignoring remote osr w/o epoch, {ignored}, source: {}", self.target.source());
         }
         Ok(())
     }
@@ -172,7 +168,7 @@ impl<'a> ToPeer<'a> {
             let subject = self.local.subject;
             warn!(
                 "unable to replicate shard ranges to peer {}; peer may need upgrading{subject}",
-                self.target
+                self.target.node()
             );
             return Err(PeerFailure::Other);
         }
@@ -181,20 +177,26 @@ impl<'a> ToPeer<'a> {
         if ranges.is_empty() {
             return Ok(());
         }
-        self.send(&Request::MergeShardRanges(ranges))
+        let count = ranges.len();
+        self.send(&Request::MergeShardRanges(ranges))?;
+        debug!("synced {count} shard ranges to {}{}", self.target.node(), self.local.subject);
+        Ok(())
     }
 
     /// Rows wait for the sharder.
     fn defer(&mut self) -> Result<(), PeerFailure> {
-        self.steps.push(PeerStep::Deferred);
-        let has_rows = self.local.broker.has_rows();
+        let (node, subject) = (self.target.node(), self.local.subject);
+        let sharded = self.local.info.container().is_some_and(|info| info.db_state == DbState::Sharded);
+        let has_rows = if sharded { self.local.broker.has_rows() } else { Ok(true) };
         if self.at_home(has_rows)? {
             warn!(
-                "able to shard -- refusing to replicate objects to peer {}; have shard ranges and will wait \
-                 for cleaving{}",
-                self.target, self.local.subject
+                "able to shard -- refusing to replicate objects to peer {node}; have shard ranges and will wait \
+                 for cleaving{subject}"
             );
+        } else {
+            debug!("sharded and has nothing more to replicate to peer {node}{subject}");
         }
+        self.steps.push(PeerStep::Deferred);
         Ok(())
     }
 
@@ -215,7 +217,8 @@ impl<'a> ToPeer<'a> {
                 self.steps.push(PeerStep::RemoteMerge);
                 let rows = u64::try_from(self.local.info.count).unwrap_or(0);
                 let merging = Duration::from_secs(rows / ROWS_PER_SECOND);
-                self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp }, merging)
+                let name = Some(self.local.broker.location().name());
+                self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging)
             }
             Course::Diff { since } => {
                 self.steps.push(PeerStep::Diff);

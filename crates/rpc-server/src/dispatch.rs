@@ -75,7 +75,7 @@ impl Place<'_> {
         let accepted = Answer::empty(StatusCode::ACCEPTED);
         match request {
             Request::CompleteRsync { tmp, name } => return self.complete(tmp, name),
-            Request::RsyncThenMerge { tmp } => return self.merge_received(tmp),
+            Request::RsyncThenMerge { tmp, name: _ } => return self.merge_received(tmp),
             Request::Sync(args) => return sync(&self.find()?, &args),
             Request::GetShardRanges => return Ok(Answer::json(&self.open()?.shard_ranges()?)),
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
@@ -84,7 +84,8 @@ impl Place<'_> {
                 self.open()?.merge_items(rows, source)?;
             }
             Request::MergeShardRanges(ranges) => {
-                self.log_ignored(self.open()?.merge_peer_shard_ranges(ranges)?);
+                let ignored = self.open()?.merge_peer_shard_ranges(ranges)?;
+                log_ignored(ignored.as_ref(), "repl_req");
             }
         }
         Ok(accepted)
@@ -118,29 +119,30 @@ impl Place<'_> {
             return Ok(Answer::text(StatusCode::BAD_REQUEST, reason));
         }
         let received = ReceivedDb::find(self.destination(&name), tmp)?.within(self.horizon);
-        Ok(self.installed(received.complete(&self.settings.hash_path)?))
+        Ok(installed(&received.complete(&self.settings.hash_path)?))
     }
 
     fn merge_received(&self, tmp: TmpName) -> Result<Answer, BrokerError> {
         let destination = self.destination(&DbName::unsharded(self.target.digest));
         let received = ReceivedDb::find(destination, tmp)?.within(self.horizon);
-        Ok(self.installed(received.merge_into_place(&self.settings.hash_path)?))
+        Ok(installed(&received.merge_into_place(&self.settings.hash_path)?))
     }
+}
 
-    fn installed(&self, installed: Installed) -> Answer {
-        match installed {
-            Installed::Installed { ignored } => {
-                self.log_ignored(ignored);
-                Answer::empty(StatusCode::NO_CONTENT)
-            }
-            Installed::NotCalledFor => Answer::empty(StatusCode::NOT_FOUND),
+fn installed(installed: &Installed) -> Answer {
+    match installed {
+        Installed::Installed { ignored } => {
+            log_ignored(ignored.as_ref(), "rsync");
+            Answer::empty(StatusCode::NO_CONTENT)
         }
+        Installed::NotCalledFor => Answer::empty(StatusCode::NOT_FOUND),
     }
+}
 
-    fn log_ignored(&self, ignored: Option<OwnRangeWithoutEpoch>) {
-        if let Some(OwnRangeWithoutEpoch { remote }) = ignored {
-            warn!("Ignoring remote osr w/o epoch, remote_sr: {remote:?}, db: {}", self.target.digest);
-        }
+/// `source` is stock's word for the message that the ranges came with.
+fn log_ignored(ignored: Option<&OwnRangeWithoutEpoch>, source: &str) {
+    if let Some(ignored) = ignored {
+        warn!("Ignoring remote osr w/o epoch, {ignored}, source: {source}");
     }
 }
 

@@ -25,10 +25,24 @@ impl Target<'_> {
         format!("http://{}/{device}/{}/{}", self.authority(), self.partition, self.digest)
     }
 
-    fn authority(&self) -> String {
-        let (ip, port) = (&self.device.replication_ip, self.device.replication_port);
-        if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+    /// `IP:PORT/DEVICE` by the address that clients use. Stock: `node_to_string`.
+    pub fn node(&self) -> String {
+        format!("{}/{}", authority(&self.device.ip, self.device.port), self.device.device)
     }
+
+    /// `REPLICATION_IP/DEVICE/PARTITION/HASH`, as stock names where a peer's shard ranges came from.
+    pub fn source(&self) -> String {
+        let Device { replication_ip, device, .. } = self.device;
+        format!("{replication_ip}/{device}/{}/{}", self.partition, self.digest)
+    }
+
+    fn authority(&self) -> String {
+        authority(&self.device.replication_ip, self.device.replication_port)
+    }
+}
+
+fn authority(ip: &str, port: u16) -> String {
+    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }
 
 impl fmt::Display for Target<'_> {
@@ -58,5 +72,8 @@ mod tests {
         let target = Target { device: &device, partition: 5, digest };
         assert_eq!(target.url(), "http://[::1]:6201/sd%20b/5/0123456789abcdef0123456789abcdef");
         assert_eq!(target.to_string(), "[::1]:6201/sd b");
+        assert_eq!(target.source(), "::1/sd b/5/0123456789abcdef0123456789abcdef");
+        let device = Device { ip: "10.0.0.1".into(), port: 6001, ..device.clone() };
+        assert_eq!(Target { device: &device, ..target }.node(), "10.0.0.1:6001/sd b");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use martlet_db_broker::{Broker, BrokerError, Removal};
+use martlet_db_broker::{Broker, DbLocation, Removal};
 use protocol::ServerType;
 use serde_json::{Value, json};
+use swift_types::DbName;
 
 use crate::{
     case::{Case, stock_applies},
@@ -120,17 +121,67 @@ fn a_file_replaced_since_is_not_the_one_acknowledged() {
     assert!(case.ours.file().exists());
 }
 
+/// A copy of the database beside it, with an epoch: the fresh file.
+fn with_fresh_file(case: &Case) -> DbLocation {
+    let digest = case.ours.digest();
+    let fresh = case.ours.renamed(&DbName { digest, epoch: Some("0000000005.00000".to_owned()) });
+    fs::copy(case.ours.file(), fresh.file()).expect("a copy");
+    fresh
+}
+
 #[test]
 fn a_sharding_container_is_never_removed() {
     let case = Case::new(KIND, "current");
-    let digest = case.ours.digest();
-    let fresh =
-        case.ours.renamed(&swift_types::DbName { digest, epoch: Some("0000000005.00000".to_owned()) });
-    fs::copy(case.ours.file(), fresh.file()).unwrap();
+    let fresh = with_fresh_file(&case);
     let mut broker = Broker::open(fresh.clone()).unwrap();
     let info = broker.replication_info().unwrap();
-    let error = broker.remove_if_unchanged(&info).unwrap_err();
-    assert!(matches!(error, BrokerError::BadValue { .. }), "{error}");
+    assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::Changed);
+    assert!(case.ours.file().exists() && fresh.file().exists());
+}
+
+#[test]
+fn a_container_that_begins_sharding_meanwhile_stays() {
+    let case = Case::new(KIND, "current");
+    let mut broker = open(&case);
+    let info = broker.replication_info().unwrap();
+    let fresh = with_fresh_file(&case);
+    assert_eq!(broker.remove_if_unchanged(&info).unwrap(), Removal::Changed);
+    let mut broker = open(&case);
+    let info = broker.replication_info().unwrap();
+    assert_eq!(broker.remove_reclaimable(&info).unwrap(), Removal::Changed, "opened by its retiring file");
+    assert!(case.ours.file().exists() && fresh.file().exists());
+}
+
+#[test]
+fn a_reclaimable_shard_goes_with_its_retiring_file_if_that_is_empty() {
+    for (live_row, removal) in [(false, Removal::Removed), (true, Removal::Changed)] {
+        let case = Case::empty(KIND);
+        let fresh = with_fresh_file(&case);
+        let mut broker = Broker::open(fresh.clone()).unwrap();
+        let info = broker.replication_info().unwrap();
+        if live_row {
+            // A server that opened the retiring file in time, and is late with its row.
+            let mut retiring = open(&case);
+            operations::apply(
+                &mut retiring,
+                &json!({"op": "merge_items", "rows": [object("late", "0000000700.00000", 0)]}),
+            )
+            .unwrap();
+        }
+        assert_eq!(broker.remove_reclaimable(&info).unwrap(), removal);
+        assert_eq!(fresh.file().exists() && case.ours.file().exists(), live_row);
+        assert_eq!(case.ours.dir().exists(), live_row);
+    }
+}
+
+#[test]
+fn rows_that_wait_for_the_fresh_file_keep_both() {
+    let case = Case::empty(KIND);
+    let fresh = with_fresh_file(&case);
+    let mut broker = Broker::open(fresh.clone()).unwrap();
+    let info = broker.replication_info().unwrap();
+    ask(&json!({"do": "pending", "file": case.ours.file(), "entries": late_row()}));
+    assert!(matches!(broker.remove_reclaimable(&info).unwrap(), Removal::NewRows(_)));
     assert!(case.ours.file().exists() && fresh.file().exists());
 }
 
