@@ -28,6 +28,8 @@ pub enum Suite {
     Main,
     /// Two devices per node; `d2a` is unmounted for the first two rounds, node 3 is down for the first.
     Faults,
+    /// Containers at every stage of sharding: one device per node, three rounds.
+    Sharding,
 }
 
 /// What stock made of a suite, and what every contestant starts from.
@@ -55,12 +57,13 @@ impl Suite {
         match self {
             Self::Main => "main",
             Self::Faults => "faults",
+            Self::Sharding => "sharding",
         }
     }
 
     fn shape(self) -> Shape {
         let devices_per_node = match self {
-            Self::Main => 1,
+            Self::Main | Self::Sharding => 1,
             Self::Faults => 2,
         };
         Shape { devices_per_node, ..Shape::default() }
@@ -68,7 +71,7 @@ impl Suite {
 
     const fn rounds(self) -> usize {
         match self {
-            Self::Main => 3,
+            Self::Main | Self::Sharding => 3,
             Self::Faults => 4,
         }
     }
@@ -78,8 +81,8 @@ impl Suite {
     /// # Errors
     /// When the cluster cannot run. The same error is given each time.
     pub fn oracle(self, server_type: ServerType) -> Result<&'static Oracle> {
-        static ORACLES: [OnceLock<Result<Oracle>>; 4] = [const { OnceLock::new() }; 4];
-        let slot = 2 * usize::from(self == Self::Faults) + usize::from(server_type == ServerType::Account);
+        static ORACLES: [OnceLock<Result<Oracle>>; 6] = [const { OnceLock::new() }; 6];
+        let slot = 2 * (self as usize) + usize::from(server_type == ServerType::Account);
         let oracle = ORACLES[slot].get_or_init(|| self.make_oracle(server_type));
         oracle.as_ref().map_err(|error| anyhow!("{self} {server_type}, stock to stock: {error:#}"))
     }
@@ -88,7 +91,7 @@ impl Suite {
         let mut cluster = Cluster::start(self.shape())?;
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
         let faulty = match self {
-            Self::Main => Value::Null,
+            Self::Main | Self::Sharding => Value::Null,
             Self::Faults => json!({"unmounted": UNMOUNTED, "dead": DEAD}),
         };
         let manifest = cluster.stock().call(&json!({

@@ -15,7 +15,9 @@ const OURS_OURS: Pairing = Pairing { senders: Daemon::Martlet, servers: Daemon::
 /// pass is left to chance by stock, and with it the ROWIDs and an interrupted rsync's file.
 const fn repeatable(suite: Suite) -> &'static [Aspect] {
     match suite {
-        Suite::Main => &[Aspect::Content, Aspect::Points, Aspect::Schema, Aspect::Leftovers],
+        Suite::Main | Suite::Sharding => {
+            &[Aspect::Content, Aspect::Points, Aspect::Schema, Aspect::Leftovers]
+        }
         Suite::Faults => &[Aspect::Content, Aspect::Schema],
     }
 }
@@ -145,4 +147,5 @@ matrix! {
     main_container: Suite::Main, ServerType::Container;
     faults_account: Suite::Faults, ServerType::Account;
     faults_container: Suite::Faults, ServerType::Container;
+    sharding: Suite::Sharding, ServerType::Container;
 }

@@ -4,6 +4,7 @@ from swift.common.utils.timestamp import NormalTimestamp
 
 from martlet_stock.bench import ANCIENT, RECENT
 from martlet_stock.case import Cases
+from martlet_stock.sharding import own, shard
 
 CASES = Cases()
 ONLY = {'types': ('container',)}
@@ -89,19 +90,6 @@ def sync_store_deleted(w):
         broker.update_metadata({'X-Container-Sync-To': ('//r/c/a/c', w.ts(RECENT)),
                                 'X-Container-Sync-Key': ('key', w.ts(RECENT))})
     brokers[2].update_metadata({'X-Container-Sync-Key': ('', w.ts(RECENT + 5))})
-
-
-def shard(w, name, lower, upper, at, state, **more):
-    return ShardRange('.shards_%s/%s' % (w.account, name), NormalTimestamp(w.base + at), lower, upper,
-                      object_count=more.pop('object_count', 5), bytes_used=50, state=state,
-                      state_timestamp=NormalTimestamp(w.base + more.pop('state_at', at)),
-                      meta_timestamp=NormalTimestamp(w.base + more.pop('meta_at', at)), **more)
-
-
-def own(w, at, state, **more):
-    return ShardRange('%s/%s' % (w.account, w.container), NormalTimestamp(w.base + at), state=state,
-                      state_timestamp=NormalTimestamp(w.base + more.pop('state_at', at)),
-                      meta_timestamp=NormalTimestamp(w.base + at), **more)
 
 
 @case('shard-ranges', ('merge_shard_ranges', 'get_shard_ranges'), **ONLY)

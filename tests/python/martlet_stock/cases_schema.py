@@ -1,7 +1,10 @@
 """Cases about databases of earlier releases, as senders, receivers and both."""
+from swift.common.utils import ShardRange
+
 from martlet_stock import schemas
 from martlet_stock.bench import CREATED, RECENT
 from martlet_stock.case import Cases
+from martlet_stock.sharding import own, shard
 
 CASES = Cases()
 case = CASES.case
@@ -77,9 +80,6 @@ def older_shard_table(w, broker, missing):
 
 
 def shard_generation(name, missing):
-    from martlet_stock.cases_container import own, shard
-    from swift.common.utils import ShardRange
-
     @case('shards-%s' % name, (), types=('container',), settles='free')
     def build(w):
         """a has ranges in the old table, b in the new one, c has the old table and none."""
