@@ -1,19 +1,20 @@
 //! One database to one peer.
 
+mod shard_ranges;
 mod whole_db;
 
 use std::time::{Duration, Instant};
 
 use db_broker::{Broker, BrokerError, Direction, MetadataCheck};
 use protocol::{
-    BeyondHorizon, Capabilities, Course, DbState, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo,
-    Request, ShardRange, SyncPoint, adopts_remote_policy,
+    BeyondHorizon, Capabilities, Course, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request,
+    SyncPoint, adopts_remote_policy,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerOutcome, PeerStep};
 use swift_types::{Digest, ServerType, Timestamp};
 use sync_client::{CallError, Region, Reply, Target};
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use crate::{node::Node, subject::Subject};
 
@@ -139,64 +140,6 @@ impl<'a> ToPeer<'a> {
         if remote.shard_max_row.is_some_and(|row| row >= 0) {
             self.pull_shard_ranges()?;
         }
-        Ok(())
-    }
-
-    /// A peer that does not hand out its ranges is survivable: ours are pushed all the same.
-    fn pull_shard_ranges(&mut self) -> Result<(), PeerFailure> {
-        let Ok(reply) = self.call(&Request::GetShardRanges, self.node.conf.sync.node_timeout) else {
-            return Ok(());
-        };
-        if !reply.is_success() {
-            return Ok(());
-        }
-        let ranges: Vec<ShardRange> = ShardRange::parse_list(&reply.body).map_err(|error| {
-            error!("ERROR syncing with {}: not shard ranges: {error}{}", self.target, self.local.subject);
-            PeerFailure::BadStatus
-        })?;
-        self.refuse_far_future(self.node.horizon(now()).check_shard_ranges(&ranges))?;
-        let merged = self.local.broker.merge_peer_shard_ranges(ranges);
-        if let Some(ignored) = self.at_home(merged)? {
-            warn!("Ignoring remote osr w/o epoch, {ignored}, source: {}", self.target.source());
-        }
-        Ok(())
-    }
-
-    /// Stock: `_sync_shard_ranges`, for peers new enough to take them.
-    fn push_shard_ranges(&mut self, remote: &RemoteInfo) -> Result<(), PeerFailure> {
-        if remote.shard_max_row.is_none() {
-            let subject = self.local.subject;
-            warn!(
-                "unable to replicate shard ranges to peer {}; peer may need upgrading{subject}",
-                self.target.node()
-            );
-            return Err(PeerFailure::Other);
-        }
-        let ranges = self.local.broker.shard_ranges();
-        let ranges = self.at_home(ranges)?;
-        if ranges.is_empty() {
-            return Ok(());
-        }
-        let count = ranges.len();
-        self.send(&Request::MergeShardRanges(ranges))?;
-        debug!("synced {count} shard ranges to {}{}", self.target.node(), self.local.subject);
-        Ok(())
-    }
-
-    /// Rows wait for the sharder.
-    fn defer(&mut self) -> Result<(), PeerFailure> {
-        let (node, subject) = (self.target.node(), self.local.subject);
-        let sharded = self.local.info.container().is_some_and(|info| info.db_state == DbState::Sharded);
-        let has_rows = if sharded { self.local.broker.has_rows() } else { Ok(true) };
-        if self.at_home(has_rows)? {
-            warn!(
-                "able to shard -- refusing to replicate objects to peer {node}; have shard ranges and will wait \
-                 for cleaving{subject}"
-            );
-        } else {
-            debug!("sharded and has nothing more to replicate to peer {node}{subject}");
-        }
-        self.steps.push(PeerStep::Deferred);
         Ok(())
     }
 
