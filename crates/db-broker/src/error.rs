@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
+use protocol::BeyondHorizon;
+
 /// Why a broker could not do what it was asked, sorted by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -56,6 +58,14 @@ pub enum BrokerError {
         path: PathBuf,
         /// Which check failed.
         reason: String,
+    },
+    /// A file received from a peer speaks of a time too far ahead, and was removed.
+    #[error("{path}: refused the received database: {source}", path = path.display())]
+    BeyondHorizon {
+        /// The file in `DEVICE/tmp`.
+        path: PathBuf,
+        /// Which timestamp.
+        source: BeyondHorizon,
     },
     /// Any other complaint of SQLite (busy for longer than its timeout, disk full): this database fails now.
     #[error("{path}: {source}", path = path.display())]

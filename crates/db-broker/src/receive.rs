@@ -58,8 +58,7 @@ impl ReceivedDb {
         Ok(Self { destination, sender_id, path, horizon: Horizon::UNBOUNDED })
     }
 
-    /// Refuses a file whose stat row or metadata is of a later moment. Its rows are not looked at: the other choice would
-    /// be a missing replica for one bad row.
+    /// Refuses a file whose stat row or metadata is of a later moment, with [`BrokerError::BeyondHorizon`].
     #[must_use]
     pub fn within(self, horizon: Horizon) -> Self {
         Self { horizon, ..self }
@@ -70,7 +69,7 @@ impl ReceivedDb {
     /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] if a check failed; the file is removed then.
+    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; the file is removed then.
     pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
         let done = self.put_in_place(hash_path);
         self.forget_if_not_called_for(done)
@@ -106,8 +105,8 @@ impl ReceivedDb {
     /// Answers to stock's `rsync_then_merge`.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] if a check failed (the file is removed then); else as any write, and the
-    /// existing database is untouched.
+    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed (the file is removed then); else as
+    /// any write, and the existing database is untouched.
     pub fn merge_into_place(self, hash_path: &HashPath) -> Result<Installed> {
         let done = self.replace_existing(hash_path);
         self.forget_if_not_called_for(done)
@@ -161,7 +160,13 @@ impl ReceivedDb {
     /// Opens the file after SQLite has checked it, if it is the database that belongs in the destination.
     fn open_checked(&self, hash_path: &HashPath) -> Result<Broker> {
         self.check(hash_path).inspect_err(|error| {
-            if matches!(error, BrokerError::Refused { .. } | BrokerError::NoSuchTable { .. }) {
+            let unusable = matches!(
+                error,
+                BrokerError::Refused { .. }
+                    | BrokerError::BeyondHorizon { .. }
+                    | BrokerError::NoSuchTable { .. }
+            );
+            if unusable {
                 let _ = fs::remove_file(&self.path);
             }
         })
@@ -182,7 +187,8 @@ impl ReceivedDb {
             return Err(refused(format!("it is {name:?}, which does not belong here")));
         }
         let info = received.replication_info()?;
-        self.horizon.check_info(&info).map_err(|beyond| refused(beyond.to_string()))?;
+        let beyond = |source| BrokerError::BeyondHorizon { path: self.path.clone(), source };
+        self.horizon.check_info(&info).map_err(beyond)?;
         Ok(received)
     }
 

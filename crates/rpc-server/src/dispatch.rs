@@ -25,15 +25,11 @@ use crate::{
 
 /// Answers one message. Stock: `ReplicatorRpc.dispatch` and the checks in the servers before it.
 pub(crate) fn dispatch(settings: &ServerSettings, target: &RpcTarget, request: Request) -> Answer {
-    let horizon = settings.horizon();
-    if let Err(beyond) = horizon.check_request(&request) {
-        return too_far_ahead(target, &request, &beyond);
-    }
     let device_dir = match usable_device(settings, target) {
         Ok(device_dir) => device_dir,
         Err(answer) => return answer,
     };
-    let place = Place { settings, target, device_dir, horizon };
+    let place = Place { settings, target, device_dir, horizon: settings.horizon() };
     place.answer(request).unwrap_or_else(|error| refuse(target, &error))
 }
 
@@ -76,7 +72,7 @@ impl Place<'_> {
         match request {
             Request::CompleteRsync { tmp, name } => return self.complete(tmp, name),
             Request::RsyncThenMerge { tmp, name: _ } => return self.merge_received(tmp),
-            Request::Sync(args) => return sync(&self.find()?, &args),
+            Request::Sync(args) => return self.sync(&args),
             Request::GetShardRanges => return Ok(Answer::json(&self.open()?.shard_ranges()?)),
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
             Request::MergeItems { rows, source } => {
@@ -89,6 +85,13 @@ impl Place<'_> {
             }
         }
         Ok(accepted)
+    }
+
+    fn sync(&self, args: &SyncArgs) -> Result<Answer, BrokerError> {
+        match self.horizon.check_sync(args) {
+            Ok(()) => sync(&self.find()?, args),
+            Err(beyond) => Ok(too_far_ahead(self.target, "sync", &beyond)),
+        }
     }
 
     fn destination(&self, name: &DbName) -> DbLocation {
@@ -191,14 +194,12 @@ fn synced_info(broker: &mut Broker, args: &SyncArgs) -> Result<ReplicationInfo, 
     Ok(info)
 }
 
-/// Nothing of the message is merged: half of it would leave a gap behind the sync point. The sender logs our status,
-/// goes on with its other databases, and tries again in its next pass.
-fn too_far_ahead(target: &RpcTarget, request: &Request, beyond: &BeyondHorizon) -> Answer {
+/// Nothing of the message is merged. The sender logs our status, goes on with its other databases, and tries again in
+/// its next pass.
+fn too_far_ahead(target: &RpcTarget, what: &str, beyond: &BeyondHorizon) -> Answer {
     error!(
-        "ERROR refused {} for {}/{}: {beyond}: check the clocks; raise future_timestamp_limit if it is meant",
-        request.op(),
-        target.device,
-        target.digest
+        "ERROR refused {what} for {}/{}: {beyond}: check the clocks; raise future_timestamp_limit if it is meant",
+        target.device, target.digest
     );
     Answer::refusal(StatusCode::UNPROCESSABLE_ENTITY, Refusal::FutureTimestamp, format!("{beyond}\n"))
 }
@@ -216,11 +217,14 @@ fn now() -> Timestamp {
 
 /// The status for an error, which is logged here and of which the peer hears no details.
 fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
+    if let BrokerError::BeyondHorizon { source, .. } = error {
+        return too_far_ahead(target, "a received file", source);
+    }
     let status = match error {
         // A quarantined database is missing from now on: the peer may send a good one.
         BrokerError::Missing { .. } | BrokerError::Quarantined { .. } => StatusCode::NOT_FOUND,
         BrokerError::BadValue { .. } => StatusCode::BAD_REQUEST,
-        BrokerError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        BrokerError::Refused { .. } | BrokerError::BeyondHorizon { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         BrokerError::LockTimeout { .. } | BrokerError::Replaced { .. } => StatusCode::SERVICE_UNAVAILABLE,
         BrokerError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             StatusCode::INSUFFICIENT_STORAGE

@@ -48,7 +48,7 @@ pub struct ServerSettings {
     pub threads: usize,
     /// Requests that may wait beside them; beyond it peers get 503.
     pub queue: usize,
-    /// How far ahead of our clock a peer's timestamps may be; none: any time, as in stock.
+    /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,
     /// Where requests with other methods go; none: they get 405.
     pub forward: Option<ForwardSettings>,

@@ -4,7 +4,7 @@ use protocol::{DbState, RemoteInfo, Request, ShardRange};
 use stats::{PeerFailure, PeerStep};
 use tracing::{debug, error, warn};
 
-use super::{ToPeer, now};
+use super::ToPeer;
 
 impl ToPeer<'_> {
     /// A peer that does not hand out its ranges is survivable: ours are pushed all the same.
@@ -19,7 +19,6 @@ impl ToPeer<'_> {
             error!("ERROR syncing with {}: not shard ranges: {error}{}", self.target, self.local.subject);
             PeerFailure::BadStatus
         })?;
-        self.refuse_far_future(self.node.horizon(now()).check_shard_ranges(&ranges))?;
         let merged = self.local.broker.merge_peer_shard_ranges(ranges);
         if let Some(ignored) = self.at_home(merged)? {
             warn!("Ignoring remote osr w/o epoch, {ignored}, source: {}", self.target.source());

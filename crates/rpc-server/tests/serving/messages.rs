@@ -3,7 +3,7 @@
 use std::{fs, io::Write, net::IpAddr, sync::Arc, time::Duration};
 
 use db_broker::{Broker, Direction};
-use martlet_rpc_server::Peers;
+use martlet_rpc_server::{Peers, ServerSettings};
 use settings::FallocateReserve;
 
 use crate::server::{Server, path_of, read_answer, sync_body};
@@ -86,30 +86,49 @@ fn bad_bodies_are_refused_without_harm() {
     assert_eq!(fs::read(location.file()).unwrap(), before, "nothing was written");
 }
 
+/// A day ahead, as by default.
+fn bounded(settings: &mut ServerSettings) {
+    settings.future_limit = Some(Duration::from_secs(86_400));
+}
+
 #[test]
-fn timestamps_from_far_ahead_are_refused_whole() {
-    let server = Server::start(|settings| settings.future_limit = Some(Duration::from_secs(86_400)));
+fn a_sync_from_far_ahead_is_refused_whole() {
+    let server = Server::start(bounded);
     let location = server.container("c");
-    let row = |name: &str, created_at: &str| {
+    let answer = server.replicate(&path_of(&location), sync_body("9999999999"));
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("put_timestamp 9999999999"), "the log of a curious sender: {answer:?}");
+    let mut broker = Broker::open(location).unwrap();
+    assert_eq!(broker.replication_info().unwrap().put_timestamp, "1700000000.00000");
+    assert_eq!(broker.sync_point(Direction::Incoming, "them-sdb9").unwrap(), -1);
+}
+
+/// A row that is refused would hold up all rows behind it, for ever.
+#[test]
+fn rows_and_shard_ranges_are_taken_from_any_time() {
+    let server = Server::start(bounded);
+    let location = server.container("c");
+    let row = |id: i64, name: &str, created_at: &str| {
         format!(
-            r#"{{"ROWID": 1, "name": "{name}", "created_at": "{created_at}", "size": 1, "content_type": "", "etag": "",
-                "deleted": 0, "storage_policy_index": 0}}"#
+            r#"{{"ROWID": {id}, "name": "{name}", "created_at": "{created_at}", "size": 1, "content_type": "",
+                "etag": "", "deleted": 0, "storage_policy_index": 0}}"#
         )
     };
     let rows = format!(
         r#"["merge_items", [{}, {}], "them"]"#,
-        row("good", "1700000000.00000"),
-        row("bad", "9999999999.00000")
+        row(1, "ahead", "9999999999.00000"),
+        row(2, "behind it", "1700000000.00000")
     );
-    for body in [sync_body("9999999999"), rows] {
-        let answer = server.replicate(&path_of(&location), &body);
-        assert_eq!(answer.status, 422, "{body}");
-        assert!(answer.body.contains("9999999999"), "the log of a curious sender: {answer:?}");
+    let ranges = r#"["merge_shard_ranges", [{"name": "a/s", "timestamp": "9999999998.00000", "lower": "", "upper": "",
+        "object_count": 0, "bytes_used": 0, "meta_timestamp": "9999999998.00000", "deleted": 0, "state": 1,
+        "state_timestamp": "9999999998.00000", "epoch": "9999999998.00000", "reported": 0, "tombstones": 0}]]"#;
+    for body in [rows.as_str(), ranges] {
+        assert_eq!(server.replicate(&path_of(&location), body).status, 202, "{body}");
     }
     let mut broker = Broker::open(location).unwrap();
-    let info = broker.replication_info().unwrap();
-    assert_eq!((info.count, info.put_timestamp.as_str()), (0, "1700000000.00000"));
-    assert_eq!(broker.sync_point(Direction::Incoming, "them").unwrap(), -1);
+    assert_eq!(broker.replication_info().unwrap().count, 2);
+    assert_eq!(broker.sync_point(Direction::Incoming, "them").unwrap(), 2);
+    assert_eq!(broker.shard_ranges().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,17 +1,25 @@
 //! Whole files, sound and hostile.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, time::Duration};
 
-use db_broker::{Broker, DbLocation};
+use db_broker::{Broker, DbLocation, MetadataCheck};
+use protocol::Metadata;
 use sha2::{Digest as _, Sha256};
-use swift_types::ServerType;
+use swift_types::{ServerType, Timestamp};
+use tempfile::TempDir;
 
 use crate::server::{Server, create, hash_path, path_of, sync_body};
 
-/// A sound database file of a container that lives elsewhere, and its path on the wire.
-fn file_of(name: &str) -> (Vec<u8>, String) {
+/// A container that lives elsewhere, for as long as the folder.
+fn elsewhere(name: &str) -> (TempDir, DbLocation) {
     let elsewhere = tempfile::tempdir().unwrap();
     let location = create(elsewhere.path(), name);
+    (elsewhere, location)
+}
+
+/// A sound database file of a container that lives elsewhere, and its path on the wire.
+fn file_of(name: &str) -> (Vec<u8>, String) {
+    let (_elsewhere, location) = elsewhere(name);
     (fs::read(location.file()).unwrap(), path_of(&location))
 }
 
@@ -77,6 +85,46 @@ fn damaged_and_foreign_files_never_go_live() {
     }
     assert!(server.tmp_names().is_empty(), "refused files are removed: {:?}", server.tmp_names());
     assert_eq!(server.replicate(&path, sync_body("1")).status, 404, "nothing went live");
+}
+
+#[test]
+fn a_file_from_far_ahead_never_goes_live() {
+    let (_elsewhere, location) = elsewhere("c");
+    let mut broker = Broker::open(location.clone()).unwrap();
+    let now = Timestamp::parse("1700000001").unwrap();
+    broker.merge_timestamps("1700000000", "1700000000", "9999999999", now).unwrap();
+    drop(broker);
+    let (file, path) = (fs::read(location.file()).unwrap(), path_of(&location));
+    for (limit, status) in [(Some(Duration::from_secs(86_400)), 422), (None, 204)] {
+        let server = Server::start(|settings| settings.future_limit = limit);
+        let head = transfer_head("t", &sha256(&file));
+        assert_eq!(server.send(&format!("REPLICATE {path}"), &head, &file).status, 201);
+        let answer = server.replicate(&path, r#"["complete_rsync", "t"]"#);
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(server.tmp_names().is_empty(), "a refused file does not stay");
+        assert_eq!(server.replicate(&path, sync_body("1")).status == 200, limit.is_none());
+    }
+}
+
+/// The one in place stays as it is.
+#[test]
+fn a_file_from_far_ahead_is_not_merged() {
+    let (_elsewhere, theirs) = elsewhere("c");
+    let mut broker = Broker::open(theirs.clone()).unwrap();
+    let metadata = Metadata::parse(r#"{"X-Container-Meta-A": ["x", "9999999999.00000"]}"#).unwrap();
+    broker.update_metadata(metadata, MetadataCheck::FromPeer).unwrap();
+    drop(broker);
+    let server = Server::start(|settings| settings.future_limit = Some(Duration::from_secs(86_400)));
+    let ours = server.container("c");
+    let before = fs::read(ours.file()).unwrap();
+    let (file, path) = (fs::read(theirs.file()).unwrap(), path_of(&ours));
+    let head = transfer_head("t", &sha256(&file));
+    assert_eq!(server.send(&format!("REPLICATE {path}"), &head, &file).status, 201);
+    let answer = server.replicate(&path, r#"["rsync_then_merge", "t"]"#);
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("the timestamp of metadata 9999999999.00000"), "{answer:?}");
+    assert_eq!(fs::read(ours.file()).unwrap(), before);
+    assert!(server.tmp_names().is_empty());
 }
 
 #[test]

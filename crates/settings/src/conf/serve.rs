@@ -33,7 +33,8 @@ pub struct ServeConf {
     /// From whom REPLICATE is taken; others get 403.
     #[serde(deserialize_with = "network::replicate_from")]
     pub replicate_from: ReplicateFrom,
-    /// How far ahead of this node's clock a peer's timestamps may be; zero: any time, as in stock.
+    /// How far ahead of this node's clock the timestamps and metadata of a peer's database may be (not its rows and shard
+    /// ranges); zero: any time, as in stock.
     #[serde(deserialize_with = "value::seconds")]
     pub future_timestamp_limit: Duration,
     /// Stock's server for this node's devices: gets the requests of the replication port that are not REPLICATE.
