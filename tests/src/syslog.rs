@@ -1,16 +1,30 @@
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 const LONGEST_LINE: usize = 256 * 1024;
+/// Sent by [`LogSink`] itself: datagrams keep their order, so what was logged before it has been kept by then.
+const MARK: &[u8] = b"\0mark";
+/// Generous; a reader that takes longer has ended.
+const READS: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+struct Kept {
+    lines: Vec<String>,
+    marks_sent: u64,
+    marks_read: u64,
+}
+
+type Shared = Arc<(Mutex<Kept>, Condvar)>;
 
 /// A socket that stands in for `/dev/log` and keeps every line it was sent.
 #[derive(Debug)]
 pub struct LogSink {
-    lines: Arc<Mutex<Vec<String>>>,
+    kept: Shared,
     closer: UnixDatagram,
     reader: Option<JoinHandle<()>>,
 }
@@ -25,32 +39,52 @@ impl LogSink {
             .with_context(|| format!("log socket {} cannot be bound", path.display()))?;
         let closer = UnixDatagram::unbound()?;
         closer.connect(path)?;
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&lines);
-        let reader = thread::spawn(move || keep_lines(&socket, &kept));
-        Ok(Self { lines, closer, reader: Some(reader) })
+        let kept = Shared::default();
+        let shared = Arc::clone(&kept);
+        let reader = thread::spawn(move || keep_lines(&socket, &shared));
+        Ok(Self { kept, closer, reader: Some(reader) })
     }
 
     /// Like [`LogSink::lines`], and forgets them.
     pub fn take_lines(&self) -> Vec<String> {
-        std::mem::take(&mut *self.lines.lock().expect("the reader does not panic while it holds the lock"))
+        std::mem::take(&mut self.all_kept().lines)
     }
 
-    /// What was logged so far, a line each, priorities included: `<191>container-replicator: …`.
+    /// What was logged before this call, a line each, priorities included: `<191>container-replicator: …`.
     pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().expect("the reader does not panic while it holds the lock").clone()
+        self.all_kept().lines.clone()
+    }
+
+    /// Waits until the reader has come to a mark that is sent now.
+    fn all_kept(&self) -> MutexGuard<'_, Kept> {
+        let (kept, read) = &*self.kept;
+        let mut sending = kept.lock().expect("the reader does not panic while it holds the lock");
+        sending.marks_sent += 1;
+        let mark = sending.marks_sent;
+        drop(sending);
+        let _ = self.closer.send(MARK);
+        let kept = kept.lock().expect("the reader does not panic while it holds the lock");
+        let waited = read.wait_timeout_while(kept, READS, |kept| kept.marks_read < mark);
+        waited.expect("the reader does not panic while it holds the lock").0
     }
 }
 
 /// Ends at an empty datagram, which only [`LogSink`]'s drop sends.
-fn keep_lines(socket: &UnixDatagram, kept: &Mutex<Vec<String>>) {
+fn keep_lines(socket: &UnixDatagram, shared: &Shared) {
+    let (kept, read) = &**shared;
     let mut buffer = vec![0; LONGEST_LINE];
     while let Ok(length) = socket.recv(&mut buffer) {
         if length == 0 {
             return;
         }
-        let line = String::from_utf8_lossy(&buffer[..length]);
-        kept.lock().expect("readers only clone").push(line.trim_end_matches(['\0', '\n']).to_owned());
+        let mut kept = kept.lock().expect("readers only clone");
+        if &buffer[..length] == MARK {
+            kept.marks_read += 1;
+            read.notify_all();
+        } else {
+            let line = String::from_utf8_lossy(&buffer[..length]);
+            kept.lines.push(line.trim_end_matches(['\0', '\n']).to_owned());
+        }
     }
 }
 
@@ -76,8 +110,11 @@ mod tests {
         for line in ["<14>one", "<14>two\0"] {
             sender.send_to(line.as_bytes(), &path).unwrap();
         }
-        let lines = Arc::clone(&sink.lines);
+        assert_eq!(sink.take_lines(), ["<14>one", "<14>two"]);
+        assert_eq!(sink.lines(), [""; 0]);
+        let kept = Arc::clone(&sink.kept);
+        sender.send_to(b"<14>late", &path).unwrap();
         drop(sink);
-        assert_eq!(*lines.lock().unwrap(), ["<14>one", "<14>two"]);
+        assert_eq!(kept.0.lock().unwrap().lines, ["<14>late"]);
     }
 }

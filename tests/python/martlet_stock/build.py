@@ -5,11 +5,11 @@ from swift.common.ring import Ring
 
 from martlet_stock import (
     cases_account, cases_container, cases_damage, cases_handoff, cases_race, cases_ranges, cases_roots,
-    cases_rows, cases_schema, cases_sharding, cases_stat)
+    cases_rows, cases_schema, cases_server, cases_sharding, cases_stat)
 from martlet_stock.bench import Bench
 
 MODULES = (cases_rows, cases_handoff, cases_stat, cases_damage, cases_schema, cases_container,
-           cases_account, cases_race, cases_sharding, cases_ranges, cases_roots)
+           cases_account, cases_race, cases_sharding, cases_ranges, cases_roots, cases_server)
 
 
 class Site:
