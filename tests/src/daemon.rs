@@ -20,7 +20,10 @@ pub(crate) fn martlet(server_type: ServerType) -> Result<Command> {
 }
 
 /// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the test runs from.
-pub(crate) fn martlet_program(server_type: ServerType) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it has not been built.
+pub fn martlet_program(server_type: ServerType) -> Result<PathBuf> {
     let name = format!("{server_type}-replicator");
     let folder = match env::var_os("MARTLET_BIN_DIR") {
         Some(folder) => PathBuf::from(folder),

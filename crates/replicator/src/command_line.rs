@@ -87,7 +87,7 @@ pub fn main_for(server_type: ServerType) -> ExitCode {
         None => "missing config path argument".to_owned(),
         Some(config) if !config.exists() => format!("unable to locate {}", absolute(config).display()),
         Some(config) => {
-            return run(server_type, config, &args).unwrap_or_else(|error| {
+            return run(server_type, &absolute(config), &args).unwrap_or_else(|error| {
                 eprintln!("{}", with_causes(&error));
                 ExitCode::FAILURE
             });

@@ -29,7 +29,7 @@ mod programs;
 mod proof;
 mod proxies;
 
-pub use self::namespace::{in_namespaces, is_in_namespaces};
+pub use self::namespace::{in_namespaces, is_in_namespaces, settle};
 pub use self::place::Layout;
 pub use self::proof::Proof;
 

@@ -46,8 +46,11 @@ pub fn is_in_namespaces() -> bool {
 }
 
 /// Puts `dir/etc/swift` in the place of /etc/swift (made if the machine has none, and left there empty) and an
-/// empty folder in that of /run, and brings the loopback interface up.
-pub(crate) fn settle(dir: &Path) -> Result<()> {
+/// empty folder in that of /run, and brings the loopback interface up. Remove `dir` from outside only.
+///
+/// # Errors
+/// When this process is not in namespaces of its own.
+pub fn settle(dir: &Path) -> Result<()> {
     ensure!(is_in_namespaces(), "a whole Swift runs in namespaces of its own only");
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("keep mounts private")?;

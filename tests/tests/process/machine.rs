@@ -1,0 +1,30 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use martlet_testkit::{ProcessGroup, cluster_dir, in_namespaces, is_in_namespaces, settle};
+
+/// Far more than any of these tests takes.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Tells the test inside where its folder is.
+const FOLDER: &str = "MARTLET_MACHINE";
+
+/// Runs a test, which is named as the harness names it, with /etc/swift, /run and all ports of its own; it is
+/// given the folder that stands for them.
+///
+/// The folder is made and removed outside, where nothing is mounted in it: inside, the machine's own /etc is.
+pub(crate) fn on_its_own(test: &str, run: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if is_in_namespaces() {
+        let dir = PathBuf::from(env::var_os(FOLDER).context("whoever made the namespaces says where")?);
+        settle(&dir)?;
+        return run(&dir);
+    }
+    let dir = cluster_dir()?;
+    let args = [test, "--exact", "--nocapture"].map(Into::into);
+    let mut command = in_namespaces(&env::current_exe()?, args)?;
+    command.env(FOLDER, dir.path());
+    let status = ProcessGroup::spawn(&mut command, test)?.wait(LIMIT)?;
+    ensure!(status.success(), "{test} ended with {status} on a machine of its own, see above");
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! READY=1 and STOPPING=1, to the service manager and to stock's abstract socket.
+
+use std::io::Write as _;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use martlet_testkit::{Daemon, ServerType};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::node::{Node, PATIENCE};
+
+/// A daemon that was started as `sh` starts it; killed when this goes.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it once `prepare`, which is given its process id, is done.
+    pub(crate) fn start(command: &Command, prepare: impl FnOnce(u32) -> Result<()>) -> Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"read go; exec "$@""#, "sh"]).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            shell.env(name, value);
+        }
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut running = Self(shell.spawn()?);
+        prepare(running.0.id())?;
+        running.0.stdin.take().context("a pipe")?.write_all(b"go\n")?;
+        Ok(running)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.0), signal)?)
+    }
+
+    /// Its exit code; none if a signal ended it.
+    pub(crate) fn end(mut self) -> Result<Option<i32>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status.code());
+            }
+            if Instant::now() > deadline {
+                bail!("it still runs after {PATIENCE:?}");
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn abstract_socket(name: &str) -> Result<UnixDatagram> {
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+pub(crate) fn received(socket: &UnixDatagram) -> Result<String> {
+    let mut buffer = [0; 100];
+    let length = socket.recv(&mut buffer).context("nothing was told")?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+/// A loop that waits for its first pass.
+pub(crate) const WAITING: &str = "interval = 1000000";
+
+#[test]
+fn both_sockets_are_told_of_the_start_and_the_end() -> Result<()> {
+    for daemon in [Daemon::Stock, Daemon::Martlet] {
+        for is_abstract in [false, true] {
+            let node = Node::new(ServerType::Container)?;
+            node.write_conf(WAITING)?;
+            let conf = node.conf();
+            let mut command = node.command(daemon, &[conf.to_str().context("text")?])?;
+            let name = format!("martlet-ready-{}-{daemon:?}", std::process::id());
+            let manager = if is_abstract {
+                command.env("NOTIFY_SOCKET", format!("@{name}"));
+                abstract_socket(&name)?
+            } else {
+                command.env("NOTIFY_SOCKET", node.path("notify"));
+                let socket = UnixDatagram::bind(node.path("notify"))?;
+                socket.set_read_timeout(Some(PATIENCE))?;
+                socket
+            };
+            let mut own = None;
+            let running = Running::start(&command, |pid| {
+                own = Some(abstract_socket(&format!("swift-notifications\0{pid}"))?);
+                Ok(())
+            })?;
+            let own = own.context("it was made")?;
+            assert_eq!([received(&manager)?, received(&own)?], ["READY=1", "READY=1"], "{daemon:?}");
+            running.signal(Signal::INT)?;
+            assert_eq!([received(&manager)?, received(&own)?], ["STOPPING=1", "STOPPING=1"], "{daemon:?}");
+            assert_eq!(running.end()?, Some(0), "{daemon:?}");
+        }
+    }
+    Ok(())
+}

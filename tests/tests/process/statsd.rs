@@ -1,0 +1,94 @@
+//! What a statsd server gets of the same passes over the same bytes.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, Tuning};
+use serde_json::json;
+
+use crate::node::now;
+use crate::wire::Wire;
+
+const ROUNDS: usize = 2;
+
+/// Each line, and how often it came; a time is `#` once it looks like one of Python's.
+fn counted(lines: Vec<Vec<u8>>) -> Result<BTreeMap<String, u64>> {
+    let mut counted = BTreeMap::new();
+    for line in lines {
+        let line = String::from_utf8(line)?;
+        let line = match line.strip_suffix("|ms").and_then(|line| line.split_once(".timing:")) {
+            Some((name, time)) => {
+                let digits = time.split_once('.').context("stock's times have a fraction")?.1;
+                ensure!((1..=4).contains(&digits.len()) && time.parse::<f64>()? >= 0.0, "{line}");
+                format!("{name}.timing:#|ms")
+            }
+            None => line,
+        };
+        *counted.entry(line).or_default() += 1;
+    }
+    Ok(counted)
+}
+
+fn shape(port: u16) -> Shape {
+    let daemon =
+        format!("log_statsd_host = 127.0.0.1\nlog_statsd_port = {port}\nlog_statsd_metric_prefix = a.b");
+    Shape { tuning: Tuning { daemon, ..Tuning::default() }, ..Shape::default() }
+}
+
+/// What the rounds tell; `start` is what they begin from, made by the first who runs them.
+fn told(server_type: ServerType, senders: Daemon, start: &mut Option<Tree>) -> Result<BTreeMap<String, u64>> {
+    let (wire, port) = Wire::udp()?;
+    let mut cluster = Cluster::start(shape(port))?;
+    if let Some(start) = start {
+        std::fs::remove_dir_all(cluster.disks())?;
+        std::fs::create_dir(cluster.disks())?;
+        start.write(&cluster.disks())?;
+    } else {
+        cluster.stock().call(&json!({
+            "op": "build", "suite": "main", "type": server_type.name(), "roots": cluster.roots(),
+            "swift_dir": cluster.swift_dir(), "base": now()?, "faulty": null,
+        }))?;
+        *start = Some(Tree::read(&cluster.disks())?);
+    }
+    for node in Cluster::nodes() {
+        cluster.serve(node, server_type, Daemon::Stock)?;
+    }
+    for node in Cluster::nodes().cycle().take(4 * ROUNDS) {
+        cluster.pass(node, server_type, senders)?;
+    }
+    counted(wire.close())
+}
+
+fn alike(server_type: ServerType, names: &[&str]) -> Result<()> {
+    let mut start = None;
+    let stocks = told(server_type, Daemon::Stock, &mut start)?;
+    for name in names {
+        let line = format!("a.b.{server_type}-replicator.{name}");
+        assert!(stocks.keys().any(|key| key.starts_with(&line)), "no {line} in {stocks:?}");
+    }
+    assert_eq!(told(server_type, Daemon::Martlet, &mut start)?, stocks);
+    Ok(())
+}
+
+const NAMES: [&str; 10] = [
+    "attempts:1|c",
+    "successes:1|c",
+    "failures:1|c",
+    "timing:#|ms",
+    "diffs:1|c",
+    "diff_caps:1|c",
+    "no_changes:1|c",
+    "remote_merges:1|c",
+    "rsyncs:1|c",
+    "removes.d",
+];
+
+#[test]
+fn accounts_metrics_are_stocks() -> Result<()> {
+    alike(ServerType::Account, &NAMES)
+}
+
+#[test]
+fn containers_metrics_are_stocks() -> Result<()> {
+    alike(ServerType::Container, &NAMES)
+}

@@ -1,0 +1,117 @@
+//! The real `swift-init` with our daemons under stock's names.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use martlet_testkit::{ServerType, martlet_program, stock_python};
+use ring::{Device, RingWriter};
+
+use crate::machine::on_its_own;
+use crate::node::user_name;
+
+/// Stock's `swift-init` on a machine of its own.
+struct Machine {
+    dir: PathBuf,
+    path: String,
+}
+
+impl Machine {
+    fn new(dir: &Path) -> Result<Self> {
+        let bin = dir.join("bin");
+        fs::create_dir(&bin)?;
+        fs::write("/etc/swift/swift.conf", "[swift-hash]\nswift_hash_path_suffix = x\n")?;
+        for server_type in [ServerType::Account, ServerType::Container] {
+            symlink(martlet_program(server_type)?, bin.join(format!("swift-{server_type}-replicator")))?;
+            fs::create_dir_all(dir.join("node/sdb1").join(server_type.datadir()))?;
+            let mut ring = RingWriter::new(2, 1);
+            ring.add(Device::new(0, "127.0.0.1", server_type.default_port(), "sdb1"));
+            ring.write_v1(Path::new(&format!("/etc/swift/{server_type}.ring.gz")))?;
+            let text = format!(
+                "[DEFAULT]\nuser = {user}\nbind_ip = 127.0.0.1\ndevices = {dir}/node\nmount_check = false\n\
+                 recon_cache_path = {dir}\n[{server_type}-replicator]\ninterval = 0.5\nconcurrency = 64\n\
+                 serve = yes\nrpc_threads = 64\n",
+                user = user_name()?,
+                dir = dir.display(),
+            );
+            fs::write(format!("/etc/swift/{server_type}-server.conf"), text)?;
+        }
+        let stocks = stock_python()?.parent().context("python is in a folder")?.display().to_string();
+        let path = format!("{}:{stocks}:{}", bin.display(), std::env::var("PATH")?);
+        Ok(Self { dir: dir.to_owned(), path })
+    }
+
+    /// Its exit code, and what it printed.
+    fn init(&self, words: &str) -> Result<(Option<i32>, String)> {
+        let mut command = Command::new("swift-init");
+        let output = command.args(words.split(' ')).env("PATH", &self.path).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// The process of the pid file, and that it is ours.
+    fn pid(&self, server_type: ServerType) -> Result<String> {
+        let pid = fs::read_to_string(format!("/var/run/swift/{server_type}-server.pid"))
+            .or_else(|_| fs::read_to_string(format!("/var/run/swift/{server_type}-replicator.pid")))?;
+        let program = fs::read_link(format!("/proc/{}/exe", pid.trim()))?;
+        assert_eq!(program, fs::canonicalize(martlet_program(server_type)?)?, "{}", self.dir.display());
+        Ok(pid.trim().to_owned())
+    }
+}
+
+#[track_caller]
+fn says(answer: (Option<i32>, String), code: i32, words: &[&str]) {
+    let (status, said) = answer;
+    assert_eq!(status, Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said}");
+    }
+}
+
+#[test]
+fn swift_init_starts_stops_and_asks_us() -> Result<()> {
+    on_its_own("swift_init::swift_init_starts_stops_and_asks_us", |dir| {
+        let machine = Machine::new(dir)?;
+        for server_type in [ServerType::Account, ServerType::Container] {
+            let name = format!("{server_type}-replicator");
+            let init = |command: &str| machine.init(&format!("{name} {command}"));
+            says(init("status")?, 1, &[&format!("No {name} running")]);
+            says(init("start")?, 0, &[&format!("Starting {name}...(/etc/swift/{server_type}-server.conf)")]);
+            let pid = machine.pid(server_type)?;
+            let limits = fs::read_to_string(format!("/proc/{pid}/limits"))?;
+            assert!(
+                limits.lines().any(|line| line.starts_with("Max data size") && line.contains("2147483648"))
+            );
+            says(init("status")?, 0, &[&format!("{name} running ({pid} - ")]);
+            says(init("start")?, 1, &[&format!("{name} already started...")]);
+            says(init("restart")?, 0, &[&format!("{name} ({pid}) appears to have stopped")]);
+            let next = machine.pid(server_type)?;
+            assert_ne!(next, pid);
+            says(init("stop")?, 0, &[&format!("{name} ({next}) appears to have stopped")]);
+            says(init("status")?, 1, &[&format!("No {name} running")]);
+            let recon = dir.join(format!("{server_type}.recon"));
+            let _ = fs::remove_file(&recon);
+            says(init("once")?, 0, &[&format!("Running {name} once")]);
+            assert!(fs::read_to_string(recon)?.contains("replication_last"));
+            says(
+                machine.init(&format!("-n -o {name} start"))?,
+                0,
+                &[&format!("{name}: Replication run OVER")],
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_keeps_us_from_starting_is_shown_by_swift_init() -> Result<()> {
+    on_its_own("swift_init::what_keeps_us_from_starting_is_shown_by_swift_init", |dir| {
+        let machine = Machine::new(dir)?;
+        fs::write("/etc/swift/container.ring.gz", "no ring")?;
+        says(machine.init("container-replicator start")?, 1, &["container.ring.gz"]);
+        says(machine.init("container-replicator status")?, 1, &["No container-replicator running"]);
+        Ok(())
+    })
+}
