@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask demo`, `cargo xtask probe`, `cargo xtask test`, `cargo xtask tidy`.
+//! The developer's day: `cargo xtask chaos`, `cargo xtask demo`, `cargo xtask probe`, `cargo xtask test`, `cargo xtask tidy`.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::interrupt::{Interrupt, Interrupted};
 
+mod chaos;
 mod demo;
 mod interrupt;
 mod probe;
@@ -27,6 +28,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Two nodes of ours and two of stock under load, killed and revived, then healed and compared with what was
+    /// acknowledged.
+    Chaos(chaos::ChaosArgs),
     /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
     Demo(demo::DemoArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
+        Task::Chaos(args) => chaos::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),

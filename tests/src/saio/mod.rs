@@ -129,11 +129,10 @@ impl Saio {
     /// # Errors
     /// When one does not come up, or runs already.
     pub fn start_node(&self, node: usize) -> Result<()> {
-        let number = format!("--number={node}");
-        self.run_well(
-            "swift-init",
-            &["account-server", "container-server", "object-server", "start", &number],
-        )
+        let servers = Kind::ALL.map(|kind| format!("{}-server.{node}", kind.name()));
+        let mut words: Vec<_> = servers.iter().map(String::as_str).collect();
+        words.push("start");
+        self.run_well("swift-init", &words)
     }
 
     /// Kills the servers of one node by SIGKILL, as a power cut would.

@@ -58,6 +58,8 @@ enum Step {
     Kill,
     /// The demo with 5,000 databases, in the memory that 400 take.
     Many,
+    /// Two short seeds of chaos, one of each layout.
+    Chaos,
 }
 
 /// How a step ended that did not fail.
@@ -136,6 +138,7 @@ impl Runner<'_> {
             Step::Many => {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
+            Step::Chaos => return self.chaos(),
         }
         Ok(Done::Passed)
     }
@@ -149,6 +152,14 @@ impl Runner<'_> {
 
     fn demo(&self, options: &[&str]) -> Result<()> {
         self.command(cargo(&["xtask", "demo"]).args(options))
+    }
+
+    fn chaos(&self) -> Result<Done> {
+        if !setup::is_root()? {
+            return Ok(Done::Skipped("a whole Swift needs namespaces of its own, and those need root"));
+        }
+        self.command(&mut cargo(&["xtask", "chaos", "--seeds", "2", "--operations", "60"]))?;
+        Ok(Done::Passed)
     }
 
     fn deny(&self) -> Result<Done> {

@@ -1,0 +1,97 @@
+//! Rounds of updaters and passes on all nodes, until nothing moves any more.
+
+use std::{fs, path::Path};
+
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
+use testkit::{Saio, ServerType};
+
+use super::storm;
+use crate::{interrupt::Interrupt, screen::Screen};
+
+/// More rounds than any number of lost updates can call for.
+const LIMIT: usize = 10;
+/// Statistics of a pass that moved something, or could not.
+const MOVES: [&str; 6] = ["diff", "diff_capped", "rsync", "remote_merge", "remove", "failure"];
+
+/// Returns after how many rounds the last one moved nothing. All servers have to run.
+pub(super) fn heal(saio: &Saio, screen: Screen, interrupt: &Interrupt) -> Result<usize> {
+    let mut moved = Vec::new();
+    for round in 1..=LIMIT {
+        moved.clear();
+        // Listings first: what they tell the accounts is then up to date.
+        update("swift-object-updater", saio, interrupt)?;
+        moved.extend(passes(ServerType::Container, saio, interrupt)?);
+        update("swift-container-updater", saio, interrupt)?;
+        moved.extend(passes(ServerType::Account, saio, interrupt)?);
+        moved.extend(waiting(saio)?);
+        if moved.is_empty() {
+            return Ok(round);
+        }
+        screen.progress(&format!("   healing, round {round}: {}", moved.join(", ")));
+    }
+    bail!("after {LIMIT} rounds there is still: {}", moved.join(", "))
+}
+
+fn update(name: &str, saio: &Saio, interrupt: &Interrupt) -> Result<()> {
+    for node in Saio::nodes() {
+        interrupt.check()?;
+        let output = saio.run(name, &[&storm::conf(node, name).display().to_string(), "once"])?;
+        ensure!(output.status.success(), "{name} of node {node} ended with {}", output.status);
+    }
+    Ok(())
+}
+
+/// One pass on each node; says what moved.
+fn passes(server_type: ServerType, saio: &Saio, interrupt: &Interrupt) -> Result<Vec<String>> {
+    let mut moved = Vec::new();
+    for node in Saio::nodes() {
+        interrupt.check()?;
+        let stats = saio.pass(node, server_type)?;
+        let counts = MOVES.iter().map(|key| (key, stats.get(key).and_then(Value::as_u64).unwrap_or(0)));
+        moved.extend(
+            counts
+                .filter(|(_, count)| *count > 0)
+                .map(|(key, count)| format!("{count} {key} of {server_type}s on node {node}")),
+        );
+    }
+    Ok(moved)
+}
+
+/// Updates that object servers could not deliver yet.
+fn waiting(saio: &Saio) -> Result<Option<String>> {
+    let mut count = 0;
+    for node in Saio::nodes() {
+        for policy in ["async_pending", "async_pending-1"] {
+            count += files_below(&saio.devices(node).join(Saio::device(node)).join(policy))?;
+        }
+    }
+    Ok((count > 0).then(|| format!("{count} updates waiting")))
+}
+
+fn files_below(dir: &Path) -> Result<usize> {
+    if !dir.exists() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        count += if entry.file_type()?.is_dir() { files_below(&entry.path())? } else { 1 };
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_counted_at_any_depth_and_a_missing_folder_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/update"), "").unwrap();
+        fs::write(folder.path().join("update"), "").unwrap();
+        assert_eq!(files_below(folder.path()).unwrap(), 2);
+        assert_eq!(files_below(&folder.path().join("none")).unwrap(), 0);
+    }
+}
