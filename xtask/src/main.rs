@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask chaos`, `cargo xtask demo`, `cargo xtask probe`, `cargo xtask test`, `cargo xtask tidy`.
+//! The developer's day: `cargo xtask chaos`, `demo`, `install`, `probe`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 
 mod chaos;
 mod demo;
+mod install;
 mod interrupt;
 mod probe;
 mod screen;
@@ -33,6 +34,8 @@ enum Task {
     Chaos(chaos::ChaosArgs),
     /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
     Demo(demo::DemoArgs),
+    /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
+    Install(install::InstallArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
     Probe(probe::ProbeArgs),
     /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
@@ -60,6 +63,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
         Task::Chaos(args) => chaos::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
+        Task::Install(args) => install::run(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),
         Task::Tidy => tidy::run(),
