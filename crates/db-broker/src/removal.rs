@@ -10,10 +10,12 @@ use crate::{
 };
 
 /// What became of a database that its peers have acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
     /// It is gone, with its directory and the parents that this emptied.
     Removed,
+    /// It is gone, but what lay beside it or a directory could not be removed; which, and why.
+    RemovedUntidily(String),
     /// So many rows came in since the peers acknowledged; it stays for the next pass.
     NewRows(i64),
     /// No row came in, but another process wrote something else (a timestamp, metadata, a row of a retiring
@@ -40,7 +42,7 @@ impl Broker {
     /// `delete_db` and the checks before it in `cleanup_post_replicate`.
     ///
     /// # Errors
-    /// As [`Broker::commit_pending`]; [`BrokerError::Io`] names what could not be unlinked.
+    /// As [`Broker::commit_pending`]; [`BrokerError::Io`] if the database file could not be unlinked.
     pub fn remove_if_unchanged(self, acknowledged: &ReplicationInfo) -> Result<Removal> {
         self.remove(acknowledged, |broker| {
             let alone = broker.location.db_files()?.len() == 1;
@@ -87,8 +89,11 @@ impl Broker {
             return Ok(Removal::Changed);
         };
         retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
-        self.unlink_locked(&lock)?;
-        Ok(Removal::Removed)
+        remove_file(self.location.file())?;
+        // From here on it is gone, whatever happens.
+        Ok(self
+            .tidy_up_locked(&lock)
+            .map_or_else(|error| Removal::RemovedUntidily(error.to_string()), |()| Removal::Removed))
     }
 
     /// The retiring files with writers kept out of each, none if one of them holds a live row.
@@ -111,11 +116,10 @@ impl Broker {
         Ok(self.seen_version.is_some_and(|seen| seen != now))
     }
 
-    /// The database file first: nobody acknowledges a row beside a missing one. The lock file last, and the
+    /// After the database file: nobody acknowledges a row beside a missing one. The lock file last, and the
     /// directory only if empty: a server that looked for the file too early may be writing there by now.
-    fn unlink_locked(&self, _lock: &DirLock) -> Result<()> {
+    fn tidy_up_locked(&self, _lock: &DirLock) -> Result<()> {
         let dir = self.location.dir();
-        remove_file(self.location.file())?;
         let lock_file = dir.join(".lock");
         for entry in fs::read_dir(dir).map_err(BrokerError::io(dir))? {
             let path = entry.map_err(BrokerError::io(dir))?.path();

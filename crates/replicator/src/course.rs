@@ -203,11 +203,13 @@ impl<'a> Running<'a> {
     ) -> DbResult {
         let location = self.broker.location().clone();
         match remove(self.broker, &self.info) {
-            Ok(Removal::Removed) => {
+            Ok(removed @ (Removal::Removed | Removal::RemovedUntidily(_))) => {
                 if let Err(error) = sync_store::remove(&location) {
                     error!("Failed to remove sync_store entry: {error}{}", self.subject);
                 }
-                DbResult::Removed
+                let Removal::RemovedUntidily(left) = removed else { return DbResult::Removed };
+                error!("ERROR while trying to clean up {left}{}", self.subject);
+                DbResult::RemovedUntidily
             }
             Ok(Removal::NewRows(rows)) => {
                 debug!("Not deleting db ({rows} new rows){}", self.subject);

@@ -218,7 +218,7 @@ impl<'a> ToPeer<'a> {
             error!("ERROR reading HTTP response from {}: {error}{}", self.target, self.local.subject);
             match error {
                 CallError::Timeout(_) => PeerFailure::Timeout,
-                CallError::Connection(_) => PeerFailure::Refused,
+                CallError::ConnectTimeout(_) | CallError::Connection(_) => PeerFailure::Refused,
                 CallError::TooLarge => PeerFailure::BadStatus,
                 CallError::Stopped => PeerFailure::Other,
             }

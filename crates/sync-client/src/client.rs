@@ -1,4 +1,8 @@
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::Future,
+    io,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use protocol::{Capabilities, Request};
@@ -29,6 +33,8 @@ pub struct ClientSettings {
 #[derive(Clone, Debug)]
 pub struct SyncClient {
     pub(crate) http: Client,
+    /// Opens a connection for each call.
+    unpooled: Client,
     pub(crate) settings: ClientSettings,
     pub(crate) stop: CancellationToken,
     runtime: Handle,
@@ -55,7 +61,10 @@ impl Reply {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// No answer in time.
+    /// No connection in time: the machine is off, or the network is.
+    #[error("no connection within {:.1} s", .0.as_secs_f64())]
+    ConnectTimeout(Duration),
+    /// A connection, and no answer in time.
     #[error("no answer within {:.1} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The connection was refused, broke, or carried something that is not HTTP.
@@ -67,12 +76,6 @@ pub enum CallError {
     /// We are shutting down.
     #[error("stopped")]
     Stopped,
-}
-
-impl CallError {
-    pub(crate) fn of(error: reqwest::Error, waited: Duration) -> Self {
-        if error.is_timeout() { Self::Timeout(waited) } else { Self::Connection(error) }
-    }
 }
 
 /// An error and its causes in one line: reqwest's own text leaves the cause out.
@@ -92,16 +95,18 @@ impl SyncClient {
     /// # Errors
     /// If the TLS-less HTTP stack cannot be set up; not seen in practice.
     pub fn new(settings: ClientSettings, runtime: Handle, stop: CancellationToken) -> io::Result<Self> {
-        let http = Client::builder()
-            .connect_timeout(settings.conn_timeout)
-            .no_proxy()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build()
-            .map_err(io::Error::other)?;
-        Ok(Self { http, settings, stop, runtime })
+        let builder = || {
+            Client::builder()
+                .connect_timeout(settings.conn_timeout)
+                .no_proxy()
+                .http1_only()
+                .redirect(reqwest::redirect::Policy::none())
+                .tcp_nodelay(true)
+        };
+        let pooled = builder().pool_idle_timeout(Duration::from_secs(30));
+        let http = pooled.build().map_err(io::Error::other)?;
+        let unpooled = builder().pool_max_idle_per_host(0).build().map_err(io::Error::other)?;
+        Ok(Self { http, unpooled, settings, stop, runtime })
     }
 
     /// The settings it was made with.
@@ -110,6 +115,9 @@ impl SyncClient {
     }
 
     /// Sends one message and reads the whole answer. Blocks up to `timeout`.
+    ///
+    /// A peer may close a kept connection at the very moment a message goes out on it. A message that may come twice
+    /// is then sent once more, on a new connection; the two that may not always get a connection of their own.
     ///
     /// Answers to stock's `ReplConnection.replicate`.
     ///
@@ -121,24 +129,64 @@ impl SyncClient {
         request: &Request,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
-        let call = self
-            .http
-            .request(replicate_method(), target.url())
-            .header("content-type", "application/json")
-            .timeout(timeout)
-            .body(request.to_json());
+        let (url, body) = (target.url(), Bytes::from(request.to_json()));
+        let call = |client: &Client, timeout| {
+            let call = client.request(replicate_method(), url.as_str());
+            call.header("content-type", "application/json").timeout(timeout).body(body.clone()).send()
+        };
+        let started = Instant::now();
+        let may_come_twice = may_come_twice(request);
         self.wait(async {
-            let response = call.send().await.map_err(|error| CallError::of(error, timeout))?;
-            read_reply(response, timeout).await
+            let mut sent = call(if may_come_twice { &self.http } else { &self.unpooled }, timeout).await;
+            if may_come_twice && sent.as_ref().is_err_and(is_unanswered) {
+                sent = call(&self.unpooled, timeout.saturating_sub(started.elapsed())).await;
+            }
+            let response = sent.map_err(|error| self.call_error(error, timeout))?;
+            self.read_reply(response, timeout).await
         })
     }
 
+    /// Reads an answer to its end.
+    pub(crate) async fn read_reply(
+        &self,
+        mut response: Response,
+        timeout: Duration,
+    ) -> Result<Reply, CallError> {
+        let capabilities = response
+            .headers()
+            .get(Capabilities::HEADER)
+            .and_then(|value| value.to_str().ok())
+            .map(Capabilities::from_header)
+            .unwrap_or_default();
+        let status = response.status().as_u16();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.call_error(error, timeout))? {
+            if body.len() + chunk.len() > MAX_REPLY_BYTES {
+                return Err(CallError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, body: body.freeze(), capabilities })
+    }
+
+    /// `waited` is the time that the call had.
+    pub(crate) fn call_error(&self, error: reqwest::Error, waited: Duration) -> CallError {
+        match (error.is_timeout(), error.is_connect()) {
+            (true, true) => CallError::ConnectTimeout(self.settings.conn_timeout),
+            (true, false) => CallError::Timeout(waited),
+            (false, _) => CallError::Connection(error),
+        }
+    }
+
     /// Runs a future on the runtime from a plain thread, and gives up when stopping.
-    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    pub(crate) fn wait<T, E: From<CallError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         self.runtime.block_on(async {
             tokio::select! {
                 done = work => done,
-                () = self.stop.cancelled() => Err(CallError::Stopped),
+                () = self.stop.cancelled() => Err(CallError::Stopped.into()),
             }
         })
     }
@@ -149,20 +197,20 @@ pub(crate) fn replicate_method() -> Method {
     Method::from_bytes(b"REPLICATE").expect("a token is a method")
 }
 
-pub(crate) async fn read_reply(mut response: Response, timeout: Duration) -> Result<Reply, CallError> {
-    let capabilities = response
-        .headers()
-        .get(Capabilities::HEADER)
-        .and_then(|value| value.to_str().ok())
-        .map(Capabilities::from_header)
-        .unwrap_or_default();
-    let status = response.status().as_u16();
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::of(error, timeout))? {
-        if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            return Err(CallError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
+/// Whether a message does no more when it comes twice. Of a received file that is in place by then, the second would
+/// say that it is missing.
+fn may_come_twice(request: &Request) -> bool {
+    match request {
+        Request::Sync(_)
+        | Request::MergeSyncs(_)
+        | Request::MergeItems { .. }
+        | Request::MergeShardRanges(_)
+        | Request::GetShardRanges => true,
+        Request::CompleteRsync { .. } | Request::RsyncThenMerge { .. } => false,
     }
-    Ok(Reply { status, body: body.freeze(), capabilities })
+}
+
+/// Whether a connection that was there broke before anything of an answer came.
+fn is_unanswered(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }

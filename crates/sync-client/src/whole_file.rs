@@ -2,17 +2,22 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use futures_util::StreamExt;
 use protocol::TransferHeaders;
 use sha2::{Digest, Sha256};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_util::io::ReaderStream;
 
-use crate::{
-    CallError, Reply, SyncClient, Target,
-    client::{read_reply, replicate_method},
-};
+use crate::{CallError, Reply, SyncClient, Target, client::replicate_method};
+
+/// What is read and handed to the connection at once: small, so that a slow link is seen to move.
+const CHUNK: usize = 64 * 1024;
 
 /// The slowest disk or link for which a transfer still counts as alive, bytes a second.
 const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
@@ -26,6 +31,9 @@ pub enum SendError {
     /// No answer.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// The peer took nothing more of the file, or did not answer after it.
+    #[error("the peer took nothing for {:.1} s", .0.as_secs_f64())]
+    Stalled(Duration),
     /// The peer answered, but did not take the file.
     #[error("the peer did not take the file: status {0}")]
     NotTaken(u16),
@@ -33,29 +41,56 @@ pub enum SendError {
 
 impl SyncClient {
     /// Streams a file that nobody writes into a Martlet peer's `DEVICE/tmp` under `name`, with its SHA-256.
-    /// Blocks for `node_timeout` plus a second for each MiB at most. Returns the bytes sent.
+    /// Returns the bytes sent. Blocks for as long as the peer takes something every `node_timeout`, and after the last
+    /// byte for as long again as that took, beside `node_timeout` and a second for each MiB: the network may hold much
+    /// of the file by then.
     ///
     /// # Errors
     /// [`SendError`]; the peer then has nothing under that name.
     pub fn send_file(&self, target: &Target<'_>, file: &Path, name: &str) -> Result<u64, SendError> {
         let (length, sha256) = measure(file)?;
-        let timeout = self.settings.node_timeout + time_for(length);
         let request = self
             .http
             .request(replicate_method(), target.url())
             .header("content-type", TransferHeaders::CONTENT_TYPE)
             .header("content-length", length)
             .header(TransferHeaders::TMP_NAME, name)
-            .header(TransferHeaders::SHA256, sha256)
-            .timeout(timeout);
+            .header(TransferHeaders::SHA256, sha256);
         let content = File::open(file)?;
+        let (taken, progress) = watch::channel(());
+        // The connection itself has a time of its own.
+        let patience = self.settings.conn_timeout + self.settings.node_timeout;
         let reply: Reply = self.wait(async {
-            let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(content), 256 * 1024);
-            let request = request.body(reqwest::Body::wrap_stream(stream));
-            let response = request.send().await.map_err(|error| CallError::of(error, timeout))?;
-            read_reply(response, timeout).await
+            let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(content), CHUNK);
+            let stream = stream.inspect(move |_| taken.send_replace(()));
+            let sending = async {
+                let response = request.body(reqwest::Body::wrap_stream(stream)).send().await;
+                let response = response.map_err(|error| self.call_error(error, patience))?;
+                self.read_reply(response, patience).await
+            };
+            tokio::select! {
+                reply = sending => Ok(reply?),
+                waited = stall(progress, patience, time_for(length)) => Err(SendError::Stalled(waited)),
+            }
         })?;
         if reply.is_success() { Ok(length) } else { Err(SendError::NotTaken(reply.status)) }
+    }
+}
+
+/// Ends when there was no progress for `patience`, or, after the last of it, when there was time enough for an answer;
+/// gives how long nothing has happened. The sender says by dropping its end that it was the last.
+async fn stall(mut progress: watch::Receiver<()>, patience: Duration, working: Duration) -> Duration {
+    let started = Instant::now();
+    loop {
+        match timeout(patience, progress.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => {
+                let rest = patience + working + started.elapsed();
+                sleep(rest).await;
+                return rest;
+            }
+            Err(_) => return patience,
+        }
     }
 }
 
@@ -77,5 +112,39 @@ fn measure(path: &Path) -> io::Result<(u64, String)> {
         }
         sha256.update(&buffer[..read]);
         length += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The patience is less than the whole takes, and far more than one step.
+    #[test]
+    fn what_moves_slowly_is_no_stall() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (taken, progress) = watch::channel(());
+        let slow_peer = async move {
+            for _ in 0..50 {
+                sleep(Duration::from_millis(50)).await;
+                taken.send_replace(());
+            }
+        };
+        let stalled = runtime.block_on(async {
+            tokio::select! {
+                () = slow_peer => false,
+                _ = stall(progress, Duration::from_secs(2), Duration::ZERO) => true,
+            }
+        });
+        assert!(!stalled);
+    }
+
+    #[test]
+    fn after_the_last_byte_an_answer_has_its_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (taken, progress) = watch::channel(());
+        drop(taken);
+        let ms = Duration::from_millis;
+        assert!(runtime.block_on(stall(progress, ms(20), ms(30))) >= ms(50));
     }
 }

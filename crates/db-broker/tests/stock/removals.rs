@@ -38,6 +38,23 @@ fn an_unchanged_database_goes_with_its_emptied_parents() {
     }
 }
 
+/// A partition that somebody has moved to another disk and linked: the link is no directory to remove.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "an operator's mv")]
+fn what_cannot_be_tidied_up_does_not_bring_the_database_back() {
+    let case = Case::new(KIND, "current");
+    let partition = case.ours.dir().ancestors().nth(2).unwrap().to_owned();
+    let elsewhere = case.ours.device_dir().join("elsewhere");
+    fs::rename(&partition, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &partition).unwrap();
+    let mut broker = open(&case);
+    let info = broker.replication_info().unwrap();
+    let removal = broker.remove_if_unchanged(&info).unwrap();
+    let Removal::RemovedUntidily(left) = removal else { panic!("{removal:?}") };
+    assert!(left.starts_with(&format!("{}: ", partition.display())), "{left}");
+    assert!(!case.ours.dir().exists());
+}
+
 #[test]
 fn siblings_keep_the_parents() {
     let case = Case::new(KIND, "current");

@@ -2,16 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod scripted;
+
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    fs::File,
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
 };
 
-use martlet_sync_client::{CallError, ClientSettings, Region, RsyncError, RsyncPass, SyncClient, Target};
+use martlet_sync_client::{
+    CallError, ClientSettings, Region, RsyncError, RsyncPass, SendError, SyncClient, Target,
+};
 use protocol::Request;
 use ring::Device;
 use swift_types::Digest;
@@ -25,11 +30,15 @@ struct Us {
 }
 
 fn client(module: &str) -> Us {
+    patient_client(Duration::from_secs(60), Duration::from_secs(5), module)
+}
+
+fn patient_client(node_timeout: Duration, conn_timeout: Duration, module: &str) -> Us {
     let runtime = Runtime::new().unwrap();
     let stop = CancellationToken::new();
     let settings = ClientSettings {
-        node_timeout: Duration::from_secs(60),
-        conn_timeout: Duration::from_secs(5),
+        node_timeout,
+        conn_timeout,
         rsync_compress: false,
         rsync_module: module.parse().unwrap(),
     };
@@ -85,6 +94,46 @@ fn a_refused_connection_is_told_apart() {
         us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_secs(20)).unwrap_err();
     assert!(matches!(error, CallError::Connection(_)), "{error:?}");
     assert!(error.to_string().contains("refused"), "the cause is told: {error}");
+}
+
+/// An address at which connecting neither works nor fails, for as long as what is returned lives: its queue is full.
+fn full_queue() -> (SocketAddr, rustix::fd::OwnedFd, Vec<TcpStream>) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    listen(&listener, 0).unwrap();
+    let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    let queued: Vec<_> = std::iter::from_fn(connect).take(64).collect();
+    assert!(queued.len() < 64, "the queue never fills up");
+    (address, listener, queued)
+}
+
+#[test]
+fn no_connection_in_time_is_no_late_answer() {
+    let (address, _listener, _queued) = full_queue();
+    let device = Device::new(0, "127.0.0.1", address.port(), "sdb1");
+    let us =
+        patient_client(Duration::from_secs(60), Duration::from_millis(200), "{replication_ip}::container");
+    let call = us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_secs(60));
+    let error = call.unwrap_err();
+    assert!(matches!(error, CallError::ConnectTimeout(_)), "{error:?}");
+    assert_eq!(error.to_string(), "no connection within 0.2 s");
+}
+
+/// It is not waited for a time that grows with the file.
+#[test]
+fn a_peer_that_stops_taking_a_file_costs_the_timeout() {
+    let (device, connections) = silent_peer();
+    let us =
+        patient_client(Duration::from_millis(200), Duration::from_millis(200), "{replication_ip}::container");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large");
+    // More than what the sockets between us take.
+    File::create(&path).unwrap().set_len(32 << 20).unwrap();
+    let error = us.client.send_file(&target(&device), &path, "id-sdb1").unwrap_err();
+    assert!(matches!(error, SendError::Stalled(_)), "{error:?}");
+    drop(connections);
 }
 
 #[test]
