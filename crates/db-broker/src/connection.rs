@@ -3,12 +3,22 @@
 use std::{fs, io::ErrorKind, path::Path, time::Duration};
 
 use md5::{Digest, Md5};
-use rusqlite::{Connection, OpenFlags, functions::FunctionFlags, types::ValueRef};
+use rusqlite::{
+    Connection, OpenFlags,
+    functions::FunctionFlags,
+    trace::{TraceEvent, TraceEventCodes},
+    types::ValueRef,
+};
+use tracing::{Level, debug, enabled};
 
 use crate::{
     broker::Place,
     error::{BrokerError, Result},
 };
+
+/// The target of the lines that tell each SQL statement, at debug. A connection that is opened while nobody wants
+/// them tells none later. Stock: `QUERY_LOGGING`.
+pub const QUERIES: &str = "martlet_db_broker::queries";
 
 /// How long a statement waits for another process's lock. Stock: `BROKER_TIMEOUT`.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
@@ -19,7 +29,8 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 /// after a crash it is received again, so it needs no journal on disk.
 pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
+    let mut connection = Connection::open_with_flags(file, flags)?;
+    tell_queries(&mut connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let (synchronous, journal) = match place {
         Place::Live => ("NORMAL", "DELETE"),
@@ -29,6 +40,22 @@ pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     register_chexor(&connection)?;
     Ok(connection)
+}
+
+/// Logs each statement, its values included, if anybody wants that.
+pub(crate) fn tell_queries(connection: &mut Connection) -> rusqlite::Result<()> {
+    if !enabled!(target: QUERIES, Level::DEBUG) {
+        return Ok(());
+    }
+    let tell = |event: TraceEvent<'_>| {
+        // What a trigger does comes as a comment only.
+        if let TraceEvent::Stmt(statement, text) = event
+            && !text.starts_with("--")
+        {
+            debug!(target: QUERIES, "{}", statement.expanded_sql().unwrap_or_else(|| text.to_owned()));
+        }
+    };
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))
 }
 
 /// Removes the journal of a database that is no more, which SQLite would play back into the next of its name.

@@ -67,7 +67,8 @@ fn put_in_place(tmp: &Path, location: &DbLocation, new: NewDb<'_>, put_timestamp
 }
 
 fn build(tmp: &Path, location: &DbLocation, new: NewDb<'_>, put_timestamp: &str) -> rusqlite::Result<()> {
-    let connection = Connection::open(tmp)?;
+    let mut connection = Connection::open(tmp)?;
+    connection::tell_queries(&mut connection)?;
     // The whole file is synced before it gets its name, so no single statement needs to be.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;")?;
     connection.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;

@@ -78,6 +78,7 @@ mod sync_points;
 mod timestamps;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
+pub use connection::QUERIES;
 pub use create::NewDb;
 pub use error::{BrokerError, Result};
 pub use location::DbLocation;

@@ -127,7 +127,7 @@ fn run(server_type: ServerType, config: &Path, args: &Args) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     let mode = mode(args, &conf)?;
-    logging::start(&conf.log, args.console())?;
+    logging::start(&conf, args.console())?;
     warn_of_the_ignored(args, &mode);
     let ran = catch_unwind(AssertUnwindSafe(|| daemon::run(conf, &mode, args.console())));
     match ran {

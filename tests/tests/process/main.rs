@@ -5,6 +5,7 @@ mod command_line;
 mod log_lines;
 mod machine;
 mod node;
+mod queries;
 mod ready;
 mod statsd;
 mod stopping;

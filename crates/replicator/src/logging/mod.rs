@@ -9,7 +9,8 @@ mod syslog;
 use std::{fmt, io::Write as _};
 
 use anyhow::Context as _;
-use settings::LogConf;
+use db_broker::QUERIES;
+use settings::ReplicatorConf;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -32,16 +33,20 @@ pub(crate) enum Console {
     Verbose,
 }
 
-/// From now on lines from `log_level` on go to syslog; those of other people's crates from warnings on.
+/// From now on lines from `log_level` on go to syslog; those of other people's crates from warnings on, those
+/// of SQL statements only with `db_query_logging`.
 ///
 /// # Errors
 /// If `log_address` cannot be looked at.
-pub(crate) fn start(conf: &LogConf, console: Console) -> anyhow::Result<()> {
+pub(crate) fn start(conf: &ReplicatorConf, console: Console) -> anyhow::Result<()> {
+    let queries = conf.db.db_query_logging;
+    let conf = &conf.log;
     let syslog = Syslog::open(conf).with_context(|| format!("log_address = {}", conf.log_address))?;
     let threshold = Severity::threshold(conf.log_level);
     let wanted = filter_fn(move |event| {
         let ours = event.target().starts_with("martlet_") || *event.level() <= Level::WARN;
-        ours && Severity::of(event) >= threshold
+        let wanted = queries || event.target() != QUERIES;
+        ours && wanted && Severity::of(event) >= threshold
     });
     let most = if threshold == Severity::Debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
     let (server, limit) = (conf.log_name.clone(), conf.log_max_line_length);
