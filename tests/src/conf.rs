@@ -68,7 +68,10 @@ pub(crate) fn node_conf(node: &NodeConf<'_>) -> String {
          recon_cache_path = {recon}\n\
          \n\
          [pipeline:main]\n\
-         pipeline = {name}-server\n\
+         pipeline = recon {name}-server\n\
+         \n\
+         [filter:recon]\n\
+         use = egg:swift#recon\n\
          \n\
          [app:{name}-server]\n\
          use = egg:swift#{name}\n\
