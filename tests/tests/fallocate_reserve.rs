@@ -1,0 +1,74 @@
+//! 507 below `fallocate_reserve`: stock's server and ours read the same file and refuse the same.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::{Context as _, Result};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape};
+use rustix::fs::statvfs;
+
+const MISSING: u16 = 404;
+const FULL: u16 = 507;
+
+/// The status for a `sync` of a database that is not there, to each node's own device.
+fn ask(cluster: &Cluster, node: usize, server_type: ServerType) -> Result<u16> {
+    let body = r#"["sync", 1, "h", "id", "1", "1", "0", ""]"#;
+    let mut stream = TcpStream::connect((cluster.address(node), server_type.default_port()))?;
+    write!(
+        stream,
+        "REPLICATE /d{node}a/7/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).with_context(|| format!("{answer:?}"))
+}
+
+/// What stock's server on node 1 and ours on node 2 say with these lines under `[DEFAULT]`.
+fn answers(cluster: &mut Cluster, server_type: ServerType, lines: &str) -> Result<(u16, u16)> {
+    for (node, daemon) in [(1, Daemon::Stock), (2, Daemon::Martlet)] {
+        let path = cluster.conf(node, server_type);
+        let text = fs::read_to_string(&path)?;
+        fs::write(&path, text.replace("[DEFAULT]\n", &format!("[DEFAULT]\n{lines}\n")))?;
+        cluster.serve(node, server_type, daemon)?;
+        fs::write(&path, text)?;
+    }
+    let answers = (ask(cluster, 1, server_type)?, ask(cluster, 2, server_type)?);
+    cluster.stop_server(1, server_type)?;
+    cluster.stop_server(2, server_type)?;
+    Ok(answers)
+}
+
+fn same_as_stock(server_type: ServerType) -> Result<()> {
+    let mut cluster = Cluster::start(Shape::default())?;
+    let stat = statvfs(cluster.disks())?;
+    let free = stat.f_bavail * stat.f_frsize;
+    let percent = stat.f_bavail * 100 / stat.f_blocks;
+    assert!(stat.f_bavail < stat.f_blocks && percent > 1, "the cluster itself takes some room");
+    for (lines, wanted) in [
+        (String::new(), MISSING),
+        ("fallocate_reserve = 0".to_owned(), MISSING),
+        (format!("fallocate_reserve = {}", free / 2), MISSING),
+        (format!("fallocate_reserve = {}", free.saturating_mul(2)), FULL),
+        (format!("fallocate_reserve = {}%", percent / 2), MISSING),
+        ("fallocate_reserve = 0.5%".to_owned(), MISSING),
+        ("fallocate_reserve = 100%".to_owned(), FULL),
+        ("fallocate_reserve = 100 %\ndisable_fallocate = yes".to_owned(), FULL),
+    ] {
+        let (stocks, ours) = answers(&mut cluster, server_type, &lines)?;
+        assert_eq!((stocks, ours), (wanted, wanted), "{lines}");
+    }
+    Ok(())
+}
+
+#[test]
+fn account_servers() -> Result<()> {
+    same_as_stock(ServerType::Account)
+}
+
+#[test]
+fn container_servers() -> Result<()> {
+    same_as_stock(ServerType::Container)
+}
