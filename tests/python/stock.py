@@ -24,6 +24,8 @@ utils.set_swift_dir(sys.argv[1])
 from martlet_stock import commands  # noqa: E402  (the policies are read when this is imported)
 
 PR_SET_PDEATHSIG = 1
+# Seconds after which a command has failed: stock can loop for ever over a damaged database.
+LIMIT = 300
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 # Process groups of others (ours, rsync daemons) that must not outlive the test process.
@@ -68,6 +70,7 @@ def in_child(command, request):
     pid = os.fork()
     if pid == 0:
         die_with(parent)
+        signal.alarm(LIMIT)
         os.close(reader)
         detach_stdio()
         try:

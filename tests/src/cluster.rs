@@ -101,6 +101,11 @@ impl Cluster {
         self.log.lines()
     }
 
+    /// Drops what was logged so far.
+    pub fn forget_log(&self) {
+        drop(self.log.take_lines());
+    }
+
     /// Of every partition the devices, primaries and handoffs: equal for clusters of one shape.
     pub fn layout(&self) -> &Value {
         &self.layout

@@ -1,8 +1,8 @@
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use swift_types::ServerType;
 
 /// Whose program plays a part.
@@ -19,22 +19,19 @@ pub(crate) fn martlet(server_type: ServerType) -> Result<Command> {
     Ok(Command::new(martlet_program(server_type)?))
 }
 
-/// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the test runs from.
+/// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the caller runs from.
 ///
 /// # Errors
 /// When it has not been built.
 pub fn martlet_program(server_type: ServerType) -> Result<PathBuf> {
     let name = format!("{server_type}-replicator");
-    let folder = match env::var_os("MARTLET_BIN_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        // target/debug/deps/interop_stock-… → target/debug
-        None => env::current_exe()?.ancestors().nth(2).context("a test runs in a target folder")?.to_owned(),
+    let folders = match env::var_os("MARTLET_BIN_DIR") {
+        Some(folder) => vec![PathBuf::from(folder)],
+        // target/debug/xtask, or a test in target/debug/deps → target/debug
+        None => env::current_exe()?.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
     };
-    let program = folder.join(&name);
-    ensure!(
-        program.is_file(),
-        "{} is missing: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR",
-        program.display()
-    );
-    Ok(program)
+    let program = folders.iter().map(|folder| folder.join(&name)).find(|program| program.is_file());
+    program.with_context(|| {
+        format!("{name} is not in {folders:?}: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR")
+    })
 }

@@ -23,10 +23,14 @@
 //! A [`Saio`] is a whole stock Swift on four nodes, proxy and object servers included, as upstream's SAIO
 //! document lays it out, in namespaces of its own; which parts are ours says a [`SaioPlan`].
 //!
+//! An [`Arena`] is a cluster that stays up while one randomly drawn state after the other is put on its disks;
+//! `cargo xtask differential` is made of two.
+//!
 //! Stock's Python is `$MARTLET_STOCK_PYTHON`, else the one `cargo xtask test` puts in the user's cache. Without it
 //! tests fail; they never pass by doing nothing. Our daemons are looked for in `$MARTLET_BIN_DIR`, else
 //! beside the running test in cargo's target folder.
 
+mod arena;
 mod cluster;
 mod conf;
 mod course;
@@ -42,6 +46,7 @@ mod syslog;
 mod tree;
 mod tripwire;
 
+pub use arena::{Arena, Drawn, Seed};
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
 pub use course::missed;

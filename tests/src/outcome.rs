@@ -73,6 +73,14 @@ impl fmt::Display for Difference {
 ///     differences[0].to_string(),
 ///     "diff: d1a 5/abc/0 / 0.db / content / rows / 1: wanted \"b\", is absent"
 /// );
+///
+/// // Rows are told apart by their names.
+/// let [one, other] = [json!({"name": "o", "size": 1}), json!({"name": "p", "size": 2})];
+/// let differences = compare(&outcome(json!([one, other])), &outcome(json!([other])), &[Aspect::Content]);
+/// assert_eq!(
+///     differences[0].to_string(),
+///     "diff: d1a 5/abc/0 / 0.db / content / rows / o: wanted {\"name\":\"o\",\"size\":1}, is absent"
+/// );
 /// ```
 pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<Difference> {
     let mut all = Vec::new();
@@ -151,17 +159,34 @@ fn walk(path: &mut Vec<String>, wanted: Option<&Value>, found: Option<&Value>, l
                 step(path, key, wanted.get(key), found.get(key), lines);
             }
         }
-        (Some(Value::Array(wanted)), Some(Value::Array(found))) => {
-            for index in 0..wanted.len().max(found.len()) {
-                step(path, &index.to_string(), wanted.get(index), found.get(index), lines);
+        (Some(Value::Array(wanted)), Some(Value::Array(found))) => match (by_name(wanted), by_name(found)) {
+            (Some(wanted), Some(found)) => {
+                for key in wanted.keys().chain(found.keys().filter(|key| !wanted.contains_key(*key))) {
+                    step(path, key, wanted.get(key).copied(), found.get(key).copied(), lines);
+                }
             }
-        }
+            _ => {
+                for index in 0..wanted.len().max(found.len()) {
+                    step(path, &index.to_string(), wanted.get(index), found.get(index), lines);
+                }
+            }
+        },
         (wanted, found) if wanted == found => {}
         (wanted, found) => {
             let [wanted, found] = [wanted, found].map(|v| v.map_or("absent".to_owned(), Value::to_string));
             lines.push(format!("{}: wanted {wanted}, is {found}", path.join(" / ")));
         }
     }
+}
+
+/// Rows by what they are found by, so that one that is missing shifts no other; none if these are no rows.
+fn by_name(rows: &[Value]) -> Option<BTreeMap<String, &Value>> {
+    let key = |row: &Value| {
+        let (name, policy) = (row.get("name")?.as_str()?, row.get("storage_policy_index"));
+        Some(policy.map_or(name.to_owned(), |policy| format!("{name} [{policy}]")))
+    };
+    let by_name: BTreeMap<_, _> = rows.iter().map(|row| Some((key(row)?, row))).collect::<Option<_>>()?;
+    (by_name.len() == rows.len()).then_some(by_name)
 }
 
 fn step(

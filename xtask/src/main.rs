@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask chaos`, `demo`, `install`, `probe`, `test` and `tidy`.
+//! The developer's day: `cargo xtask chaos`, `demo`, `differential`, `install`, `probe`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -7,8 +7,10 @@ use clap::{Parser, Subcommand};
 
 use crate::interrupt::{Interrupt, Interrupted};
 
+mod build;
 mod chaos;
 mod demo;
+mod differential;
 mod install;
 mod interrupt;
 mod probe;
@@ -34,6 +36,8 @@ enum Task {
     Chaos(chaos::ChaosArgs),
     /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
     Demo(demo::DemoArgs),
+    /// Random states of a cluster, stock's passes against ours from the same bytes, until all is at rest.
+    Differential(differential::DifferentialArgs),
     /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
     Install(install::InstallArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
@@ -63,6 +67,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
         Task::Chaos(args) => chaos::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
+        Task::Differential(args) => differential::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),

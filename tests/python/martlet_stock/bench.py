@@ -59,14 +59,16 @@ class Bench:
         return BROKERS[self.type](self.db_path(device, part), account=self.account,
                                   container=self.container)
 
-    def db_id(self, device):
-        return '%s-%s' % (uuid.uuid5(uuid.NAMESPACE_OID, '%s %s' % (self.title, device)), device)
+    def db_id(self, device, part=None):
+        """Of its own also where one device holds the database in two partitions."""
+        of = '%s %s' % (self.title, device) if part is None else '%s %s %s' % (self.title, device, part)
+        return '%s-%s' % (uuid.uuid5(uuid.NAMESPACE_OID, of), device)
 
     def create(self, device, rows=(), part=None, put=CREATED, created=CREATED):
         """A new database with the rows, in that order."""
         broker = self.broker(device, part)
         broker.initialize(self.ts(put), *([0] if self.type == 'container' else []))
-        self.stat(broker, created_at=self.ts(created), id=self.db_id(device))
+        self.stat(broker, created_at=self.ts(created), id=self.db_id(device, part))
         self.merge(broker, rows)
         return broker
 

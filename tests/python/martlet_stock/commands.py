@@ -7,7 +7,7 @@ from swift.common.wsgi import run_wsgi
 from swift.container import replicator as container_replicator, server as container_server
 from swift.container.reconciler import incorrect_policy_index
 
-from martlet_stock import build, dump, rings, verbs
+from martlet_stock import build, dump, rings, seed, verbs
 
 REPLICATORS = {'account': account_replicator, 'container': container_replicator}
 # Imported for the warm start only: paste.deploy loads them by name.
@@ -58,4 +58,5 @@ def policy_conflicts(request):
 
 FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
           'dump': dump.everything, 'policy_conflicts': policy_conflicts,
-          'direct_client': verbs.by_direct_client, 'raw': verbs.raw}
+          'direct_client': verbs.by_direct_client, 'raw': verbs.raw,
+          'seed': seed.build, 'seed features': seed.features}

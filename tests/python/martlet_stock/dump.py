@@ -5,7 +5,7 @@ import os
 import sqlite3
 
 # Written with the present time by whoever acts last; compared only as "during the run".
-CLOCKED = ('status_changed_at',)
+CLOCKED = ('created_at', 'status_changed_at')
 
 
 class Dumper:

@@ -6,7 +6,6 @@ use anyhow::{Result, bail};
 use swift_types::Timestamp;
 
 use self::{
-    build::Profile,
     cluster::{Cluster, Conf, DISKS_PER_NODE, Daemon, NODES, PART_POWER, TYPES, take_ports},
     expected::Expected,
     pass::{HEADING, Pass},
@@ -14,11 +13,11 @@ use self::{
     verdict::{Aspect, Fault},
 };
 use crate::{
+    build::{self, Profile},
     interrupt::Interrupt,
     screen::{Screen, thousands},
 };
 
-pub(crate) mod build;
 mod cluster;
 mod draft;
 mod expected;

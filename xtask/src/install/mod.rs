@@ -13,7 +13,7 @@ use self::{
     place::{Place, Step},
 };
 use crate::{
-    demo::build::{Profile, build},
+    build::{Profile, build},
     interrupt::Interrupt,
     screen::Screen,
 };

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use testkit::{Daemon, Layout, SaioPlan, cluster_dir, in_namespaces};
 
 use crate::{
-    demo::build::{self, Profile},
+    build::{self, Profile},
     interrupt::Interrupt,
     screen::Screen,
     test,
