@@ -9,11 +9,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use testkit::{Daemon, ProcessGroup, Proof, Saio, SaioPlan, stock_python};
+use testkit::{Daemon, ProcessGroup, Proof, Saio, ServerType, stock_python};
 
 use super::{
     heal,
-    plan::plan,
+    plan::{Plan, plan},
+    steps,
     storm::{self, Passes},
     verdict::{self, Verdict},
 };
@@ -49,7 +50,7 @@ impl Course<'_> {
     pub(super) fn run(&self) -> Result<()> {
         let started = Instant::now();
         let plan = plan(self.seed);
-        let mut saio = Saio::start(self.dir, &plan)?;
+        let mut saio = Saio::start(self.dir, &plan.saio)?;
         let outcome = self.outcome(&plan, &mut saio);
         let lines = saio.take_log_lines();
         fs::write(self.dir.join("log-lines"), lines.join("\n"))?;
@@ -57,7 +58,8 @@ impl Course<'_> {
         let mut outcome = outcome?;
         outcome.object(proof);
         let faults = &outcome.verdict.faults;
-        let text = format!("seed {}: {}", self.seed, outcome.text(proof, started.elapsed()));
+        let text =
+            format!("seed {}: {}", self.seed, outcome.text(proof, &steps::text(&lines), started.elapsed()));
         if faults.is_empty() {
             self.screen.good(&text);
             return Ok(());
@@ -67,16 +69,17 @@ impl Course<'_> {
         bail!("{} faults", faults.len())
     }
 
-    fn outcome(&self, plan: &SaioPlan, saio: &mut Saio) -> Result<Outcome> {
-        tune_proxy(self.dir)?;
+    fn outcome(&self, plan: &Plan, saio: &mut Saio) -> Result<Outcome> {
+        tune_proxy()?;
+        tune_replicators(plan.per_diff)?;
         saio.start_servers()?;
         let record = self.dir.join("record");
         let mut load = self.start_load(&record, saio)?;
-        let storm = storm::rage(self.seed, plan, saio, &mut load, self.screen, self.interrupt)?;
+        let storm = storm::rage(self.seed, &plan.saio, saio, &mut load, self.screen, self.interrupt)?;
         drop(load);
         let rounds = heal::heal(saio, self.screen, self.interrupt)?;
         let mut passes = storm.passes;
-        for daemon in plan.replicators {
+        for daemon in plan.saio.replicators {
             // One of each type in each round.
             *passes.of(daemon) += 2 * rounds;
         }
@@ -114,13 +117,13 @@ impl Outcome {
         }
     }
 
-    fn text(&self, proof: Proof, time: Duration) -> String {
+    fn text(&self, proof: Proof, steps: &str, time: Duration) -> String {
         let Self { passes, kills, rounds, verdict } = self;
         let Verdict { operations, acknowledged, databases, rows, faults } = verdict;
         let equal = if faults.is_empty() { "equal" } else { "NOT as acknowledged" };
         format!(
             "{operations} operations ({acknowledged} acknowledged), {kills} kills, {} passes of ours, {} of \
-             stock, {} killed, REPLICATE answered {} times by ours, {} by stock, {rounds} rounds to heal, \
+             stock, {} killed, {steps}, REPLICATE answered {} times by ours, {} by stock, {rounds} rounds to heal, \
              {databases} databases with {rows} rows {equal}, {:.1} s",
             passes.martlet,
             passes.stock,
@@ -134,17 +137,29 @@ impl Outcome {
 
 /// A proxy that leaves a node alone for a minute after ten errors would have none left soon; and one that
 /// encrypts lists other checksums than those of what was put.
-fn tune_proxy(dir: &Path) -> Result<()> {
-    let file = dir.join("etc/swift/proxy-server.conf");
-    let mut text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    for (section, setting) in [
-        ("use = egg:swift#encryption\n", "disable_encryption = true\n"),
-        ("use = egg:swift#proxy\n", "error_suppression_interval = 1\n"),
-    ] {
-        ensure!(text.contains(section), "{} has no {section}", file.display());
-        text = text.replace(section, &format!("{section}{setting}"));
+fn tune_proxy() -> Result<()> {
+    let file = Path::new("/etc/swift/proxy-server.conf");
+    put_after(file, "use = egg:swift#encryption\n", "disable_encryption = true\n")?;
+    put_after(file, "use = egg:swift#proxy\n", "error_suppression_interval = 1\n")
+}
+
+/// With a large `per_diff` databases as small as these would never go whole to a peer that has some of it.
+fn tune_replicators(per_diff: u32) -> Result<()> {
+    let settings = format!("per_diff = {per_diff}\nmax_diffs = 3\n");
+    for node in Saio::nodes() {
+        for server_type in [ServerType::Account, ServerType::Container] {
+            let section = format!("[{server_type}-replicator]\n");
+            put_after(&Saio::conf(node, server_type), &section, &settings)?;
+        }
     }
-    fs::write(&file, text)?;
+    Ok(())
+}
+
+/// Adds `settings` to a configuration file after the line `head`.
+fn put_after(file: &Path, head: &str, settings: &str) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    ensure!(text.contains(head), "{} has no {head}", file.display());
+    fs::write(file, text.replace(head, &format!("{head}{settings}")))?;
     Ok(())
 }
 

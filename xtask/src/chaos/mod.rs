@@ -19,13 +19,14 @@ use crate::{
 mod heal;
 mod inside;
 mod plan;
+mod steps;
 mod storm;
 mod verdict;
 
 use self::inside::Course;
 
 /// A seed that takes longer has failed.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What can be chosen.
 #[derive(clap::Args)]

@@ -18,7 +18,7 @@ const OUTAGE: std::ops::Range<Duration> = Duration::from_millis(500)..Duration::
 /// Programs that may run at once, beside the servers.
 const AT_ONCE: usize = 3;
 /// Clients that are not done by then never will be.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Passes of account and container replicators that came to their end, and those that did not.
 #[derive(Clone, Copy, Debug, Default)]
