@@ -30,11 +30,13 @@ pub struct Shape {
     pub tuning: Tuning,
     /// Storage policies in swift.conf: 0, 1, …; the last is the default.
     pub policies: u8,
+    /// A node whose devices have no weight in the rings.
+    pub drained_node: Option<usize>,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { devices_per_node: 1, tuning: Tuning::default(), policies: 1 }
+        Self { devices_per_node: 1, tuning: Tuning::default(), policies: 1, drained_node: None }
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Aspect {
     Content,
     /// Sync points and the ROWIDs they count in. Equal only where the same calls were made in the same order.
     Points,
+    /// Whether all rows were searched for misplaced ones, by the point up to which they were.
+    Reconciler,
     /// Tables, columns, triggers and indices, which tell how far an old database was migrated.
     Schema,
     /// Files beside the databases, folders without one, and what is left in `tmp`.
@@ -122,6 +124,7 @@ fn reduce(case: &Value, aspects: &[Aspect]) -> Value {
             if let Some(parts) = database.as_object_mut() {
                 parts.retain(|part, _| match part.as_str() {
                     "points" => aspects.contains(&Aspect::Points),
+                    "reconciler" => aspects.contains(&Aspect::Reconciler),
                     "schema" => aspects.contains(&Aspect::Schema),
                     _ => aspects.contains(&Aspect::Content),
                 });

@@ -118,8 +118,9 @@ pub(crate) fn rings_request(dir: &Path, block: &LoopbackBlock, shape: &Shape) ->
     let mut devices = Vec::new();
     for node in NODES {
         for device in device_names(node, shape) {
+            let weight = if shape.drained_node == Some(node) { 0.0 } else { 100.0 };
             devices.push(json!({
-                "device": device, "zone": node, "ip": node_ip(block, node),
+                "device": device, "zone": node, "ip": node_ip(block, node), "weight": weight,
                 "port": ports, "replication_port": ports,
             }));
         }

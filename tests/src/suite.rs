@@ -30,6 +30,12 @@ pub enum Suite {
     Faults,
     /// Containers at every stage of sharding: one device per node, three rounds.
     Sharding,
+    /// Three storage policies, about which replicas differ, and misplaced rows.
+    Policies,
+    /// Misplaced rows while node 3 is down, all the time.
+    OnePeerDead,
+    /// Misplaced rows while node 4 is being drained: its device has no weight.
+    Drained,
 }
 
 /// What stock made of a suite, and what every contestant starts from.
@@ -49,6 +55,7 @@ pub struct Oracle {
 const STOCK_ONLY: Pairing = Pairing { senders: Daemon::Stock, servers: Daemon::Stock };
 const UNMOUNTED: &str = "d2a";
 const DEAD_NODE: usize = 3;
+const DRAINED_NODE: usize = 4;
 const DEAD: &str = "d3a";
 
 impl Suite {
@@ -58,21 +65,25 @@ impl Suite {
             Self::Main => "main",
             Self::Faults => "faults",
             Self::Sharding => "sharding",
+            Self::Policies => "policies",
+            Self::OnePeerDead => "one peer dead",
+            Self::Drained => "drained",
         }
     }
 
     fn shape(self) -> Shape {
-        let devices_per_node = match self {
-            Self::Main | Self::Sharding => 1,
-            Self::Faults => 2,
-        };
-        Shape { devices_per_node, ..Shape::default() }
+        match self {
+            Self::Main | Self::Sharding => Shape::default(),
+            Self::Faults => Shape { devices_per_node: 2, ..Shape::default() },
+            Self::Policies | Self::OnePeerDead => Shape { policies: 3, ..Shape::default() },
+            Self::Drained => Shape { policies: 3, drained_node: Some(DRAINED_NODE), ..Shape::default() },
+        }
     }
 
     const fn rounds(self) -> usize {
         match self {
-            Self::Main | Self::Sharding => 3,
-            Self::Faults => 4,
+            Self::Main | Self::Sharding | Self::OnePeerDead | Self::Drained => 3,
+            Self::Faults | Self::Policies => 4,
         }
     }
 
@@ -81,7 +92,7 @@ impl Suite {
     /// # Errors
     /// When the cluster cannot run. The same error is given each time.
     pub fn oracle(self, server_type: ServerType) -> Result<&'static Oracle> {
-        static ORACLES: [OnceLock<Result<Oracle>>; 6] = [const { OnceLock::new() }; 6];
+        static ORACLES: [OnceLock<Result<Oracle>>; 12] = [const { OnceLock::new() }; 12];
         let slot = 2 * (self as usize) + usize::from(server_type == ServerType::Account);
         let oracle = ORACLES[slot].get_or_init(|| self.make_oracle(server_type));
         oracle.as_ref().map_err(|error| anyhow!("{self} {server_type}, stock to stock: {error:#}"))
@@ -91,7 +102,7 @@ impl Suite {
         let mut cluster = Cluster::start(self.shape())?;
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
         let faulty = match self {
-            Self::Main | Self::Sharding => Value::Null,
+            Self::Main | Self::Sharding | Self::Policies | Self::OnePeerDead | Self::Drained => Value::Null,
             Self::Faults => json!({"unmounted": UNMOUNTED, "dead": DEAD}),
         };
         let manifest = cluster.stock().call(&json!({
@@ -161,6 +172,11 @@ impl Suite {
                 cluster.stop_server(DEAD_NODE, server_type)?;
                 return Ok(Some(DEAD_NODE));
             }
+            (Self::OnePeerDead, 0) => {
+                cluster.stop_server(DEAD_NODE, server_type)?;
+                return Ok(Some(DEAD_NODE));
+            }
+            (Self::OnePeerDead, _) => return Ok(Some(DEAD_NODE)),
             (Self::Faults, 1) => cluster.serve(DEAD_NODE, server_type, pairing.servers)?,
             (Self::Faults, 2) => cluster.mount(UNMOUNTED)?,
             _ => {}

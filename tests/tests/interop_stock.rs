@@ -3,6 +3,8 @@
 //! The oracle is stock to stock. From the same starting bytes each other pairing must leave every replica with
 //! the same logical content. Set `MARTLET_KEEP_CLUSTERS` to keep the folders and logs of the clusters in `/tmp`.
 
+use std::collections::BTreeMap;
+
 use martlet_testkit::{Aspect, Daemon, Outcome, Pairing, ServerType, Suite, compare, missed};
 use serde_json::Value;
 
@@ -19,6 +21,10 @@ const fn repeatable(suite: Suite) -> &'static [Aspect] {
             &[Aspect::Content, Aspect::Points, Aspect::Schema, Aspect::Leftovers]
         }
         Suite::Faults => &[Aspect::Content, Aspect::Schema],
+        // Whoever feeds a container of the reconciler's queue first is chance as well.
+        Suite::Policies | Suite::OnePeerDead | Suite::Drained => {
+            &[Aspect::Content, Aspect::Reconciler, Aspect::Schema]
+        }
     }
 }
 
@@ -105,9 +111,27 @@ fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspect
     );
 }
 
+/// The reconciler's queue: the rows of an hour on the primaries of that hour and nowhere else.
+#[test]
+fn misplaced_rows_settle_in_the_queue() {
+    let oracle = Suite::Policies.oracle(ServerType::Container).unwrap_or_else(|error| panic!("{error:#}"));
+    let mut hours: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for (place, folder) in oracle.outcome.dump["cases"]["not of any case"].as_object().expect("a queue") {
+        let (_, relative) = place.split_once(' ').expect("a device and a folder");
+        let databases = folder["databases"].as_object().expect("databases");
+        hours.entry(relative).or_default().extend(databases.values().map(|database| &database["content"]));
+    }
+    assert!(hours.len() > 12, "hours {:?}", hours.keys());
+    for (hour, replicas) in hours {
+        assert_eq!(replicas.len(), 3, "{hour}");
+        assert!(replicas.iter().all(|replica| replica["rows"] == replicas[0]["rows"]), "{hour}");
+        assert_eq!(replicas[0]["stat"][0]["account"], ".misplaced_objects");
+    }
+}
+
 /// What our daemons are held to. Points differ with the calls that are made; of the leftovers only a `.lock`
 /// beside a received file does, because ours puts such a file in its place under the directory's lock.
-const OURS: &[Aspect] = &[Aspect::Content, Aspect::Schema];
+const OURS: &[Aspect] = &[Aspect::Content, Aspect::Reconciler, Aspect::Schema];
 
 macro_rules! matrix {
     ($($module:ident: $suite:expr, $server_type:expr;)*) => {$(
@@ -148,4 +172,7 @@ matrix! {
     faults_account: Suite::Faults, ServerType::Account;
     faults_container: Suite::Faults, ServerType::Container;
     sharding: Suite::Sharding, ServerType::Container;
+    policies: Suite::Policies, ServerType::Container;
+    one_peer_dead: Suite::OnePeerDead, ServerType::Container;
+    drained: Suite::Drained, ServerType::Container;
 }

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, Removal, quarantine};
-use protocol::{DbState, PolicyArgs, ReplicationInfo, Request, SyncArgs};
+use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, quarantine};
+use protocol::{DbState, PolicyArgs, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, unix_seconds};
 use swift_types::ServerType;
@@ -11,25 +11,24 @@ use tracing::{debug, error};
 use walker::{DbTask, Placement};
 
 use crate::{
+    departure::{CheckedRemoval, Departure},
     feed::primaries,
     node::Node,
+    reconciler::{MisplacedRows, ToReconciler},
     roster::Roster,
     subject::Subject,
     sync_store,
     to_peer::{Local, ToPeer},
 };
 
-/// The account whose containers queue misplaced objects for the reconciler.
-const RECONCILER_ACCOUNT: &str = ".misplaced_objects";
-
 /// Runs the course of one database. Blocks for as long as disks and peers take.
 ///
 /// Answers to stock's `_replicate_object`.
-pub(crate) fn replicate(node: &Node, task: &DbTask) -> DbOutcome {
+pub(crate) fn replicate(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> DbOutcome {
     let started = Instant::now();
     debug!("Replicating db {}", task.db_file.display());
     let (result, peers) =
-        Running::begin(node, task).map_or_else(|result| (result, Vec::new()), Running::finish);
+        Running::begin(node, task, reconciler).map_or_else(|result| (result, Vec::new()), Running::finish);
     DbOutcome { device: task.device.name.to_string(), elapsed: started.elapsed(), peers, result }
 }
 
@@ -37,6 +36,7 @@ pub(crate) fn replicate(node: &Node, task: &DbTask) -> DbOutcome {
 struct Running<'a> {
     node: &'a Node,
     task: &'a DbTask,
+    reconciler: &'a ToReconciler,
     ring: Arc<RingData>,
     broker: Broker,
     info: ReplicationInfo,
@@ -46,7 +46,7 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Opens, reclaims and reads; the error says what became of a database that could not be.
-    fn begin(node: &'a Node, task: &'a DbTask) -> Result<Self, DbResult> {
+    fn begin(node: &'a Node, task: &'a DbTask, reconciler: &'a ToReconciler) -> Result<Self, DbResult> {
         let ring = node.ring();
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, task, error);
@@ -58,7 +58,7 @@ impl<'a> Running<'a> {
         });
         let (broker, info) = read.map_err(unread)?;
         let subject = Subject::new(info.path(), broker.file());
-        Ok(Self { node, task, ring, broker, info, ages, subject })
+        Ok(Self { node, task, reconciler, ring, broker, info, ages, subject })
     }
 
     fn finish(mut self) -> (DbResult, Vec<PeerOutcome>) {
@@ -100,7 +100,7 @@ impl<'a> Running<'a> {
         }
         let mut roster = Roster::new(Arc::clone(&self.ring), partition, self.task.device.id);
         let peers = self.ask_peers(&mut roster, partition);
-        self.after_replication();
+        self.after_replication(&peers);
         let result = if misplaced || !roster.is_primary() { self.remove(&peers) } else { DbResult::Kept };
         (result, peers)
     }
@@ -142,25 +142,23 @@ impl<'a> Running<'a> {
 
     /// What else on this node follows a container's database.
     ///
-    /// Stock: `ContainerReplicator._post_replicate_hook`, for containers of one policy.
-    fn after_replication(&mut self) {
+    /// Stock: `ContainerReplicator._post_replicate_hook`.
+    fn after_replication(&mut self, peers: &[PeerOutcome]) {
         if self.node.server_type() == ServerType::Account || self.info.account == RECONCILER_ACCOUNT {
             return;
         }
         if let Err(error) = sync_store::update(&mut self.broker) {
             error!("Failed to update sync_store: {error}{}", self.subject);
         }
-        if let Err(error) = self.follow_reconciler_point() {
+        let misplaced = MisplacedRows {
+            broker: &mut self.broker,
+            page: i64::from(self.node.conf.sync.per_diff.get()),
+            queue: self.reconciler,
+            stop: &self.node.stop,
+        };
+        if let Err(error) = misplaced.enqueue(&self.info, peers) {
             error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);
         }
-    }
-
-    /// A container of one policy has no misplaced rows, so the reconciler's point follows its rows.
-    fn follow_reconciler_point(&mut self) -> Result<(), BrokerError> {
-        if self.broker.has_multiple_policies()? || self.broker.reconciler_sync()? == self.info.max_row {
-            return Ok(());
-        }
-        self.broker.set_reconciler_sync(self.info.max_row)
     }
 
     /// Stock: `cleanup_post_replicate`.
@@ -196,38 +194,18 @@ impl<'a> Running<'a> {
         self.broker.db_state().map(Some)
     }
 
-    /// Stock: `delete_db`.
-    fn remove_db(
-        self,
-        remove: impl FnOnce(Broker, &ReplicationInfo) -> Result<Removal, BrokerError>,
-    ) -> DbResult {
-        let location = self.broker.location().clone();
-        match remove(self.broker, &self.info) {
-            Ok(removed @ (Removal::Removed | Removal::RemovedUntidily(_))) => {
-                if let Err(error) = sync_store::remove(&location) {
-                    error!("Failed to remove sync_store entry: {error}{}", self.subject);
-                }
-                let Removal::RemovedUntidily(left) = removed else { return DbResult::Removed };
-                error!("ERROR while trying to clean up {left}{}", self.subject);
-                DbResult::RemovedUntidily
-            }
-            Ok(Removal::NewRows(rows)) => {
-                debug!("Not deleting db ({rows} new rows){}", self.subject);
-                DbResult::Kept
-            }
-            Ok(Removal::Changed) => {
-                debug!("Not deleting db (written to meanwhile){}", self.subject);
-                DbResult::Kept
-            }
-            Ok(Removal::FewerRows(delta)) => {
-                error!("Not deleting db (negative max_row_delta: {delta}){}", self.subject);
-                DbResult::Kept
-            }
-            Err(error) => {
-                error!("ERROR while trying to clean up: {error}{}", self.subject);
-                DbResult::NotRemoved
-            }
+    /// Removes the database; a container of the reconciler's queue only at the end of the pass, as more rows
+    /// may come for it until then. Stock: `ContainerReplicator.delete_db`.
+    fn remove_db(self, removal: CheckedRemoval) -> DbResult {
+        let of_queue =
+            self.node.server_type() == ServerType::Container && self.info.account == RECONCILER_ACCOUNT;
+        let departure =
+            Departure { broker: self.broker, acknowledged: self.info, removal, subject: self.subject };
+        if of_queue {
+            self.reconciler.remove_later(departure);
+            return DbResult::Kept;
         }
+        departure.remove()
     }
 }
 

@@ -8,7 +8,7 @@ use stats::{DbOutcome, DbResult, OrphanFate, Outcome, PeerId};
 use tracing::{debug, error, warn};
 use walker::{DbTask, MassFound, RateLimit, Walk, WalkEnd, WalkEvent, WalkMeter};
 
-use crate::{node::Node, outcomes::Outcomes};
+use crate::{metered::Outcomes, node::Node};
 
 /// Lines about orphaned rows in one pass.
 const ORPHAN_LINES: u32 = 10;

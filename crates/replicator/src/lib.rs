@@ -16,15 +16,18 @@
 
 mod command_line;
 mod course;
+mod crew;
 mod daemon;
+mod departure;
 mod feed;
 mod local_ips;
 mod logging;
+mod metered;
 mod node;
-mod outcomes;
 mod pass;
 mod peers;
 mod process;
+mod reconciler;
 mod roster;
 mod serving;
 mod signals;

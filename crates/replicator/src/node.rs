@@ -4,7 +4,7 @@ use anyhow::Context;
 use protocol::Horizon;
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
-use stats::Metrics;
+use stats::{Aggregator, Metrics, Statsd};
 use swift_types::{HashPath, ServerType, Timestamp};
 use sync_client::{ClientSettings, SyncClient};
 use tracing::{error, info};
@@ -55,6 +55,12 @@ impl Node {
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
         let NodeFiles { swift, ring } = files;
         Ok(Self { conf, swift, client, metrics, stop, ring })
+    }
+
+    /// Whoever counts a pass, for these metrics and the statsd server of the conf.
+    pub(crate) fn aggregator(&self) -> Aggregator {
+        let statsd = Statsd::new(&self.conf.statsd, &self.conf.log.log_name);
+        Aggregator::new(Arc::clone(&self.metrics), statsd)
     }
 
     /// Accounts or containers.

@@ -1,27 +1,20 @@
-//! One pass over the databases of this node: walker, workers and stats, joined by bounded channels.
+//! One pass over the databases of this node.
 
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
-use crossbeam_channel::{Receiver, bounded};
 use ring::{Device, RingData};
-use stats::{
-    Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, Statsd, dump_recon_cache, report,
-    unix_seconds,
-};
+use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
-use walker::{DbTask, DeviceTree, MassMisplacement, MountCheck, PartitionFilter, Walk, WalkEnd, WalkMeter};
+use walker::{DeviceTree, MassMisplacement, MountCheck, PartitionFilter, Walk, WalkEnd};
 
-use crate::{course::replicate, feed::feed, local_ips::LocalIps, node::Node, outcomes::Outcomes};
-
-/// Outcomes that may wait for the stats thread.
-const OUTCOME_QUEUE: usize = 1024;
+use crate::{
+    crew::{Crew, Ended},
+    feed::feed,
+    local_ips::LocalIps,
+    node::Node,
+    reconciler::{LocalDevices, QueueContainers, replicate_reconcilers},
+};
 
 /// What a pass is confined to; nothing given means everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +65,7 @@ pub(crate) fn run(node: &Node, scope: &Scope) -> PassEnd {
     let ring = node.ring();
     let local = local_devices(node, &ring, &ips);
     info!("Beginning replication run");
-    let (end, stats) = run_over(node, &ring, scope, &local);
+    let Walked { ended: Ended { end, stats, containers }, devices } = run_over(node, &ring, scope, &local);
     if end == WalkEnd::Stopped || node.stop.is_set() {
         info!("Replication run stopped after {} dbs", stats.attempted);
         return PassEnd::Stopped;
@@ -85,6 +78,7 @@ pub(crate) fn run(node: &Node, scope: &Scope) -> PassEnd {
         );
     }
     conclude(node, &stats);
+    replicate_reconcilers(node, devices, containers, stats);
     if local.is_empty() { PassEnd::CouldNotRun } else { PassEnd::Complete }
 }
 
@@ -98,42 +92,44 @@ fn local_devices(node: &Node, ring: &RingData, ips: &LocalIps) -> Vec<Arc<Device
     local
 }
 
-/// The pass proper: everything that lives exactly as long as it.
-fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Device>]) -> (WalkEnd, PassStats) {
-    let workers = node.conf.pass.concurrency.get();
-    let (task_sender, tasks) = bounded::<DbTask>(workers);
-    let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
-    let outcomes_in = Outcomes::new(outcome_sender, Arc::clone(&node.metrics));
-    let meter = WalkMeter::default();
-    let started = unix_seconds(SystemTime::now());
-    thread::scope(|threads| {
-        let statsd = Statsd::new(&node.conf.statsd, &node.conf.log.log_name);
-        let aggregator = Aggregator::new(Arc::clone(&node.metrics), statsd);
-        let aggregated = threads.spawn(move || aggregator.run(&outcomes, started));
-        for _ in 0..workers {
-            let (tasks, outcomes_in, meter) = (tasks.clone(), outcomes_in.clone(), &meter);
-            threads.spawn(move || work(node, &tasks, &outcomes_in, meter));
-        }
-        drop(tasks);
-        let walk = walk_of(node, ring, scope, local, &outcomes_in);
-        let end = feed(node, ring, walk, &task_sender, &meter, &outcomes_in);
-        // No more tasks: each worker finishes the one in hand and drops its way to the stats thread.
-        drop(task_sender);
-        drop(outcomes_in);
-        let stats = aggregated.join().unwrap_or_else(|_| PassStats::new(started));
-        (end, stats)
-    })
+/// What came of the walk over this node's databases.
+struct Walked {
+    ended: Ended<WalkEnd>,
+    devices: LocalDevices,
 }
 
-/// The walk over the devices that are mounted and asked for.
-fn walk_of(
-    node: &Node,
-    ring: &Arc<RingData>,
-    scope: &Scope,
-    local: &[Arc<Device>],
-    outcomes: &Outcomes,
-) -> Walk {
-    let trees = local.iter().filter_map(|device| device_tree(node, scope, device, outcomes)).collect();
+/// The pass proper: walks over the devices that are mounted and asked for.
+fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Device>]) -> Walked {
+    let started = unix_seconds(SystemTime::now());
+    let (trees, skipped) = device_trees(node, scope, local);
+    let devices = LocalDevices::new(&trees, local);
+    let crew = Crew { node, devices: devices.clone(), containers: QueueContainers::default() };
+    let ended = crew.work_through(
+        |aggregator, outcomes| aggregator.run(outcomes, started),
+        |tasks, meter, outcomes| {
+            for skipped in skipped {
+                outcomes.push(skipped);
+            }
+            feed(node, ring, walk_of(node, ring, scope, trees), tasks, meter, outcomes)
+        },
+    );
+    Walked { ended, devices }
+}
+
+/// The devices that are mounted and asked for, and what is to be told of the others.
+fn device_trees(node: &Node, scope: &Scope, local: &[Arc<Device>]) -> (Vec<DeviceTree>, Vec<Outcome>) {
+    let (mut trees, mut skipped) = (Vec::new(), Vec::new());
+    for device in local {
+        match device_tree(node, scope, device) {
+            Ok(tree) => trees.extend(tree),
+            Err(outcome) => skipped.push(outcome),
+        }
+    }
+    (trees, skipped)
+}
+
+/// The walk over these devices.
+fn walk_of(node: &Node, ring: &Arc<RingData>, scope: &Scope, trees: Vec<DeviceTree>) -> Walk {
     let mass = if node.conf.pass.allow_mass_misplacement {
         MassMisplacement::Allowed
     } else {
@@ -148,7 +144,7 @@ fn walk_of(
     }
 }
 
-fn device_tree(node: &Node, scope: &Scope, device: &Device, outcomes: &Outcomes) -> Option<DeviceTree> {
+fn device_tree(node: &Node, scope: &Scope, device: &Device) -> Result<Option<DeviceTree>, Outcome> {
     let mount_check = if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off };
     let checked = device.device.parse::<DeviceName>().map_err(|error| error.to_string()).and_then(|name| {
         let dir = walker::check_drive(node.devices_root(), &name, mount_check)
@@ -160,13 +156,12 @@ fn device_tree(node: &Node, scope: &Scope, device: &Device, outcomes: &Outcomes)
         Err(reason) => {
             warn!("Skipping: {reason}");
             let (device, ip) = (device.device.clone(), device.replication_ip.clone());
-            outcomes.push(Outcome::DeviceSkipped { device, ip, reason });
-            return None;
+            return Err(Outcome::DeviceSkipped { device, ip, reason });
         }
     };
     if !scope.has_device(name.as_str()) {
         debug!("Skipping device {name} due to given arguments");
-        return None;
+        return Ok(None);
     }
     if let Some(before) = SystemTime::now().checked_sub(node.conf.pass.reclaim_age)
         && let Err(error) = walker::reclaim_tmp(&dir, before)
@@ -174,7 +169,7 @@ fn device_tree(node: &Node, scope: &Scope, device: &Device, outcomes: &Outcomes)
         warn!("cannot clean {}/tmp: {error}", dir.display());
     }
     let datadir = dir.join(node.server_type().datadir());
-    datadir.is_dir().then_some(DeviceTree { name, id: device.id, datadir })
+    Ok(datadir.is_dir().then_some(DeviceTree { name, id: device.id, datadir }))
 }
 
 /// Stock: `_partition_dir_filter`.
@@ -185,28 +180,6 @@ fn partition_filter(node: &Node, ring: &Arc<RingData>, scope: &Scope) -> Partiti
         let is_primary = || ring.primaries(partition).iter().any(|primary| primary.id == device.id);
         (partitions.is_empty() || partitions.contains(&partition)) && !(handoffs_only && is_primary())
     })
-}
-
-/// One worker: a database at a time, until there are no more or it is told to stop.
-fn work(node: &Node, tasks: &Receiver<DbTask>, outcomes: &Outcomes, meter: &WalkMeter) {
-    for task in tasks {
-        if node.stop.is_set() {
-            continue;
-        }
-        node.metrics.observe_queue(Queue::Tasks, tasks.len(), tasks.capacity().unwrap_or(0), meter.blocked());
-        let started = Instant::now();
-        // A defect that shows on one database must not end the pass of all others.
-        let outcome = catch_unwind(AssertUnwindSafe(|| replicate(node, &task))).unwrap_or_else(|_| {
-            error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
-            DbOutcome {
-                device: task.device.name.to_string(),
-                elapsed: started.elapsed(),
-                peers: Vec::new(),
-                result: DbResult::Unreadable { primaries: Vec::new() },
-            }
-        });
-        outcomes.push(Outcome::Database(outcome));
-    }
 }
 
 /// Log summary, recon cache and metrics of a completed pass. Stock: `_report_stats`.

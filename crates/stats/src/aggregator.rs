@@ -21,9 +21,14 @@ impl Aggregator {
     ///
     /// Counts the pass as started; whether it was completed or broken off is for the caller to say, with
     /// [`Metrics::pass_completed`].
-    pub fn run(mut self, outcomes: &Receiver<Outcome>, start: f64) -> PassStats {
+    pub fn run(self, outcomes: &Receiver<Outcome>, start: f64) -> PassStats {
         self.metrics.pass_started();
-        let mut stats = PassStats::new(start);
+        self.go_on(outcomes, PassStats::new(start))
+    }
+
+    /// Folds what comes after: the reconciler's containers, at the end of a pass that `stats` have counted.
+    /// Blocks as [`run`](Self::run) does.
+    pub fn go_on(mut self, outcomes: &Receiver<Outcome>, mut stats: PassStats) -> PassStats {
         for outcome in outcomes {
             stats.add(&outcome);
             self.metrics.add(&outcome, &stats);

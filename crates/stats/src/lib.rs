@@ -50,7 +50,10 @@ mod summary;
 
 pub use aggregator::Aggregator;
 pub use metrics::{Metrics, Queue, RpcInFlight};
-pub use outcome::{DbOutcome, DbResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep};
+pub use outcome::{
+    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep,
+    ReconcilerDb,
+};
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
 pub use statsd::Statsd;

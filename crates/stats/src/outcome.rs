@@ -10,6 +10,18 @@ pub enum Outcome {
         /// The local device that it was on.
         device: String,
     },
+    /// The first use in this pass of a container of the reconciler's queue.
+    ReconcilerDb {
+        /// Whether it had to be made.
+        found: ReconcilerDb,
+    },
+    /// Rows in another policy than their container's were to be handed to the reconciler.
+    Misplaced {
+        /// How many; a row that stays is counted in each pass that hands it over again.
+        rows: u64,
+        /// Whether they are in the queue now.
+        result: EnqueueResult,
+    },
     /// A local device is not mounted and was left out: one failure, of that device (stock counts one for
     /// every device of the ring, defect D7).
     DeviceSkipped {
@@ -46,7 +58,11 @@ impl Outcome {
             Self::DeviceSkipped { device, ip, .. } => {
                 vec![PeerId { ip: ip.clone(), device: device.clone() }]
             }
-            Self::Removed { .. } | Self::Orphan { .. } | Self::WalkFault { .. } => Vec::new(),
+            Self::Removed { .. }
+            | Self::Orphan { .. }
+            | Self::ReconcilerDb { .. }
+            | Self::Misplaced { .. }
+            | Self::WalkFault { .. } => Vec::new(),
         }
     }
 }
@@ -65,6 +81,48 @@ impl OrphanFate {
         match self {
             Self::Removed => "removed",
             Self::KeptRows => "kept_rows",
+        }
+    }
+}
+
+/// Whether a container of the reconciler's queue had to be made on this node.
+///
+/// Stock's statsd names: `reconciler_db_created` and `reconciler_db_exists`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReconcilerDb {
+    /// It was missing.
+    Created,
+    /// It was there.
+    Exists,
+}
+
+impl ReconcilerDb {
+    pub(crate) const ALL: [Self; 2] = [Self::Created, Self::Exists];
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Exists => "exists",
+        }
+    }
+}
+
+/// Whether misplaced rows got into the reconciler's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EnqueueResult {
+    /// They are in a container of the queue on this node.
+    Enqueued,
+    /// They are not, the log says why; the next pass tries again.
+    Failed,
+}
+
+impl EnqueueResult {
+    pub(crate) const ALL: [Self; 2] = [Self::Enqueued, Self::Failed];
+
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Enqueued => "enqueued",
+            Self::Failed => "failed",
         }
     }
 }

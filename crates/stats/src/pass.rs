@@ -54,7 +54,10 @@ impl PassStats {
         match outcome {
             Outcome::Database(db) => self.add_database(db),
             Outcome::Removed { .. } => self.remove += 1,
-            Outcome::DeviceSkipped { .. } | Outcome::Orphan { .. } => {}
+            Outcome::DeviceSkipped { .. }
+            | Outcome::Orphan { .. }
+            | Outcome::ReconcilerDb { .. }
+            | Outcome::Misplaced { .. } => {}
             Outcome::WalkFault { .. } => self.walk_faults += 1,
         }
         for peer in outcome.failures() {

@@ -7,7 +7,7 @@ use std::{
 use settings::StatsdConf;
 use tracing::warn;
 
-use crate::{DbOutcome, DbResult, Outcome, PeerStep, python_json::python_float};
+use crate::{DbOutcome, DbResult, Outcome, PeerStep, ReconcilerDb, python_json::python_float};
 
 /// How long the address of a host name is used.
 const RESOLVED_FOR: Duration = Duration::from_secs(60);
@@ -102,6 +102,8 @@ fn metrics(outcome: &Outcome) -> Vec<(String, String)> {
     match outcome {
         Outcome::Database(db) => of_database(db),
         Outcome::Removed { device } => vec![one(&format!("removes.{device}"))],
+        Outcome::ReconcilerDb { found: ReconcilerDb::Created } => vec![one("reconciler_db_created")],
+        Outcome::ReconcilerDb { found: ReconcilerDb::Exists } => vec![one("reconciler_db_exists")],
         _ => Vec::new(),
     }
 }

@@ -30,7 +30,7 @@ class Bench:
         self.base = site.base
         self.account, self.container, self.part, (self.primaries, self.handoffs) = place
         self.a, self.b, self.c = self.primaries
-        self.h = self.handoffs[0]
+        self.h = self.handoffs[0] if self.handoffs else None
         self.hash = hash_path(*self.path())
 
     @classmethod
@@ -64,10 +64,10 @@ class Bench:
         of = '%s %s' % (self.title, device) if part is None else '%s %s %s' % (self.title, device, part)
         return '%s-%s' % (uuid.uuid5(uuid.NAMESPACE_OID, of), device)
 
-    def create(self, device, rows=(), part=None, put=CREATED, created=CREATED):
-        """A new database with the rows, in that order."""
+    def create(self, device, rows=(), part=None, put=CREATED, created=CREATED, policy=0):
+        """A new database with the rows, in that order; a container in its policy."""
         broker = self.broker(device, part)
-        broker.initialize(self.ts(put), *([0] if self.type == 'container' else []))
+        broker.initialize(self.ts(put), *([policy] if self.type == 'container' else []))
         self.stat(broker, created_at=self.ts(created), id=self.db_id(device, part))
         self.merge(broker, rows)
         return broker

@@ -125,6 +125,7 @@ class Dumper:
                     'max_row': sequence.get(contains), 'shard_max_row': sequence.get('shard_range'),
                     'reconciler': self.reconciler_point(conn),
                 },
+                'reconciler': self.reconciler(conn, sequence.get(contains)),
                 'schema': self.schema(conn),
             }
         except sqlite3.DatabaseError as error:
@@ -138,6 +139,11 @@ class Dumper:
             return row[0] if row else None
         except sqlite3.OperationalError:
             return None
+
+    def reconciler(self, conn, max_row):
+        """Whether the rows were searched for misplaced ones to the last."""
+        point = self.reconciler_point(conn)
+        return None if point is None else 'searched' if point >= (max_row or -1) else 'not all searched'
 
     def folder(self, path):
         """Every database of a hash folder and the files beside it."""

@@ -26,7 +26,7 @@ def shuffle_replicas(ring_data, dice):
 def write(request):
     """Write both rings and describe what they say, so that clusters can be compared.
 
-    request: swift_dir, part_power, replicas, devices: a list of {device, zone, ip, port: {TYPE: n},
+    request: swift_dir, part_power, replicas, devices: a list of {device, zone, weight, ip, port: {TYPE: n},
     replication_port: {TYPE: n}}. The reply maps each type to a list, by partition, of [primaries,
     handoffs] as device names.
     """
@@ -35,7 +35,7 @@ def write(request):
         builder = RingBuilder(request['part_power'], request['replicas'], 1)
         for device in request['devices']:
             builder.add_dev({
-                'region': 1, 'zone': device['zone'], 'ip': device['ip'], 'weight': 100.0,
+                'region': 1, 'zone': device['zone'], 'ip': device['ip'], 'weight': device['weight'],
                 'port': device['port'][server_type], 'replication_ip': device['ip'],
                 'replication_port': device['replication_port'][server_type],
                 'device': device['device'], 'meta': ''})

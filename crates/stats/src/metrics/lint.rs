@@ -7,7 +7,8 @@ use swift_types::ServerType;
 
 use super::{Metrics, Queue};
 use crate::{
-    DbOutcome, DbResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep,
+    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome,
+    PeerStep, ReconcilerDb,
 };
 
 fn peer(number: u8, result: Result<(), PeerFailure>) -> PeerOutcome {
@@ -41,6 +42,8 @@ fn eventful() -> (Metrics, PassStats) {
         Outcome::Removed { device: device.clone() },
         Outcome::DeviceSkipped { device: device.clone(), ip: "10.0.0.9".to_owned(), reason: String::new() },
         Outcome::Orphan { device: device.clone(), fate: OrphanFate::KeptRows },
+        Outcome::ReconcilerDb { found: ReconcilerDb::Created },
+        Outcome::Misplaced { rows: 12, result: EnqueueResult::Enqueued },
         Outcome::WalkFault { device, path: PathBuf::new(), error: String::new() },
     ] {
         stats.add(&outcome);
@@ -61,7 +64,7 @@ fn families() -> Vec<MetricFamily> {
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
     let families = families();
-    assert_eq!(families.len(), 30, "a metric that never shows, or one that this test does not make happen");
+    assert_eq!(families.len(), 32, "a metric that never shows, or one that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -106,6 +109,9 @@ fn outcomes_show() {
         r#"martlet_quarantined_total{device="sda",type="account"} 1"#,
         r#"martlet_walk_faults_total{device="sda",type="account"} 1"#,
         r#"martlet_orphans_total{device="sda",result="kept_rows",type="account"} 1"#,
+        r#"martlet_reconciler_dbs_total{result="created",type="account"} 1"#,
+        r#"martlet_misplaced_rows_total{result="enqueued",type="account"} 12"#,
+        r#"martlet_misplaced_rows_total{result="failed",type="account"} 0"#,
         r#"martlet_rows_sent_total{type="account"} 40"#,
         r#"martlet_bytes_sent_total{type="account"} 4000"#,
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,

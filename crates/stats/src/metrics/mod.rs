@@ -2,6 +2,7 @@ mod families;
 #[cfg(test)]
 mod lint;
 mod pass;
+mod reconciler;
 mod rpc;
 
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub enum Queue {
     Tasks,
     /// Outcomes from the workers to the aggregator.
     Outcomes,
+    /// Misplaced rows from the workers to the thread that writes the reconciler's queue.
+    Reconciler,
 }
 
 impl Queue {
@@ -29,6 +32,7 @@ impl Queue {
         match self {
             Self::Tasks => "tasks",
             Self::Outcomes => "outcomes",
+            Self::Reconciler => "reconciler",
         }
     }
 }

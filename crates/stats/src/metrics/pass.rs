@@ -1,6 +1,6 @@
 use prometheus::{Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::families::Families;
+use super::{families::Families, reconciler::ReconcilerMetrics};
 use crate::{DbOutcome, DbResult, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep};
 
 /// The `result` of a peer that holds all that was to be told.
@@ -16,6 +16,7 @@ pub(super) struct PassMetrics {
     walk_faults: IntCounterVec,
     orphans: IntCounterVec,
     devices_skipped: IntCounterVec,
+    reconciler: ReconcilerMetrics,
     peer_syncs: IntCounterVec,
     peer_duration: HistogramVec,
     peer_steps: IntCounterVec,
@@ -62,6 +63,7 @@ impl PassMetrics {
                 "Passes that left out an unmounted device.",
                 &["device"],
             ),
+            reconciler: ReconcilerMetrics::new(families),
             peer_syncs: counters(
                 "peer_syncs_total",
                 "Databases brought to peers, by success or kind of failure.",
@@ -135,6 +137,8 @@ impl PassMetrics {
                 }
             }
             Outcome::Removed { device } => self.removed.with_label_values(&[device]).inc(),
+            Outcome::ReconcilerDb { found } => self.reconciler.add_db(*found),
+            Outcome::Misplaced { rows, result } => self.reconciler.add_rows(*rows, *result),
             Outcome::DeviceSkipped { device, .. } => self.devices_skipped.with_label_values(&[device]).inc(),
             Outcome::Orphan { device, fate } => {
                 self.orphans.with_label_values(&[device.as_str(), fate.label()]).inc();
