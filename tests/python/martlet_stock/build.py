@@ -7,6 +7,7 @@ from martlet_stock import (
     cases_account, cases_container, cases_damage, cases_handoff, cases_policies, cases_race, cases_ranges,
     cases_reconciler, cases_roots, cases_rows, cases_schema, cases_server, cases_sharding, cases_stat)
 from martlet_stock.bench import Bench
+from martlet_stock.sharding import Stage
 
 MODULES = (cases_rows, cases_handoff, cases_stat, cases_damage, cases_schema, cases_container,
            cases_account, cases_race, cases_sharding, cases_ranges, cases_roots, cases_server, cases_policies,
@@ -93,3 +94,13 @@ def pend(request):
     bench = Bench.of(site, request['type'], request['case'])
     broker = bench.broker(request['device'])
     bench.pend(broker, [bench.row(request['name'])])
+
+
+def shard(request):
+    """Take a container on to a stage of sharding, as its sharder does while the replicator works.
+
+    request: type, swift_dir, roots, base, device, a case of the manifest, and the stage's name.
+    """
+    bench = Bench.of(Site(request), request['type'], request['case'])
+    stage = Stage(bench, request['device'], broker=bench.broker(request['device']))
+    getattr(stage, request['stage'])()

@@ -57,6 +57,6 @@ def policy_conflicts(request):
 
 
 FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
-          'dump': dump.everything, 'policy_conflicts': policy_conflicts,
+          'shard': build.shard, 'dump': dump.everything, 'policy_conflicts': policy_conflicts,
           'direct_client': verbs.by_direct_client, 'raw': verbs.raw,
           'seed': seed.build, 'seed features': seed.features}

@@ -35,10 +35,11 @@ def two_shards(w, state=ShardRange.CREATED, **more):
 class Stage:
     """A container as it is at one stage. `rows` came before sharding, `late` after the fresh file was made."""
 
-    def __init__(self, w, device, rows=(), late=(), epoch=EPOCH):
+    def __init__(self, w, device, rows=(), late=(), epoch=EPOCH, broker=None):
+        """`broker`: a container that is there already and goes on to the stage."""
         self.w, self.epoch = w, epoch
         self.late = late
-        self.broker = w.create(device, rows)
+        self.broker = broker or w.create(device, rows)
 
     def unsharded(self):
         self.w.merge(self.broker, self.late)

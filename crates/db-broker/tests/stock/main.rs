@@ -14,5 +14,6 @@ mod receiving;
 mod reconciler;
 mod removals;
 mod sequences;
+mod sharding_races;
 mod shards;
 mod values;
