@@ -32,9 +32,9 @@ pub struct ClientSettings {
 /// A node's client for all its peers; cheap to clone, connections are shared and kept alive.
 #[derive(Clone, Debug)]
 pub struct SyncClient {
-    pub(crate) http: Client,
+    http: Client,
     /// Opens a connection for each call.
-    unpooled: Client,
+    pub(crate) unpooled: Client,
     pub(crate) settings: ClientSettings,
     pub(crate) stop: CancellationToken,
     runtime: Handle,

@@ -49,8 +49,9 @@ impl SyncClient {
     /// [`SendError`]; the peer then has nothing under that name.
     pub fn send_file(&self, target: &Target<'_>, file: &Path, name: &str) -> Result<u64, SendError> {
         let (length, sha256) = measure(file)?;
+        // Not on a kept connection, which the peer may close just now: a stream cannot be sent once more.
         let request = self
-            .http
+            .unpooled
             .request(replicate_method(), target.url())
             .header("content-type", TransferHeaders::CONTENT_TYPE)
             .header("content-length", length)

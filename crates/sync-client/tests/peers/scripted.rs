@@ -109,3 +109,15 @@ fn a_message_about_a_received_file_is_sent_once_and_on_a_connection_of_its_own()
     let connections: Vec<_> = told(&bodies).into_iter().map(|(number, _)| number).collect();
     assert_eq!(connections, [0, 1]);
 }
+
+#[test]
+fn a_file_is_sent_on_a_connection_of_its_own() {
+    let (device, bodies) = peer(&[&[Act::Answer, Act::Close], &[Act::Answer]]);
+    let us = client("{replication_ip}::container");
+    us.client.replicate(&target(&device), &Request::GetShardRanges, TIMEOUT).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, "content").unwrap();
+    assert_eq!(us.client.send_file(&target(&device), &path, "id-sdb1").unwrap(), 7);
+    assert_eq!(told(&bodies)[1], (1, "content".to_owned()));
+}
