@@ -32,11 +32,19 @@ pub struct Shape {
     pub policies: u8,
     /// A node whose devices have no weight in the rings.
     pub drained_node: Option<usize>,
+    /// A node whose container daemons are stock's from before shard ranges, whatever the others run.
+    pub presharding_node: Option<usize>,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { devices_per_node: 1, tuning: Tuning::default(), policies: 1, drained_node: None }
+        Self {
+            devices_per_node: 1,
+            tuning: Tuning::default(),
+            policies: 1,
+            drained_node: None,
+            presharding_node: None,
+        }
     }
 }
 
@@ -167,9 +175,12 @@ impl Cluster {
         ensure!(!self.servers.contains_key(&key), "a {server_type} server runs on node {node} already");
         let address = SocketAddr::from((self.address(node), port));
         let conf = self.conf_with_port(port, node, server_type)?;
+        let (daemon, presharding) = self.played_by(node, daemon);
         let server = match daemon {
             Daemon::Stock => {
-                let request = json!({"op": "serve", "type": server_type.name(), "conf": conf});
+                let request = json!({
+                    "op": "serve", "type": server_type.name(), "conf": conf, "presharding": presharding,
+                });
                 let pid = self.stock.call(&request)?.as_u64().context("stock.py serve replies with a pid")?;
                 wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
                 Server::Stock(pid)
@@ -253,9 +264,12 @@ impl Cluster {
         if recon.exists() {
             fs::remove_file(&recon)?;
         }
+        let (daemon, presharding) = self.played_by(node, daemon);
         match daemon {
             Daemon::Stock => {
-                let request = json!({"op": "replicate", "type": server_type.name(), "conf": conf});
+                let request = json!({
+                    "op": "replicate", "type": server_type.name(), "conf": conf, "presharding": presharding,
+                });
                 let reply = self.stock.call(&request)?;
                 ensure!(
                     reply["status"] == 0,
@@ -269,6 +283,11 @@ impl Cluster {
             format!("the pass of node {node} left no {}:\n{}", recon.display(), self.stderr())
         })?;
         Ok(serde_json::from_str::<Value>(&text)?["replication_stats"].take())
+    }
+
+    /// Who runs on the node when `daemon` is asked for, and whether without all that came with shard ranges.
+    fn played_by(&self, node: usize, daemon: Daemon) -> (Daemon, bool) {
+        if self.shape.presharding_node == Some(node) { (Daemon::Stock, true) } else { (daemon, false) }
     }
 
     fn martlet_pass(&self, server_type: ServerType, conf: &Path) -> Result<()> {

@@ -10,6 +10,7 @@ const COURSES: &[(&str, &str)] = &[
     ("merge_shard_ranges", "course: merge_shard_ranges 202"),
     ("get_shard_ranges", "course: get_shard_ranges 200"),
     ("deferred", "able to shard -- refusing to replicate objects"),
+    ("not upgraded", "unable to replicate shard ranges to peer"),
     ("nothing more", "sharded and has nothing more to replicate"),
     ("kept for sharding", "Not deleting db (requires sharding"),
     ("removed", "Successfully deleted db"),

@@ -36,6 +36,8 @@ pub enum Suite {
     OnePeerDead,
     /// Misplaced rows while node 4 is being drained: its device has no weight.
     Drained,
+    /// Containers at every stage of sharding, node 2 having a Swift from before shard ranges.
+    Presharding,
 }
 
 /// What stock made of a suite, and what every contestant starts from.
@@ -57,6 +59,8 @@ const UNMOUNTED: &str = "d2a";
 const DEAD_NODE: usize = 3;
 const DRAINED_NODE: usize = 4;
 const DEAD: &str = "d3a";
+const PRESHARDING_NODE: usize = 2;
+const PRESHARDING: &str = "d2a";
 
 impl Suite {
     /// The name in build.py.
@@ -68,6 +72,7 @@ impl Suite {
             Self::Policies => "policies",
             Self::OnePeerDead => "one peer dead",
             Self::Drained => "drained",
+            Self::Presharding => "presharding",
         }
     }
 
@@ -76,13 +81,14 @@ impl Suite {
             Self::Main | Self::Sharding => Shape::default(),
             Self::Faults => Shape { devices_per_node: 2, ..Shape::default() },
             Self::Policies | Self::OnePeerDead => Shape { policies: 3, ..Shape::default() },
+            Self::Presharding => Shape { presharding_node: Some(PRESHARDING_NODE), ..Shape::default() },
             Self::Drained => Shape { policies: 3, drained_node: Some(DRAINED_NODE), ..Shape::default() },
         }
     }
 
     const fn rounds(self) -> usize {
         match self {
-            Self::Main | Self::Sharding | Self::OnePeerDead | Self::Drained => 3,
+            Self::Main | Self::Sharding | Self::OnePeerDead | Self::Drained | Self::Presharding => 3,
             Self::Faults | Self::Policies => 4,
         }
     }
@@ -92,7 +98,7 @@ impl Suite {
     /// # Errors
     /// When the cluster cannot run. The same error is given each time.
     pub fn oracle(self, server_type: ServerType) -> Result<&'static Oracle> {
-        static ORACLES: [OnceLock<Result<Oracle>>; 12] = [const { OnceLock::new() }; 12];
+        static ORACLES: [OnceLock<Result<Oracle>>; 14] = [const { OnceLock::new() }; 14];
         let slot = 2 * (self as usize) + usize::from(server_type == ServerType::Account);
         let oracle = ORACLES[slot].get_or_init(|| self.make_oracle(server_type));
         oracle.as_ref().map_err(|error| anyhow!("{self} {server_type}, stock to stock: {error:#}"))
@@ -104,6 +110,7 @@ impl Suite {
         let faulty = match self {
             Self::Main | Self::Sharding | Self::Policies | Self::OnePeerDead | Self::Drained => Value::Null,
             Self::Faults => json!({"unmounted": UNMOUNTED, "dead": DEAD}),
+            Self::Presharding => json!({"presharding": PRESHARDING}),
         };
         let manifest = cluster.stock().call(&json!({
             "op": "build", "suite": self.name(), "type": server_type.name(), "roots": cluster.roots(),

@@ -17,7 +17,7 @@ const OURS_OURS: Pairing = Pairing { senders: Daemon::Martlet, servers: Daemon::
 /// pass is left to chance by stock, and with it the ROWIDs and an interrupted rsync's file.
 const fn repeatable(suite: Suite) -> &'static [Aspect] {
     match suite {
-        Suite::Main | Suite::Sharding => {
+        Suite::Main | Suite::Sharding | Suite::Presharding => {
             &[Aspect::Content, Aspect::Points, Aspect::Schema, Aspect::Leftovers]
         }
         Suite::Faults => &[Aspect::Content, Aspect::Schema],
@@ -172,6 +172,7 @@ matrix! {
     faults_account: Suite::Faults, ServerType::Account;
     faults_container: Suite::Faults, ServerType::Container;
     sharding: Suite::Sharding, ServerType::Container;
+    presharding: Suite::Presharding, ServerType::Container;
     policies: Suite::Policies, ServerType::Container;
     one_peer_dead: Suite::OnePeerDead, ServerType::Container;
     drained: Suite::Drained, ServerType::Container;

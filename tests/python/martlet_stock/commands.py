@@ -7,7 +7,7 @@ from swift.common.wsgi import run_wsgi
 from swift.container import replicator as container_replicator, server as container_server
 from swift.container.reconciler import incorrect_policy_index
 
-from martlet_stock import build, dump, rings, seed, verbs
+from martlet_stock import build, dump, presharding, rings, seed, verbs
 
 REPLICATORS = {'account': account_replicator, 'container': container_replicator}
 # Imported for the warm start only: paste.deploy loads them by name.
@@ -28,6 +28,8 @@ def replicate(request):
         return plain(self, *args, **kwargs)
 
     db_replicator.Replicator._rsync_db = with_time_to_merge
+    if request.get('presharding'):
+        presharding.old_sender()
     sys.argv = ['swift-%s-replicator' % request['type'], request['conf'], 'once'] + request.get('args', [])
     REPLICATORS[request['type']].main()
     return {'status': 0}
@@ -35,6 +37,8 @@ def replicate(request):
 
 def serve(request):
     """Stock's server, with one more log line per call: `course: OP STATUS HASH`."""
+    if request.get('presharding'):
+        presharding.old_server()
     plain = db_replicator.ReplicatorRpc.dispatch
 
     def logged(self, replicate_args, args):
