@@ -1,0 +1,122 @@
+"""What of stock's replicators can be seen from outside, read off stock's own code.
+
+    python -m martlet_stock.surface    prints one JSON object: kind → sorted names
+"""
+import ast
+import inspect
+import json
+import sys
+
+from swift.account import replicator as account_replicator
+from swift.common import daemon, db_replicator, statsd_client
+from swift.common.utils import libc, logs
+from swift.container import replicator as container_replicator
+
+from martlet_stock import cases_schema, schemas
+
+REPLICATORS = (db_replicator, account_replicator, container_replicator)
+CONF_READERS = REPLICATORS + (daemon, logs, libc, statsd_client)
+LOGGERS = ('logger', 'db_logger')
+# What an operator may grep for; debug lines are nobody's contract.
+LEVELS = ('info', 'warning', 'error', 'exception', 'notice')
+COUNTERS = ('increment', 'timing_since', 'update_stats', 'timing')
+
+
+def nodes(modules, kind):
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, kind):
+                yield node
+
+
+def text(node):
+    """A constant text, also the constant beginning of one that is put together; None for others."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.BinOp):
+        return text(node.left)
+    if isinstance(node, ast.IfExp):
+        return text(node.body)
+    return None
+
+
+def called_on(call, names, methods):
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr not in methods:
+        return False
+    owner = function.value
+    return getattr(owner, 'attr', getattr(owner, 'id', None)) in names
+
+
+def conf_keys():
+    for call in nodes(CONF_READERS, ast.Call):
+        if called_on(call, ('conf',), ('get',)) and text(call.args[0]):
+            yield text(call.args[0])
+    for subscript in nodes(CONF_READERS, ast.Subscript):
+        owner = getattr(subscript.value, 'attr', getattr(subscript.value, 'id', None))
+        if owner == 'conf' and text(subscript.slice):
+            yield text(subscript.slice)
+
+
+def log_lines():
+    for call in nodes(REPLICATORS + (daemon,), ast.Call):
+        if called_on(call, LOGGERS, LEVELS):
+            yield from filter(None, map(text, call.args[:2]))
+
+
+def statsd_names():
+    for call in nodes(REPLICATORS, ast.Call):
+        if called_on(call, ('logger',), COUNTERS) and text(call.args[0]):
+            yield text(call.args[0])
+    for choice in nodes(REPLICATORS, ast.IfExp):
+        if str(text(choice.orelse)).startswith('reconciler_db_'):
+            yield text(choice.orelse)
+
+
+def recon_keys():
+    for call in nodes(REPLICATORS, ast.Call):
+        if getattr(call.func, 'id', None) == 'dump_recon_cache':
+            yield from map(text, call.args[0].keys)
+    for function in nodes(REPLICATORS, ast.FunctionDef):
+        if function.name == '_zero_stats':
+            for found in ast.walk(function):
+                if isinstance(found, ast.Dict):
+                    yield from ('replication_stats.' + text(key) for key in found.keys)
+
+
+def rpc_ops():
+    """dispatch() handles two by name and looks the others up: methods of a broker and arguments."""
+    yield from ('complete_rsync', 'rsync_then_merge')
+    for owner in (db_replicator.ReplicatorRpc, container_replicator.ContainerReplicatorRpc):
+        for name, method in inspect.getmembers(owner, inspect.isfunction):
+            if not name.startswith('_') and list(inspect.signature(method).parameters)[1:] == ['broker', 'args']:
+                yield name
+
+
+def schema_generations():
+    """Those that the interop tests build."""
+    for server_type, generations in (('account', schemas.ACCOUNT_GENERATIONS),
+                                     ('container', schemas.CONTAINER_GENERATIONS)):
+        for generation in generations:
+            yield '%s %s' % (server_type, generation)
+    for generation in cases_schema.SHARD_COLUMNS:
+        yield 'container ' + generation
+
+
+def options():
+    for call in nodes(REPLICATORS + (sys.modules['swift.common.utils'],), ast.Call):
+        if called_on(call, ('parser',), ('add_option',)):
+            names = ', '.join(filter(None, map(text, call.args)))
+            # Options of other programs that share parse_options are added by these.
+            if names:
+                yield names
+
+
+def main():
+    kinds = {'conf': conf_keys(), 'log': log_lines(), 'statsd': statsd_names(), 'recon': recon_keys(),
+             'rpc': rpc_ops(), 'option': options(), 'schema': schema_generations()}
+    json.dump({kind: sorted(set(names)) for kind, names in kinds.items()}, sys.stdout, indent=1)
+
+
+if __name__ == '__main__':
+    main()
