@@ -25,28 +25,28 @@ const TABLES: [(&str, &str); 7] = [
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder of the workspace").to_owned()
 }
 
 fn document() -> String {
-    fs::read_to_string(root().join("docs/compatibility.md")).unwrap()
+    fs::read_to_string(root().join("docs/compatibility.md")).expect("docs/compatibility.md")
 }
 
 fn surface() -> BTreeMap<String, BTreeSet<String>> {
-    let output = Command::new(stock_python().unwrap())
+    let output = Command::new(stock_python().expect("stock's Python"))
         .args(["-m", "martlet_stock.surface"])
         .current_dir(root().join("tests/python"))
         .output()
-        .unwrap();
+        .expect("stock's Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("surface.py prints JSON")
 }
 
 /// First cell, without its backticks → the second cell, of the table below a heading.
 fn table(document: &str, heading: &str) -> BTreeMap<String, String> {
     let section =
         document.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("no {heading}"));
-    let section = section.split("\n## ").next().unwrap();
+    let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
     rows.map(|row| {
         let (name, says) = row.split_once("` | ").unwrap_or_else(|| panic!("two cells are wanted: {row}"));
@@ -84,22 +84,22 @@ fn our_sources() -> String {
     let mut all = String::new();
     let mut folders = vec![root().join("crates")];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry of it").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                all.push_str(&fs::read_to_string(path).unwrap());
+                all.push_str(&fs::read_to_string(path).expect("a source"));
             }
         }
     }
-    let joined = Regex::new(r"\\\n\s*").unwrap().replace_all(&all, "").into_owned();
-    Regex::new(r"\{[\w:.?]*\}").unwrap().replace_all(&joined, "*").into_owned()
+    let joined = Regex::new(r"\\\n\s*").expect("a pattern").replace_all(&all, "").into_owned();
+    Regex::new(r"\{[\w:.?]*\}").expect("a pattern").replace_all(&joined, "*").into_owned()
 }
 
 /// A line as stock's sources, or the document, have it: `%s`, `%(count)d` become `*`.
 fn placeholders_starred(line: &str) -> String {
-    Regex::new(r"%(\(\w+\))?[0-9.]*[a-z]").unwrap().replace_all(line, "*").into_owned()
+    Regex::new(r"%(\(\w+\))?[0-9.]*[a-z]").expect("a pattern").replace_all(line, "*").into_owned()
 }
 
 #[test]
