@@ -1,25 +1,23 @@
 //! One database to one peer.
 
+mod rows;
 mod shard_ranges;
 mod whole_db;
 
 use std::time::{Duration, Instant};
 
-use db_broker::{Broker, BrokerError, Direction, MetadataCheck};
+use db_broker::{Broker, BrokerError, MetadataCheck};
 use protocol::{
-    BeyondHorizon, Capabilities, Course, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request,
-    SyncPoint, adopts_remote_policy,
+    BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, adopts_remote_policy,
 };
 use ring::Device;
-use stats::{PeerFailure, PeerId, PeerOutcome, PeerStep};
+use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
 use swift_types::{Digest, ServerType, Timestamp};
 use sync_client::{CallError, Region, Reply, Target};
-use tracing::{debug, error};
+use tracing::error;
 
 use crate::{node::Node, subject::Subject};
 
-/// Rows a stock peer merges in a second at worst; stock waits by the same measure.
-const ROWS_PER_SECOND: u64 = 2000;
 /// 507: the peer's disk is gone or full.
 const INSUFFICIENT_STORAGE: u16 = 507;
 
@@ -40,7 +38,7 @@ pub(crate) struct ToPeer<'a> {
     steps: Vec<PeerStep>,
     rows_sent: u64,
     bytes_sent: u64,
-    rows_behind: u64,
+    lag: PeerLag,
 }
 
 impl<'a> ToPeer<'a> {
@@ -53,21 +51,21 @@ impl<'a> ToPeer<'a> {
         region: Region,
     ) -> Self {
         let target = Target { device, partition, digest };
-        Self { node, local, target, region, steps: Vec::new(), rows_sent: 0, bytes_sent: 0, rows_behind: 0 }
+        let lag = node.metrics.lag_of(&peer_id(device));
+        Self { node, local, target, region, steps: Vec::new(), rows_sent: 0, bytes_sent: 0, lag }
     }
 
     /// Brings the peer up to date as far as it goes. Blocks for as long as that takes.
     pub(crate) fn run(mut self) -> PeerOutcome {
         let started = Instant::now();
         let result = self.sync();
-        let device = self.target.device;
         PeerOutcome {
-            peer: PeerId { ip: device.replication_ip.clone(), device: device.device.clone() },
+            peer: peer_id(self.target.device),
+            rows_behind: if result.is_ok() { 0 } else { self.lag.rows() },
             steps: self.steps,
             result,
             rows_sent: self.rows_sent,
             bytes_sent: self.bytes_sent,
-            rows_behind: self.rows_behind,
             elapsed: started.elapsed(),
         }
     }
@@ -77,6 +75,7 @@ impl<'a> ToPeer<'a> {
         match reply.status {
             404 => {
                 self.steps.push(PeerStep::WholeFile);
+                self.lag.set(rows_between(-1, self.local.info.max_row));
                 let name = Some(self.local.broker.location().name());
                 self.send_whole(
                     reply.capabilities,
@@ -143,70 +142,6 @@ impl<'a> ToPeer<'a> {
         Ok(())
     }
 
-    fn take_course(&mut self, remote: &RemoteInfo, capabilities: Capabilities) -> Result<(), PeerFailure> {
-        let outgoing = self.local.broker.sync_point(Direction::Outgoing, &remote.id);
-        let outgoing = self.at_home(outgoing)?;
-        let per_diff = i64::from(self.node.conf.sync.per_diff.get());
-        match Course::decide(self.local.info, remote, outgoing, per_diff) {
-            Course::NoChange => {
-                self.steps.push(PeerStep::NoChange);
-                Ok(())
-            }
-            Course::HashMatch { point } => {
-                self.steps.push(PeerStep::HashMatch);
-                self.remember(&remote.id, point)
-            }
-            Course::RemoteMerge => {
-                self.steps.push(PeerStep::RemoteMerge);
-                let rows = u64::try_from(self.local.info.count).unwrap_or(0);
-                let merging = Duration::from_secs(rows / ROWS_PER_SECOND);
-                let name = Some(self.local.broker.location().name());
-                self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging)
-            }
-            Course::Diff { since } => {
-                self.steps.push(PeerStep::Diff);
-                self.send_rows(since, &remote.id)
-            }
-        }
-    }
-
-    /// Sends rows in order and without gaps; the point is stored only after the peer took every one.
-    ///
-    /// Stock: `_usync_db`.
-    fn send_rows(&mut self, since: i64, remote_id: &str) -> Result<(), PeerFailure> {
-        let points = self.local.broker.sync_points(Direction::Incoming);
-        let points = self.at_home(points)?;
-        let per_diff = i64::from(self.node.conf.sync.per_diff.get());
-        let mut point = since;
-        for _ in 0..self.node.conf.sync.max_diffs.get() {
-            let rows = self.local.broker.rows_since(point, per_diff);
-            let rows = self.at_home(rows)?;
-            let Some(last) = rows.last_rowid() else { break };
-            let count = rows.len() as u64;
-            self.send(&Request::MergeItems { rows, source: Some(self.local.info.id.clone()) })?;
-            self.rows_sent += count;
-            point = last;
-        }
-        let rest = self.local.broker.rows_since(point, 1);
-        if !self.at_home(rest)?.is_empty() {
-            let subject = self.local.subject;
-            debug!("Synchronization has fallen behind; moving on and will try again next pass{subject}");
-            self.steps.push(PeerStep::DiffCapped);
-            let max_row = self.local.broker.max_row();
-            self.rows_behind = u64::try_from(self.at_home(max_row)? - point).unwrap_or(0);
-            return Err(PeerFailure::Unfinished);
-        }
-        self.send(&Request::MergeSyncs(points))?;
-        self.remember(remote_id, point)
-    }
-
-    /// Stores how far the peer is known to have received.
-    fn remember(&mut self, remote_id: &str, point: i64) -> Result<(), PeerFailure> {
-        let point = SyncPoint { remote_id: remote_id.to_owned(), sync_point: point };
-        let merged = self.local.broker.merge_sync_points(Direction::Outgoing, &[point]);
-        self.at_home(merged)
-    }
-
     /// Sends a message that only has to be accepted. Stock: `_send_replicate_request`.
     fn send(&mut self, request: &Request) -> Result<(), PeerFailure> {
         let reply = self.call(request, self.node.conf.sync.node_timeout)?;
@@ -248,6 +183,15 @@ impl<'a> ToPeer<'a> {
             PeerFailure::LocalDb
         })
     }
+}
+
+fn peer_id(device: &Device) -> PeerId {
+    PeerId { ip: device.replication_ip.clone(), device: device.device.clone() }
+}
+
+/// The rows after `since` up to `max_row`, at most: some row ids may be empty by now.
+fn rows_between(since: i64, max_row: i64) -> u64 {
+    u64::try_from(max_row.saturating_sub(since.max(0))).unwrap_or(0)
 }
 
 /// The present moment in Swift's precision.

@@ -49,7 +49,7 @@ mod statsd;
 mod summary;
 
 pub use aggregator::Aggregator;
-pub use metrics::{Metrics, Queue, RpcInFlight};
+pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight};
 pub use outcome::{
     DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep,
     ReconcilerDb,
@@ -57,7 +57,7 @@ pub use outcome::{
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
 pub use statsd::Statsd;
-pub use summary::{report, summary};
+pub use summary::{lags, report, summary};
 
 /// Unix seconds of a point in time, as Python's `time.time()` gives them; negative before 1970.
 pub fn unix_seconds(time: std::time::SystemTime) -> f64 {

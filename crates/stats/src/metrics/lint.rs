@@ -53,6 +53,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
     metrics.observe_rpc("sync", 200, Duration::from_millis(2));
     metrics.observe_refusal("unknown_peer");
+    drop(metrics.lag_of(&peer(1, Ok(())).peer));
     metrics.observe_forward("done", Duration::from_millis(2));
     (metrics, stats)
 }
@@ -64,7 +65,7 @@ fn families() -> Vec<MetricFamily> {
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
     let families = families();
-    assert_eq!(families.len(), 32, "a metric that never shows, or one that this test does not make happen");
+    assert_eq!(families.len(), 33, "a metric that never shows, or one that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -137,4 +138,24 @@ fn outcomes_show() {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
+}
+
+#[test]
+fn rows_to_send_are_those_in_hand() {
+    let metrics = Metrics::new(ServerType::Container, "1");
+    let shown = |rows: i64| {
+        let line = format!(r#"martlet_peer_rows_to_send{{peer="10.0.0.1/sdb",type="container"}} {rows}"#);
+        metrics.render().lines().any(|shown| shown == line)
+    };
+    let peer = peer(1, Ok(())).peer;
+    let (mut one, mut other) = (metrics.lag_of(&peer), metrics.lag_of(&peer));
+    one.set(1000);
+    other.set(50);
+    assert!(shown(1050));
+    one.set(400);
+    assert!(shown(450) && one.rows() == 400);
+    drop(one);
+    assert!(shown(50));
+    drop(other);
+    assert!(shown(0));
 }

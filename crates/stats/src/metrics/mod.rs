@@ -1,4 +1,5 @@
 mod families;
+mod lag;
 #[cfg(test)]
 mod lint;
 mod pass;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use prometheus::{GaugeVec, IntGaugeVec, Registry, TextEncoder};
 use swift_types::ServerType;
 
-use crate::{Outcome, PassStats};
+use crate::{Outcome, PassStats, PeerId};
 use families::Families;
+pub use lag::PeerLag;
 use pass::PassMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
@@ -47,6 +49,7 @@ pub struct Metrics {
     registry: Registry,
     pass: PassMetrics,
     rpc: RpcMetrics,
+    to_send: IntGaugeVec,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
     queue_blocked: GaugeVec,
@@ -67,6 +70,11 @@ impl Metrics {
         Self {
             pass: PassMetrics::new(&families),
             rpc: RpcMetrics::new(&families),
+            to_send: families.int_gauges(
+                "peer_rows_to_send",
+                "Rows that a peer is known to lack of the databases in hand at this moment.",
+                &["peer"],
+            ),
             queue_depth: families.int_gauges("queue_depth", "Items waiting in a channel.", &["queue"]),
             queue_capacity: families.int_gauges("queue_capacity", "Items a channel can hold.", &["queue"]),
             queue_blocked: families.gauges(
@@ -109,6 +117,12 @@ impl Metrics {
     /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
     pub fn pass_completed(&self, stats: &PassStats, now: f64) {
         self.pass.completed(stats, now);
+    }
+
+    /// One database's turn at a peer begins; the rows it lacks are shown until the returned value is dropped.
+    #[must_use = "dropping it ends the turn"]
+    pub fn lag_of(&self, peer: &PeerId) -> PeerLag {
+        PeerLag::new(self.to_send.with_label_values(&[&peer.to_string()]))
     }
 
     /// A REPLICATE request was answered. `op` comes from a closed set, e.g. `"sync"` or `"unknown"`.
