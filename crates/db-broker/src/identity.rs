@@ -31,6 +31,28 @@ impl Broker {
         self.run(|connection, _| take_id(connection, server_type, &id, (copied_from, last_row)))
     }
 
+    /// Makes this replica and others exchange all their rows anew, in both directions: it takes a new id, so
+    /// that nobody has a point for it any more, and forgets its own points for them. One transaction.
+    ///
+    /// Other replicas lose nothing by it: their points are kept here. Nothing like it in stock, which has no
+    /// way out of points that are wrong (defect D10).
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn restart_exchange(&mut self, remote_ids: &[String]) -> Result<()> {
+        let id = new_id(&self.location);
+        let stat = self.stat_table();
+        self.run(|connection, _| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
+            for remote_id in remote_ids {
+                transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [remote_id])?;
+                transaction.execute("DELETE FROM outgoing_sync WHERE remote_id = ?1", [remote_id])?;
+            }
+            Ok(transaction.commit()?)
+        })
+    }
+
     /// The row id of the last row that is there, -1 if none is.
     pub(crate) fn last_row(&mut self) -> Result<i64> {
         let sql = format!("SELECT ROWID FROM {} ORDER BY ROWID DESC LIMIT 1", self.server_type().contains());

@@ -39,6 +39,15 @@ impl Broker {
         self.run(|connection, _| Ok(max_row(connection, table)?))
     }
 
+    /// The hash over all rows as it is now, pending ones left out.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn hash(&mut self) -> Result<String> {
+        let sql = format!("SELECT hash FROM {}", self.stat_table());
+        self.run(|connection, _| stat_row(connection, &sql, |row| text(row, 0)))
+    }
+
     /// The account's name and, of a container, its own.
     pub(crate) fn stored_names(&mut self) -> Result<(String, Option<String>)> {
         let server_type = self.server_type();

@@ -21,13 +21,18 @@ pub enum Course {
 
 impl Course {
     /// Decides from both sides' info, our stored outgoing point for that peer (-1 if none), and `per_diff`.
+    ///
+    /// A point beyond our last row is nobody's word for our rows: stock's server stores the last row of a
+    /// merged file as ours, whoever's row that was, and stock then never sends the rows that come in between
+    /// (one way into defect D10). Such a point counts as none.
     pub fn decide(local: &ReplicationInfo, remote: &RemoteInfo, outgoing_point: i64, per_diff: i64) -> Self {
-        let known = remote.point.max(outgoing_point);
+        let believed = |point: i64| if point > local.max_row { -1 } else { point };
+        let known = believed(remote.point).max(believed(outgoing_point));
         if known >= local.max_row {
             return Self::NoChange;
         }
         if remote.hash == local.hash {
-            return Self::HashMatch { point: remote.point };
+            return Self::HashMatch { point: remote.point.min(local.max_row) };
         }
         // In i128, as a peer's word for its max_row is not to be trusted with our arithmetic.
         let (ours, theirs) = (i128::from(local.max_row), i128::from(remote.max_row));
@@ -79,6 +84,15 @@ mod tests {
         assert_eq!(decide(10, 10, -1, 10, ("a", "b")), Course::NoChange);
         assert_eq!(decide(-1, -1, -1, -1, ("a", "a")), Course::NoChange);
         assert_eq!(decide(10, 10, 5, 4, ("a", "a")), Course::HashMatch { point: 5 });
+    }
+
+    #[test]
+    fn a_point_beyond_our_last_row_counts_as_none() {
+        assert_eq!(decide(10, 10, 11, -1, ("a", "b")), Course::Diff { since: -1 });
+        assert_eq!(decide(10, 10, 11, 9, ("a", "b")), Course::Diff { since: 9 });
+        assert_eq!(decide(10, 10, 8, 11, ("a", "b")), Course::Diff { since: 8 });
+        assert_eq!(decide(10, 10, 11, -1, ("a", "a")), Course::HashMatch { point: 10 });
+        assert_eq!(decide(-1, 3, 3, -1, ("a", "b")), Course::NoChange, "we have no rows");
     }
 
     #[test]

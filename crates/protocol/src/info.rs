@@ -178,6 +178,9 @@ pub struct RemoteInfo {
     /// The peer's live rows.
     #[serde(default, deserialize_with = "lenient::integer")]
     pub count: i64,
+    /// The bytes that the peer counts.
+    #[serde(default, deserialize_with = "lenient::integer_or_null")]
+    pub bytes_used: Option<i64>,
     /// The peer's raw metadata text.
     #[serde(default, deserialize_with = "lenient::text_or_empty")]
     pub metadata: String,

@@ -122,10 +122,15 @@ impl<'a> Running<'a> {
 
     fn ask_peers(&mut self, roster: &mut Roster, partition: u64) -> Vec<PeerOutcome> {
         let sync = Request::Sync(sync_args(&self.info, self.node.swift.policies.len()));
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut diverged) = (Vec::new(), Vec::new());
         while let Some(device) = roster.next() {
-            let local =
-                Local { broker: &mut self.broker, info: &self.info, sync: &sync, subject: &self.subject };
+            let local = Local {
+                broker: &mut self.broker,
+                info: &self.info,
+                sync: &sync,
+                subject: &self.subject,
+                diverged: &mut diverged,
+            };
             let region = roster.region_of(&device);
             let outcome = ToPeer::new(self.node, local, &device, partition, self.task.digest, region).run();
             if outcome.result == Err(PeerFailure::NotMounted) && !roster.add_handoff() {
@@ -136,6 +141,11 @@ impl<'a> Running<'a> {
                 );
             }
             outcomes.push(outcome);
+        }
+        if !diverged.is_empty()
+            && let Err(error) = self.broker.restart_exchange(&diverged)
+        {
+            error!("ERROR exchanging all rows anew: {error}{}", self.subject);
         }
         outcomes
     }

@@ -19,6 +19,7 @@ mod course;
 mod crew;
 mod daemon;
 mod departure;
+mod divergence;
 mod feed;
 mod local_ips;
 mod logging;

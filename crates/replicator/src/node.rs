@@ -9,7 +9,7 @@ use swift_types::{HashPath, ServerType, Timestamp};
 use sync_client::{ClientSettings, SyncClient};
 use tracing::{error, info};
 
-use crate::stop::Stop;
+use crate::{divergence::Divergences, stop::Stop};
 
 /// What every part of a daemon needs: its settings, its ring, its way to the peers, its metrics.
 pub(crate) struct Node {
@@ -18,6 +18,7 @@ pub(crate) struct Node {
     pub(crate) client: SyncClient,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
+    pub(crate) divergences: Divergences,
     ring: Ring,
 }
 
@@ -54,7 +55,7 @@ impl Node {
             .context("set up the HTTP client")?;
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
         let NodeFiles { swift, ring } = files;
-        Ok(Self { conf, swift, client, metrics, stop, ring })
+        Ok(Self { conf, swift, client, metrics, stop, divergences: Divergences::default(), ring })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.

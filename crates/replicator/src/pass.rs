@@ -64,6 +64,7 @@ pub(crate) fn run(node: &Node, scope: &Scope) -> PassEnd {
     }
     let ring = node.ring();
     let local = local_devices(node, &ring, &ips);
+    node.divergences.begin_pass();
     info!("Beginning replication run");
     let Walked { ended: Ended { end, stats, containers }, devices } = run_over(node, &ring, scope, &local);
     if end == WalkEnd::Stopped || node.stop.is_set() {

@@ -1,5 +1,6 @@
 //! One database to one peer.
 
+mod exchanged;
 mod rows;
 mod shard_ranges;
 mod whole_db;
@@ -27,6 +28,8 @@ pub(crate) struct Local<'a> {
     pub(crate) info: &'a ReplicationInfo,
     pub(crate) sync: &'a Request,
     pub(crate) subject: &'a Subject,
+    /// The ids of peers' databases with which all rows are to be exchanged anew.
+    pub(crate) diverged: &'a mut Vec<String>,
 }
 
 /// One database's way to one peer. Answers to stock's `_repl_to_node` and what it calls.

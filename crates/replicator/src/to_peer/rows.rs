@@ -25,10 +25,11 @@ impl ToPeer<'_> {
         match Course::decide(self.local.info, remote, outgoing, per_diff) {
             Course::NoChange => {
                 self.steps.push(PeerStep::NoChange);
-                Ok(())
+                self.check_exchanged(remote)
             }
             Course::HashMatch { point } => {
                 self.steps.push(PeerStep::HashMatch);
+                self.node.divergences.settled((self.target.digest, self.target.device.id));
                 self.remember(&remote.id, point)
             }
             Course::RemoteMerge => {
@@ -37,7 +38,8 @@ impl ToPeer<'_> {
                 let rows = u64::try_from(self.local.info.count).unwrap_or(0);
                 let merging = Duration::from_secs(rows / ROWS_PER_SECOND);
                 let name = Some(self.local.broker.location().name());
-                self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging)
+                self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging)?;
+                if capabilities.whole_file { Ok(()) } else { self.remember_merged(remote) }
             }
             Course::Diff { since } => {
                 self.steps.push(PeerStep::Diff);
@@ -79,6 +81,19 @@ impl ToPeer<'_> {
         }
         self.send(&Request::MergeSyncs(points))?;
         self.remember(remote_id, point)
+    }
+
+    /// Asks a stock peer for the id that it gave its database with the merge, and stores how far it has got.
+    ///
+    /// The point that it stored itself may be beyond our last row, and is not believed then.
+    fn remember_merged(&mut self, before: &RemoteInfo) -> Result<(), PeerFailure> {
+        let Ok(reply) = self.call(self.local.sync, self.node.conf.sync.node_timeout) else { return Ok(()) };
+        match RemoteInfo::parse(&reply.body) {
+            Ok(now) if reply.is_success() && now.id != before.id => {
+                self.remember(&now.id, self.local.info.max_row)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Stores how far the peer is known to have received.

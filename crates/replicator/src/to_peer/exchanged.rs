@@ -1,0 +1,77 @@
+//! A peer that has all our rows by its word, and whether that can be.
+
+use db_broker::Direction;
+use protocol::RemoteInfo;
+use stats::{PeerFailure, PeerStep};
+use tracing::{debug, warn};
+
+use super::ToPeer;
+use crate::divergence::{Evidence, Verdict, difference};
+
+impl ToPeer<'_> {
+    /// Compares the hashes where the points say that nothing is to be sent. Stock does not (defect D10).
+    ///
+    /// Different hashes mean something only when the peer has no rows for us either, and nothing has changed
+    /// here since it was asked. Then both are made to exchange all rows anew, which the next pass does.
+    pub(super) fn check_exchanged(&mut self, remote: &RemoteInfo) -> Result<(), PeerFailure> {
+        let pair = (self.target.digest, self.target.device.id);
+        let Some(difference) = difference(&self.local.info.hash, &remote.hash) else {
+            self.node.divergences.settled(pair);
+            return Ok(());
+        };
+        if self.is_sharding_near(remote) || !self.has_all_of(remote)? {
+            return Ok(());
+        }
+        let verdict = self.node.divergences.judge(pair, difference, self.evidence(remote));
+        let (ours, theirs, target, subject) = (self.local.info, remote, &self.target, &self.local.subject);
+        match verdict {
+            Verdict::Wait => {
+                debug!("rows differ from those of {target}, all exchanged; may be tombstones{subject}");
+                Ok(())
+            }
+            Verdict::Lasting => {
+                debug!("rows still differ from those of {target} after an exchange of all{subject}");
+                self.steps.push(PeerStep::Diverged);
+                Ok(())
+            }
+            Verdict::Restart => {
+                warn!(
+                    "rows differ from those of {target} although all were exchanged ({} rows, hash {}; there \
+                     {} rows, hash {}): all are exchanged anew from the next pass on{subject}",
+                    ours.count, ours.hash, theirs.count, theirs.hash
+                );
+                self.steps.push(PeerStep::Diverged);
+                self.local.diverged.push(remote.id.clone());
+                Err(PeerFailure::Unfinished)
+            }
+        }
+    }
+
+    /// Rows that move to shards make hashes differ on the way.
+    fn is_sharding_near(&self, remote: &RemoteInfo) -> bool {
+        let ours = self.local.info.container().map(|container| container.shard_max_row);
+        ours.is_some_and(|row| row >= 0) || remote.shard_max_row.is_some_and(|row| row >= 0)
+    }
+
+    /// Whether the peer has sent us all its rows, and our own are those that it was asked about.
+    fn has_all_of(&mut self, remote: &RemoteInfo) -> Result<bool, PeerFailure> {
+        let received = self.local.broker.sync_point(Direction::Incoming, &remote.id);
+        if self.at_home(received)? < remote.max_row {
+            return Ok(false);
+        }
+        let hash = self.local.broker.hash();
+        Ok(self.at_home(hash)? == self.local.info.hash)
+    }
+
+    fn evidence(&self, remote: &RemoteInfo) -> Evidence {
+        let info = self.local.info;
+        let policy = info.container().map(|container| container.storage_policy_index);
+        let comparable = policy.is_none() || policy == remote.storage_policy_index;
+        let bytes_differ = remote.bytes_used.is_some_and(|bytes| bytes != info.bytes_used);
+        if comparable && (info.count != remote.count || bytes_differ) {
+            Evidence::Counts
+        } else {
+            Evidence::HashOnly
+        }
+    }
+}
