@@ -1,3 +1,5 @@
+mod passes;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
@@ -15,8 +17,8 @@ use crate::daemon::{Daemon, martlet};
 use crate::loopback::LoopbackBlock;
 use crate::process::{ProcessGroup, wait_listening};
 use crate::start::{
-    NODES, PATIENCE, STUB, cluster_dir, conf_path, device_names, devices_root, node_ip, recon_dir,
-    rings_request, start_rsync, write_files,
+    NODES, PATIENCE, STUB, cluster_dir, conf_path, device_names, devices_root, node_ip, rings_request,
+    start_rsync, write_files,
 };
 use crate::stock::Stock;
 use crate::syslog::LogSink;
@@ -114,6 +116,16 @@ impl Cluster {
     /// Drops what was logged so far.
     pub fn forget_log(&self) {
         drop(self.log.take_lines());
+    }
+
+    /// Writes the rings anew, with another partition power, as an operator does by accident or on purpose.
+    ///
+    /// # Errors
+    /// When stock's builder fails.
+    pub fn write_rings(&self, part_power: u32) -> Result<()> {
+        let mut request = rings_request(self.dir.path(), &self.block, &self.shape);
+        request["part_power"] = json!(part_power);
+        self.stock.call(&request).map(drop)
     }
 
     /// Of every partition the devices, primaries and handoffs: equal for clusters of one shape.
@@ -252,55 +264,6 @@ impl Cluster {
             Some(Server::Martlet(group)) => self.stock.forget(group.id()),
             None => bail!("no {server_type} server runs on node {node}"),
         }
-    }
-
-    /// One pass of a node's replicator, to its end. Returns the `replication_stats` it left in recon.
-    ///
-    /// # Errors
-    /// When the daemon exits with another status than 0 or leaves no statistics.
-    pub fn pass(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<Value> {
-        let conf = self.conf(node, server_type);
-        let recon = recon_dir(self.dir.path(), node).join(format!("{server_type}.recon"));
-        if recon.exists() {
-            fs::remove_file(&recon)?;
-        }
-        let (daemon, presharding) = self.played_by(node, daemon);
-        match daemon {
-            Daemon::Stock => {
-                let request = json!({
-                    "op": "replicate", "type": server_type.name(), "conf": conf, "presharding": presharding,
-                });
-                let reply = self.stock.call(&request)?;
-                ensure!(
-                    reply["status"] == 0,
-                    "stock's pass on node {node} ended with {reply}:\n{}",
-                    self.stderr()
-                );
-            }
-            Daemon::Martlet => self.martlet_pass(server_type, &conf)?,
-        }
-        let text = fs::read_to_string(&recon).with_context(|| {
-            format!("the pass of node {node} left no {}:\n{}", recon.display(), self.stderr())
-        })?;
-        Ok(serde_json::from_str::<Value>(&text)?["replication_stats"].take())
-    }
-
-    /// Who runs on the node when `daemon` is asked for, and whether without all that came with shard ranges.
-    fn played_by(&self, node: usize, daemon: Daemon) -> (Daemon, bool) {
-        if self.shape.presharding_node == Some(node) { (Daemon::Stock, true) } else { (daemon, false) }
-    }
-
-    fn martlet_pass(&self, server_type: ServerType, conf: &Path) -> Result<()> {
-        let mut command = martlet(server_type)?;
-        command.arg(conf).args(["once", "-v"]).stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
-        let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
-        let id = group.id();
-        self.stock.watch(id)?;
-        let status = group.wait(PATIENCE)?;
-        self.stock.forget(id)?;
-        ensure!(status.success(), "our {server_type} replicator ended with {status}:\n{}", self.stderr());
-        Ok(())
     }
 
     fn append(&self, name: &str) -> Result<File> {

@@ -31,6 +31,7 @@
 //! beside the running test in cargo's target folder.
 
 mod arena;
+mod blackhole;
 mod cluster;
 mod conf;
 mod course;
@@ -39,6 +40,7 @@ mod loopback;
 mod outcome;
 mod process;
 mod saio;
+mod scene;
 mod start;
 mod stock;
 mod suite;
@@ -47,6 +49,7 @@ mod tree;
 mod tripwire;
 
 pub use arena::{Arena, Drawn, Seed};
+pub use blackhole::Blackhole;
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
 pub use course::missed;
@@ -55,6 +58,7 @@ pub use loopback::LoopbackBlock;
 pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use process::ProcessGroup;
 pub use saio::{Layout, Proof, Saio, SaioPlan, in_namespaces, is_in_namespaces, settle};
+pub use scene::{Scene, node_of};
 pub use start::cluster_dir;
 pub use stock::{Stock, stock_python};
 pub use suite::{Oracle, Pairing, Suite};

@@ -1,6 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -24,6 +24,7 @@ struct Wire {
     needles: Vec<String>,
     action: Mutex<Option<Action>>,
     ended: AtomicBool,
+    connections: AtomicUsize,
 }
 
 impl std::fmt::Debug for Wire {
@@ -52,10 +53,16 @@ impl Tripwire {
             needles,
             action: Mutex::new(Some(Box::new(action))),
             ended: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&wire);
         let acceptor = thread::spawn(move || accept(&listener, &shared));
         Ok(Self { address, wire, acceptor: Some(acceptor) })
+    }
+
+    /// How many connections came in so far.
+    pub fn connections(&self) -> usize {
+        self.wire.connections.load(Ordering::Acquire)
     }
 
     /// Whether the action has run.
@@ -70,6 +77,7 @@ fn accept(listener: &TcpListener, wire: &Arc<Wire>) {
             return;
         }
         let (Ok(client), wire) = (client, Arc::clone(wire)) else { continue };
+        wire.connections.fetch_add(1, Ordering::AcqRel);
         thread::spawn(move || {
             // A connection that breaks is the peers' to report.
             let _ = relay(client, &wire);

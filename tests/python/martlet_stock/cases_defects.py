@@ -1,0 +1,52 @@
+"""Starting bytes on which stock shows one of its defects, a test each."""
+from martlet_stock.bench import RECENT
+from martlet_stock.case import Cases
+
+CASES = Cases()
+case = CASES.case
+
+
+def crowd(w):
+    """One of many small databases in sync."""
+    w.triplet(w.rows(2))
+
+
+for number in range(40):
+    case('crowd-%d' % number, (), suites=('crowd',), place='anywhere')(crowd)
+
+
+@case('alone', (), suites=('crowd',))
+def alone(w):
+    """Only the first primary has it."""
+    w.create(w.a, w.rows(3))
+
+
+@case('merged', (), suites=('merged',), beats='D10')
+def merged(w):
+    """Whole files are merged at both peers, which have rows of their own."""
+    w.create(w.a, w.rows(40))
+    w.create(w.b, w.rows(2, 'b'))
+    w.create(w.c, w.rows(2, 'c'))
+
+
+@case('lost-row', (), suites=('diverged',), beats='D10')
+def lost_row(w):
+    """Points say in sync, and a row is not there."""
+    _, b, _ = w.triplet(w.rows(6))
+    w.sql(b, 'DELETE FROM %s WHERE name = ?' % b.db_contains_type, ('o0002',))
+
+
+@case('stale-row', (), suites=('diverged',), types=('container',), beats='D10')
+def stale_row(w):
+    """Points say in sync, as many rows and bytes are there, and one of them is an older one."""
+    brokers = w.triplet(w.rows(6))
+    w.sql(brokers[1], 'DELETE FROM object WHERE name = ?', ('o0002',))
+    w.merge(brokers[1], [w.row('o0002', RECENT - 500, 12)])
+    w.link_all(brokers)
+
+
+@case('lagging', (), suites=('lagging',), beats='D12')
+def lagging(w):
+    """More rows for the peers than one pass may send."""
+    a, _, _ = w.triplet(w.rows(60))
+    w.merge(a, w.rows(50, 'new'))
