@@ -36,6 +36,9 @@ pub use self::proof::Proof;
 /// How long a helper of the cluster may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What Python programs are told. The second: a machine without a resolv.conf will do, as no name is looked up.
+const PYTHON: [(&str, &str); 2] = [("PYTHONDONTWRITEBYTECODE", "1"), ("EVENTLET_NO_GREENDNS", "yes")];
+
 /// Whose programs play which part; the arrays are by node.
 #[derive(Clone, Debug)]
 pub struct SaioPlan {
@@ -95,7 +98,7 @@ impl Saio {
     /// A program that finds the cluster's own where it looks for `swift-init` and the like.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env("PATH", &self.path).env("PYTHONDONTWRITEBYTECODE", "1").current_dir("/");
+        command.env("PATH", &self.path).envs(PYTHON).current_dir("/");
         command.stdin(Stdio::null());
         command
     }
@@ -282,7 +285,7 @@ fn start_rsync(folders: Folders<'_>) -> Result<ProcessGroup> {
 fn start_programs(dir: &Path, path: &OsStr) -> Result<ProcessGroup> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/saio.py");
     let mut command = Command::new(stock_python()?);
-    command.arg(script).arg(dir).env("PATH", path).env("PYTHONDONTWRITEBYTECODE", "1").current_dir("/");
+    command.arg(script).arg(dir).env("PATH", path).envs(PYTHON).current_dir("/");
     // It ends when its standard input does, which is when the group is dropped.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(dir.join("saio.stderr"))?);
     let mut programs = ProcessGroup::spawn(&mut command, "saio.py")?;

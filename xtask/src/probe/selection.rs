@@ -18,12 +18,13 @@ pub(super) const MODULES: &[&str] = &[
     "test_sharder",
 ];
 
-/// A few that together run both types of replicators and servers, rows, metadata, whole files, policies and
-/// shard ranges.
+/// A few that together run both types of replicators and servers, rows, metadata, whole files and shard ranges.
 pub(super) const SHORT: &[&str] = &[
     "test_account_failures:",
     "test_db_replicator:",
     "test_container_failures:TestContainerFailures.test_one_node_fails",
-    "test_container_merge_policy_index:TestContainerMergePolicyIndex.test_merge_storage_policy_index",
     "test_sharder:TestContainerSharding.test_replication_to_sharding_container",
 ];
+
+/// [`SHORT`] but for shard ranges.
+pub(crate) const SHORT_WITHOUT_SHARDER: &[&str] = SHORT.split_at(3).0;

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::{
     interrupt::{Interrupt, shown},
+    probe,
     screen::Screen,
     tidy,
     workspace::{Workspace, cargo},
@@ -24,6 +25,8 @@ const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", 
 
 /// MiB that a replicator may have resident, however many databases there are.
 const MEMORY_LIMIT: &str = "48";
+
+const NEEDS_ROOT: &str = "a whole Swift needs namespaces of its own, and those need root";
 
 /// What can be chosen.
 #[derive(clap::Args)]
@@ -60,6 +63,8 @@ enum Step {
     Many,
     /// Two short seeds of chaos, one of each layout.
     Chaos,
+    /// A few of upstream's probe tests with our replicators and servers, in both layouts; as root.
+    Probe,
 }
 
 /// How a step ended that did not fail.
@@ -139,6 +144,7 @@ impl Runner<'_> {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
             Step::Chaos => return self.chaos(),
+            Step::Probe => return self.probe(),
         }
         Ok(Done::Passed)
     }
@@ -156,9 +162,20 @@ impl Runner<'_> {
 
     fn chaos(&self) -> Result<Done> {
         if !setup::is_root()? {
-            return Ok(Done::Skipped("a whole Swift needs namespaces of its own, and those need root"));
+            return Ok(Done::Skipped(NEEDS_ROOT));
         }
         self.command(&mut cargo(&["xtask", "chaos", "--seeds", "2", "--operations", "60"]))?;
+        Ok(Done::Passed)
+    }
+
+    fn probe(&self) -> Result<Done> {
+        if !setup::is_root()? {
+            return Ok(Done::Skipped(NEEDS_ROOT));
+        }
+        self.command(&mut cargo(&["xtask", "probe", "--short", "--layout", "separate"]))?;
+        // The longest of them, the sharder's, does not depend on who listens where.
+        let shared = ["xtask", "probe", "--layout", "shared"];
+        self.command(cargo(&shared).args(probe::SHORT_WITHOUT_SHARDER))?;
         Ok(Done::Passed)
     }
 
