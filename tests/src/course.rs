@@ -41,6 +41,31 @@ pub fn missed<'a>(tokens: &[&'a str], hash: &str, lines: &[String]) -> Vec<&'a s
         .collect()
 }
 
+/// What a line about sharding begins with, after who says it.
+const OF_SHARDING: &[&str] = &[
+    "able to shard -- refusing to replicate objects",
+    "sharded and has nothing more to replicate",
+    "unable to replicate shard ranges to peer",
+    "synced ",
+    "Not deleting db (requires sharding",
+    "Ignoring remote osr w/o epoch",
+    "Unexpected db files will be ignored",
+];
+
+/// The lines that an operator reads about sharding, sorted: each with its priority, but without who says it.
+pub fn lines_of_sharding(lines: &[String]) -> Vec<String> {
+    let mut found: Vec<_> = lines.iter().filter_map(|line| of_sharding(line)).collect();
+    found.sort_unstable();
+    found
+}
+
+fn of_sharding(line: &str) -> Option<String> {
+    let (priority, rest) = line.split_once('>')?;
+    let (_, message) = rest.split_once(": ")?;
+    let begins = OF_SHARDING.iter().any(|beginning| message.starts_with(beginning));
+    begins.then(|| format!("{priority}> {message}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,7 +52,7 @@ pub use arena::{Arena, Drawn, Seed};
 pub use blackhole::Blackhole;
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
-pub use course::missed;
+pub use course::{lines_of_sharding, missed};
 pub use daemon::{Daemon, martlet_program};
 pub use loopback::LoopbackBlock;
 pub use outcome::{Aspect, Difference, Outcome, compare};

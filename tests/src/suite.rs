@@ -161,7 +161,7 @@ impl Suite {
             }
         }
         outcome.dump = oracle.dump(cluster, server_type)?;
-        outcome.log = cluster.log_lines();
+        outcome.log = wherever_it_ran(cluster);
         Ok(outcome)
     }
 
@@ -190,6 +190,14 @@ impl Suite {
         }
         Ok(None)
     }
+}
+
+/// What was logged, without what only this cluster has: its folder and the front of its addresses.
+fn wherever_it_ran(cluster: &Cluster) -> Vec<String> {
+    let folder = cluster.swift_dir().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+    let [first, second, third, _] = cluster.address(1).octets();
+    let block = format!("{first}.{second}.{third}.");
+    cluster.log_lines().iter().map(|line| line.replace(&folder, "").replace(&block, "")).collect()
 }
 
 impl fmt::Display for Suite {

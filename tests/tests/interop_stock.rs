@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use martlet_testkit::{Aspect, Daemon, Outcome, Pairing, ServerType, Suite, compare, missed};
+use martlet_testkit::{
+    Aspect, Daemon, Outcome, Pairing, ServerType, Suite, compare, lines_of_sharding, missed,
+};
 use serde_json::Value;
 
 const STOCK_STOCK: Pairing = Pairing { senders: Daemon::Stock, servers: Daemon::Stock };
@@ -89,9 +91,32 @@ fn does_better(outcome: &Outcome, case: &Value) -> bool {
     case["beats"].is_string() && unsettled(outcome, case, "primaries").is_none()
 }
 
+/// The lines about sharding are stock's, letter for letter and as often.
+fn logs_as_stock(wanted: &Outcome, found: &Outcome) {
+    let [wanted, found] = [wanted, found].map(|outcome| lines_of_sharding(&outcome.log));
+    assert!(!wanted.is_empty(), "stock says nothing about sharding");
+    let mut left = found.clone();
+    let missing: Vec<_> = wanted
+        .iter()
+        .filter(|line| left.iter().position(|other| other == *line).map(|at| left.remove(at)).is_none())
+        .collect();
+    assert!(
+        missing.is_empty() && left.is_empty(),
+        "of {} lines {} are missing:\n{}\nand {} are not stock's:\n{}",
+        wanted.len(),
+        missing.len(),
+        missing.iter().take(12).map(|line| line.as_str()).collect::<Vec<_>>().join("\n"),
+        left.len(),
+        left.iter().take(12).map(String::as_str).collect::<Vec<_>>().join("\n")
+    );
+}
+
 fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspects: &[Aspect]) {
     let oracle = suite.oracle(server_type).unwrap_or_else(|error| panic!("{error:#}"));
     let outcome = suite.run(server_type, pairing).unwrap_or_else(|error| panic!("{error:#}"));
+    if suite == Suite::Presharding {
+        logs_as_stock(&oracle.outcome, &outcome);
+    }
     let mut differences = compare(&oracle.outcome, &outcome, aspects);
     if pairing != STOCK_STOCK {
         let better: Vec<_> = oracle
