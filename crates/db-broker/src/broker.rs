@@ -13,6 +13,7 @@ use crate::{
     DbLocation, connection,
     error::{BrokerError, Result},
     fault::{Fault, Work, explain},
+    preallocation::Preallocation,
     shape::Shape,
 };
 
@@ -33,6 +34,7 @@ pub struct Broker {
     identity: FileIdentity,
     /// The content that the last replication info was about.
     pub(crate) seen_version: Option<i64>,
+    pub(crate) preallocation: Option<Preallocation>,
 }
 
 /// A file whatever it is called: its device and inode.
@@ -80,9 +82,15 @@ impl Broker {
                 );
                 Err(explain(&location, &place, Fault::Sqlite(source)))
             }
-            Ok((shape, connection)) => {
-                Ok(Self { location, place, connection, shape, identity, seen_version: None })
-            }
+            Ok((shape, connection)) => Ok(Self {
+                location,
+                place,
+                connection,
+                shape,
+                identity,
+                seen_version: None,
+                preallocation: None,
+            }),
         }
     }
 

@@ -33,7 +33,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::LockTimeout`] after 30 s; else as any write. The file keeps its rows then.
     pub fn commit_pending(&mut self) -> Result<()> {
-        if self.place != Place::Live || !has_content(&self.location.pending_file())? {
+        if self.place != Place::Live || !self.has_pending()? {
             return Ok(());
         }
         let lock = self.lock_dir(PENDING_LOCK_TIMEOUT)?;
@@ -50,14 +50,26 @@ impl Broker {
     /// Pending rows belong to the file in force, so a retiring one leaves them to its successor.
     pub(crate) fn commit_pending_locked(&mut self, _lock: &DirLock) -> Result<()> {
         let path = self.location.pending_file();
-        if !has_content(&path)? || !self.is_in_force()? {
+        if !self.has_pending()? || !self.is_in_force()? {
             return Ok(());
         }
+        self.preallocate()?;
         let mut file =
             OpenOptions::new().read(true).write(true).open(&path).map_err(BrokerError::io(&path))?;
         let rows = read_rows(self.server_type(), &mut file, &path)?;
         self.merge_items(rows, Source::Local)?;
         file.set_len(0).map_err(BrokerError::io(path))
+    }
+
+    /// Whether the pending file calls for anything. Like stock, a broker that preallocates does so beside an
+    /// empty one as well.
+    fn has_pending(&self) -> Result<bool> {
+        let path = self.location.pending_file();
+        match path.metadata() {
+            Ok(metadata) => Ok(metadata.len() > 0 || self.preallocation.is_some()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(BrokerError::Io { path, source }),
+        }
     }
 
     /// Acknowledges rows as a server does: appended to the pending file under the directory lock, to be
@@ -80,14 +92,6 @@ impl Broker {
             self.commit_pending_locked(&lock)?;
         }
         Ok(())
-    }
-}
-
-fn has_content(path: &Path) -> Result<bool> {
-    match path.metadata() {
-        Ok(metadata) => Ok(metadata.len() > 0),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(BrokerError::Io { path: path.to_owned(), source }),
     }
 }
 

@@ -51,7 +51,8 @@ impl<'a> Running<'a> {
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, task, error);
         let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
-        let read = found.in_force().and_then(Broker::open).and_then(|mut broker| {
+        let read = found.in_force().and_then(Broker::open).and_then(|broker| {
+            let mut broker = broker.preallocating(node.preallocation());
             broker.reclaim(ages)?;
             let info = broker.replication_info()?;
             Ok((broker, info))

@@ -1,6 +1,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
+use db_broker::Preallocation;
 use protocol::Horizon;
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
@@ -99,6 +100,12 @@ impl Node {
     pub(crate) fn horizon(&self, now: Timestamp) -> Horizon {
         let limit = self.conf.serve.future_limit();
         limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now, ahead))
+    }
+
+    /// Whether databases take disk space ahead of need.
+    pub(crate) fn preallocation(&self) -> Option<Preallocation> {
+        let wanted = self.conf.db.db_preallocation && !self.conf.daemon.disable_fallocate;
+        wanted.then_some(Preallocation { reserve: self.conf.daemon.fallocate_reserve })
     }
 
     /// How many handoff successes suffice to remove a handoff; none: all peers must have succeeded.

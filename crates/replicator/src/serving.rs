@@ -68,6 +68,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         devices: node.devices_root().to_owned(),
         mount_check: if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off },
         fallocate_reserve: node.conf.daemon.fallocate_reserve,
+        preallocation: node.preallocation(),
         hash_path: node.hash_path().clone(),
         max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
         threads: node.conf.serve.rpc_threads.get(),

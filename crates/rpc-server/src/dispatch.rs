@@ -1,12 +1,14 @@
 //! What each operation does to a database. Runs on a blocking thread.
 
 use std::{
+    cmp::Ordering,
     fs,
     path::{Path, PathBuf},
 };
 
 use db_broker::{
-    Broker, BrokerError, DbLocation, Direction, Installed, MetadataCheck, ReceivedDb, Source, quarantine,
+    Broker, BrokerError, DbLocation, Direction, Installed, MetadataCheck, Preallocation, ReceivedDb, Source,
+    compare_with_reserve, quarantine,
 };
 use protocol::{
     BeyondHorizon, Horizon, Metadata, OwnRangeWithoutEpoch, PolicyClaim, ReplicationInfo, Request, SyncArgs,
@@ -45,17 +47,8 @@ pub(crate) fn usable_device(settings: &ServerSettings, target: &RpcTarget) -> Re
 }
 
 /// Whether `needed` more bytes leave the reserve untouched. A file system that cannot be asked counts as full.
-#[expect(clippy::cast_precision_loss, reason = "a share of a file system needs no exactness")]
 pub(crate) fn has_free_space(dir: &Path, reserve: FallocateReserve, needed: u64) -> bool {
-    let Ok(stat) = rustix::fs::statvfs(dir) else { return false };
-    let free = (stat.f_frsize * stat.f_bavail).saturating_sub(needed);
-    match reserve {
-        FallocateReserve::Bytes(bytes) => free >= bytes,
-        FallocateReserve::Percent(percent) => {
-            let size = (stat.f_frsize * stat.f_blocks) as f64;
-            free as f64 / size * 100.0 >= percent
-        }
-    }
+    compare_with_reserve(dir, reserve, needed).is_ok_and(Ordering::is_ge)
 }
 
 /// Where a message is addressed to, on a device that can be used.
@@ -89,7 +82,7 @@ impl Place<'_> {
 
     fn sync(&self, args: &SyncArgs) -> Result<Answer, BrokerError> {
         match self.horizon.check_sync(args) {
-            Ok(()) => sync(&self.find()?, args),
+            Ok(()) => sync(&self.find()?, self.settings.preallocation, args),
             Err(beyond) => Ok(too_far_ahead(self.target, "sync", &beyond)),
         }
     }
@@ -111,7 +104,7 @@ impl Place<'_> {
     }
 
     fn open(&self) -> Result<Broker, BrokerError> {
-        Broker::open(self.find()?)
+        Broker::open(self.find()?).map(|broker| broker.preallocating(self.settings.preallocation))
     }
 
     fn complete(&self, tmp: TmpName, name: Option<DbName>) -> Result<Answer, BrokerError> {
@@ -152,8 +145,13 @@ fn log_ignored(ignored: Option<&OwnRangeWithoutEpoch>, source: &str) {
 /// Takes over what the sender knows better, and answers with what this database was before.
 ///
 /// Stock: `_handle_sync_request`, and for containers `_get_synced_replication_info`.
-fn sync(location: &DbLocation, args: &SyncArgs) -> Result<Answer, BrokerError> {
-    let opened = Broker::open(location.clone()).and_then(|mut broker| {
+fn sync(
+    location: &DbLocation,
+    preallocation: Option<Preallocation>,
+    args: &SyncArgs,
+) -> Result<Answer, BrokerError> {
+    let opened = Broker::open(location.clone()).and_then(|broker| {
+        let mut broker = broker.preallocating(preallocation);
         let info = synced_info(&mut broker, args)?;
         Ok((broker, info))
     });

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use db_broker::Preallocation;
 use futures_util::{Stream, StreamExt};
 use protocol::{Request, TransferHeaders};
 use settings::FallocateReserve;
@@ -40,6 +41,8 @@ pub struct ServerSettings {
     pub mount_check: MountCheck,
     /// Space that must stay free on a device; below it peers get 507.
     pub fallocate_reserve: FallocateReserve,
+    /// Whether databases take disk space ahead of need.
+    pub preallocation: Option<Preallocation>,
     /// The cluster's salt: a received file must belong where it is sent.
     pub hash_path: HashPath,
     /// The largest JSON message, bytes; a larger one gets 413.

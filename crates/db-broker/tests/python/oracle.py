@@ -11,12 +11,14 @@ import operations
 import generations
 import dump
 import entries
+import preallocation
 import races
 
 COMMANDS = {
     'build': generations.build,
     'dump': dump.dump,
     'apply': operations.apply,
+    'apply_preallocating': preallocation.apply,
     'fill_queue': operations.fill_queue,
     'pending': entries.write,
     'encode_pending': entries.encode,

@@ -8,6 +8,7 @@ mod journals;
 mod operations;
 mod oracle;
 mod pending;
+mod preallocation;
 mod quarantines;
 mod races;
 mod receiving;

@@ -77,6 +77,7 @@ impl Server {
             devices: devices.path().to_owned(),
             mount_check: MountCheck::Off,
             fallocate_reserve: FallocateReserve::Bytes(0),
+            preallocation: None,
             hash_path: hash_path(),
             max_request_bytes: 100_000,
             threads: 2,
