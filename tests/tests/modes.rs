@@ -276,3 +276,24 @@ fn db_preallocation() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_database_that_cannot_be_preallocated_stays_until_there_is_room() -> Result<()> {
+    let (title, server_type) = ("on_a_handoff-first", ServerType::Container);
+    let full = "db_preallocation = yes\nfallocate_reserve = 100%";
+    let mut contest = Contest::set(server_type, 1, full)?;
+    contest.serve_all()?;
+    assert!(contest.pass(1, &[])?.1["failure"].as_u64() > Some(1));
+    assert!(contest.both_say("ERROR reading db"));
+    assert_eq!(contest.ours.rows(title)?.keys().collect::<Vec<_>>(), ["d1a"]);
+    contest.on_both(|scene| {
+        let path = scene.cluster.conf(1, server_type);
+        Ok(fs::write(&path, fs::read_to_string(&path)?.replace("100%", "0"))?)
+    })?;
+    contest.pass(1, &[])?;
+    let rows = contest.ours.rows(title)?;
+    assert!(!rows.contains_key("d1a"), "{rows:?}");
+    assert_eq!(rows[&contest.ours.primaries(title)?[0]].len(), 5, "those that waited, too: {rows:?}");
+    assert_eq!(rows, contest.stock.rows(title)?);
+    Ok(())
+}
