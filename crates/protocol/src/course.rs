@@ -24,15 +24,16 @@ impl Course {
     ///
     /// A point beyond our last row is nobody's word for our rows: stock's server stores the last row of a
     /// merged file as ours, whoever's row that was, and stock then never sends the rows that come in between
-    /// (one way into defect D10). Such a point counts as none.
+    /// (one way into defect D10). Such a point counts as none while the hashes differ.
     pub fn decide(local: &ReplicationInfo, remote: &RemoteInfo, outgoing_point: i64, per_diff: i64) -> Self {
-        let believed = |point: i64| if point > local.max_row { -1 } else { point };
+        let equal = remote.hash == local.hash;
+        let believed = |point: i64| if point > local.max_row && !equal { -1 } else { point };
         let known = believed(remote.point).max(believed(outgoing_point));
         if known >= local.max_row {
             return Self::NoChange;
         }
-        if remote.hash == local.hash {
-            return Self::HashMatch { point: remote.point.min(local.max_row) };
+        if equal {
+            return Self::HashMatch { point: remote.point };
         }
         // In i128, as a peer's word for its max_row is not to be trusted with our arithmetic.
         let (ours, theirs) = (i128::from(local.max_row), i128::from(remote.max_row));
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(decide(10, 10, 11, -1, ("a", "b")), Course::Diff { since: -1 });
         assert_eq!(decide(10, 10, 11, 9, ("a", "b")), Course::Diff { since: 9 });
         assert_eq!(decide(10, 10, 8, 11, ("a", "b")), Course::Diff { since: 8 });
-        assert_eq!(decide(10, 10, 11, -1, ("a", "a")), Course::HashMatch { point: 10 });
+        assert_eq!(decide(10, 10, 11, -1, ("a", "a")), Course::NoChange);
         assert_eq!(decide(-1, 3, 3, -1, ("a", "b")), Course::NoChange, "we have no rows");
     }
 

@@ -69,12 +69,17 @@ def wanted_by(case, faulty):
 
 
 def suite(request):
-    """Build a suite; the reply lists its cases with their names, places and expected courses."""
+    """Build a suite; the reply lists its cases with their names, places and expected courses.
+
+    request: type, swift_dir, roots, base, suite, faulty, and in 'without' the titles to leave out, if any.
+    """
     site = Site(request)
     manifest = []
     for module in MODULES:
         for case in module.CASES:
             if request['type'] not in case.types or request['suite'] not in case.suites:
+                continue
+            if case.title in request.get('without', ()):
                 continue
             place = site.find_name(request['type'], case.title, wanted_by(case, site.faulty))
             bench = Bench(site, request['type'], case.title, place)

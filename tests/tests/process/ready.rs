@@ -1,6 +1,6 @@
 //! READY=1 and STOPPING=1, to the service manager and to stock's abstract socket.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Child, Command, Stdio};
@@ -69,7 +69,13 @@ pub(crate) fn abstract_socket(name: &str) -> Result<UnixDatagram> {
 
 pub(crate) fn received(socket: &UnixDatagram) -> Result<String> {
     let mut buffer = [0; 100];
-    let length = socket.recv(&mut buffer).context("nothing was told")?;
+    // A child that ends meanwhile interrupts the wait, as its end is a signal.
+    let length = loop {
+        match socket.recv(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received.context("nothing was told")?,
+        }
+    };
     Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 

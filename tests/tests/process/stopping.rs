@@ -44,7 +44,10 @@ fn a_signal_is_told_as_stock_tells_it() -> Result<()> {
     // Stock has no time left to say that it is gone.
     assert_eq!(ours, [&stocks[..], &["<133>account-replicator: Exited #\\0".to_owned()]].concat());
     assert_eq!(code, Some(0));
-    assert_eq!(stopped(Daemon::Martlet, Signal::INT)?, stopped(Daemon::Stock, Signal::INT)?);
+    let (stocks, code) = stopped(Daemon::Stock, Signal::INT)?;
+    // Stock says it with another priority as long as it has not begun to wait.
+    let stocks = stocks.iter().map(|line| line.replace("<134>", "<133>")).collect();
+    assert_eq!(stopped(Daemon::Martlet, Signal::INT)?, (stocks, code));
     let (ours, code) = stopped(Daemon::Martlet, Signal::HUP)?;
     assert!(ours.contains(&last.replace("TERM", "HUP")) && code == Some(0), "{ours:?}");
     Ok(())
