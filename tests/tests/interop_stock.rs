@@ -155,7 +155,7 @@ fn misplaced_rows_settle_in_the_queue() {
 }
 
 /// What our daemons are held to. Points differ with the calls that are made; of the leftovers only a `.lock`
-/// beside a received file does, because ours puts such a file in its place under the directory's lock.
+/// beside a file received into a directory that has been in use does, which ours locks meanwhile.
 const OURS: &[Aspect] = &[Aspect::Content, Aspect::Reconciler, Aspect::Schema];
 
 macro_rules! matrix {

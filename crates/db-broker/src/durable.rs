@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 /// Puts a finished file in its place: fsync of the file, rename, fsync of the directory and of every
 /// directory that had to be made. Blocks on the disk.
 ///
@@ -16,6 +18,22 @@ use std::{
 /// # Errors
 /// The system's error; before the rename nothing has changed but missing directories.
 pub fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
+    put_in_place(from, to, rename)
+}
+
+/// As [`rename_file`], but never in the place of another file: whoever is first has it. Needs Linux 3.15.
+///
+/// # Errors
+/// `AlreadyExists` if the place is taken; else as [`rename_file`].
+pub fn rename_new_file(from: &Path, to: &Path) -> io::Result<()> {
+    put_in_place(from, to, |from, to| Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?))
+}
+
+fn put_in_place(
+    from: &Path,
+    to: &Path,
+    rename: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     let dir = to.parent().unwrap_or(Path::new("/"));
     create_dirs(dir)?;
@@ -64,5 +82,17 @@ mod tests {
         rename_file(&from, &to).unwrap();
         assert!(!from.exists());
         assert_eq!(fs::read_to_string(&to).unwrap(), "x");
+    }
+    #[test]
+    fn a_taken_name_stays_whose_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second, place) = (dir.path().join("1"), dir.path().join("2"), dir.path().join("a/place"));
+        fs::write(&first, "first").unwrap();
+        fs::write(&second, "second").unwrap();
+        rename_new_file(&first, &place).unwrap();
+        let error = rename_new_file(&second, &place).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&place).unwrap(), "first");
+        assert_eq!(fs::read_to_string(&second).unwrap(), "second");
     }
 }

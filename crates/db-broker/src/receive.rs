@@ -1,9 +1,6 @@
 //! A whole database file that a peer has put into `DEVICE/tmp`: checked, then put in place.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::ErrorKind, path::PathBuf};
 
 use protocol::{Horizon, OwnRangeWithoutEpoch};
 use swift_types::{HashPath, ServerType, TmpName};
@@ -64,7 +61,10 @@ impl ReceivedDb {
         Self { horizon, ..self }
     }
 
-    /// Puts the file where no database is: checked, with a new id, synced, renamed under the directory lock.
+    /// Puts the file where no database is: checked, with a new id, synced, renamed if nothing is there still.
+    ///
+    /// In an empty directory that is all, and no `.lock` comes of it, as with stock. Where something lies the
+    /// directory's lock is held, as somebody may be removing the place's last database with all beside it.
     ///
     /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
     ///
@@ -84,13 +84,25 @@ impl ReceivedDb {
         received.take_new_id(self.sender_id.as_str())?;
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
-        let _lock = DirLock::acquire(self.destination.dir(), crate::LOCK_TIMEOUT)?;
-        if place.try_exists().map_err(BrokerError::io(&place))? {
-            return Ok(Installed::NotCalledFor);
+        let _lock = self.lock_unless_empty()?;
+        match durable::rename_new_file(&self.path, &place) {
+            Ok(()) => Ok(Installed::Installed { ignored: None }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Installed::NotCalledFor),
+            Err(error) => Err(BrokerError::io(place)(error)),
         }
-        remove_orphan_journal(&place)?;
-        self.move_to(&place)?;
-        Ok(Installed::Installed { ignored: None })
+    }
+
+    /// The lock of a directory that has been in use; the journal of a database that is no more is gone then.
+    fn lock_unless_empty(&self) -> Result<Option<DirLock>> {
+        let (dir, place) = (self.destination.dir(), self.destination.file());
+        if fs::read_dir(dir).map_err(BrokerError::io(dir))?.next().is_none() {
+            return Ok(None);
+        }
+        let lock = DirLock::acquire(dir, crate::LOCK_TIMEOUT)?;
+        if !place.try_exists().map_err(BrokerError::io(place))? {
+            remove_orphan_journal(place)?;
+        }
+        Ok(Some(lock))
     }
 
     /// Feeds the existing database's rows, points, metadata and shard ranges into the file, then puts it in
@@ -134,7 +146,8 @@ impl ReceivedDb {
         if sharding || !existing.is_in_place() || !existing.is_in_force()? {
             return Ok(Installed::NotCalledFor);
         }
-        self.move_to(existing.location().file())?;
+        let place = existing.location().file();
+        durable::rename_file(&self.path, place).map_err(BrokerError::io(place))?;
         Ok(Installed::Installed { ignored })
     }
 
@@ -190,10 +203,6 @@ impl ReceivedDb {
         let beyond = |source| BrokerError::BeyondHorizon { path: self.path.clone(), source };
         self.horizon.check_info(&info).map_err(beyond)?;
         Ok(received)
-    }
-
-    fn move_to(&self, place: &Path) -> Result<()> {
-        durable::rename_file(&self.path, place).map_err(BrokerError::io(place))
     }
 }
 

@@ -1,4 +1,8 @@
-use std::{fs, io::ErrorKind, path::Path};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use protocol::ReplicationInfo;
 
@@ -88,11 +92,12 @@ impl Broker {
         let Some(retiring) = retiring(&self)? else {
             return Ok(Removal::Changed);
         };
+        let beside = self.lies_beside()?;
         retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
         remove_file(self.location.file())?;
         // From here on it is gone, whatever happens.
         Ok(self
-            .tidy_up_locked(&lock)
+            .tidy_up_locked(&lock, &beside)
             .map_or_else(|error| Removal::RemovedUntidily(error.to_string()), |()| Removal::Removed))
     }
 
@@ -116,20 +121,34 @@ impl Broker {
         Ok(self.seen_version.is_some_and(|seen| seen != now))
     }
 
+    /// What lies in the directory but for databases and the lock file.
+    ///
+    /// Listed while the database is there still: afterwards a peer's copy may come into its place, to which
+    /// nothing that comes later belongs to us either.
+    fn lies_beside(&self) -> Result<Vec<PathBuf>> {
+        let dir = self.location.dir();
+        let databases = self.location.db_files()?;
+        let entries = fs::read_dir(dir).map_err(BrokerError::io(dir))?;
+        let paths = entries.map(|entry| Ok(entry.map_err(BrokerError::io(dir))?.path()));
+        let ours = |path: &Path| {
+            path.file_name().is_some_and(|name| name == ".lock")
+                || databases.iter().any(|database| database.file() == path)
+        };
+        paths.filter(|path| path.as_ref().map_or(true, |path| !ours(path))).collect()
+    }
+
     /// After the database file: nobody acknowledges a row beside a missing one. The lock file last, and the
     /// directory only if empty: a server that looked for the file too early may be writing there by now.
-    fn tidy_up_locked(&self, _lock: &DirLock) -> Result<()> {
+    fn tidy_up_locked(&self, _lock: &DirLock, beside: &[PathBuf]) -> Result<()> {
         let dir = self.location.dir();
-        let lock_file = dir.join(".lock");
-        for entry in fs::read_dir(dir).map_err(BrokerError::io(dir))? {
-            let path = entry.map_err(BrokerError::io(dir))?.path();
+        for path in beside {
             if path.is_dir() {
-                fs::remove_dir_all(&path).map_err(BrokerError::io(&path))?;
-            } else if path != lock_file {
-                remove_file(&path)?;
+                fs::remove_dir_all(path).map_err(BrokerError::io(path))?;
+            } else {
+                remove_file(path)?;
             }
         }
-        remove_file(&lock_file)?;
+        remove_file(&dir.join(".lock"))?;
         // The hash directory, the suffix, the partition.
         dir.ancestors().take(3).try_for_each(remove_if_empty)
     }

@@ -77,6 +77,46 @@ fn uuid_of(device: &str) -> String {
     format!("00000000-0000-0000-0000-000000000000-{device}")
 }
 
+fn names_in(location: &DbLocation) -> Vec<String> {
+    let entries = fs::read_dir(location.dir()).expect("a directory");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_completed_file_lies_alone_as_with_stock() {
+    let case = Case::new(ServerType::Container, "current");
+    dropped(&case, &case.ours);
+    fs::remove_dir_all(case.ours.dir()).unwrap();
+    received(&case.ours).complete(&hash_path()).unwrap();
+    assert_eq!(names_in(&case.ours), [case.ours.file().file_name().unwrap().to_str().unwrap()]);
+}
+
+#[test]
+fn a_directory_that_has_been_in_use_is_locked() {
+    let case = Case::new(ServerType::Container, "current");
+    dropped(&case, &case.ours);
+    fs::remove_dir_all(case.ours.dir()).unwrap();
+    fs::create_dir(case.ours.dir()).unwrap();
+    fs::write(case.ours.pending_file(), "").unwrap();
+    received(&case.ours).complete(&hash_path()).unwrap();
+    assert!(names_in(&case.ours).contains(&".lock".to_owned()));
+}
+
+#[test]
+fn the_journal_of_a_database_that_is_no_more_is_not_left_to_the_next() {
+    let case = Case::new(ServerType::Container, "current");
+    dropped(&case, &case.ours);
+    fs::remove_file(case.ours.file()).unwrap();
+    let mut journal = case.ours.file().as_os_str().to_owned();
+    journal.push("-journal");
+    fs::write(&journal, "half a transaction").unwrap();
+    received(&case.ours).complete(&hash_path()).unwrap();
+    assert!(!PathBuf::from(journal).exists());
+}
+
 #[test]
 fn a_taken_place_is_left_alone() {
     let case = Case::new(ServerType::Container, "current");
