@@ -21,15 +21,6 @@ pub struct Proof {
     pub stock_answers: usize,
 }
 
-impl std::ops::AddAssign for Proof {
-    fn add_assign(&mut self, more: Self) {
-        self.martlet_replicators += more.martlet_replicators;
-        self.stock_replicators += more.stock_replicators;
-        self.martlet_answers += more.martlet_answers;
-        self.stock_answers += more.stock_answers;
-    }
-}
-
 /// Counts what is below `dir` and in `lines`, and what is below `dir` it takes away.
 pub(crate) fn take(dir: &Path, lines: &[String]) -> Result<Proof> {
     let mut proof = Proof::default();

@@ -11,6 +11,7 @@ use crate::{
     build::{self, Profile},
     interrupt::Interrupt,
     screen::Screen,
+    test,
 };
 
 mod contest;
@@ -91,6 +92,7 @@ impl DifferentialArgs {
 
 /// Runs the seeds; an error unless all of them are equal.
 pub(crate) fn run(args: &DifferentialArgs, interrupt: &Interrupt) -> Result<()> {
+    test::set_up(interrupt)?;
     let screen = Screen::new();
     build::build(Profile::Dev, screen, interrupt)?;
     let started = Instant::now();

@@ -13,10 +13,9 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     }
     runner.screen.good("rsync");
     stock::install(runner)?;
-    stock::install_client(runner)?;
-    stock::install_tests(runner)?;
-    // Of use to the probe tests only, which need root.
-    if is_root()? {
+    if makes_namespaces(runner) {
+        stock::install_client(runner)?;
+        stock::install_tests(runner)?;
         if !runner.succeeds("memcached", &["-V"]) {
             apt_install(runner, "memcached")?;
         }
@@ -40,7 +39,14 @@ fn apt_get(args: &[&str]) -> Command {
     command
 }
 
-pub(super) fn is_root() -> Result<bool> {
+/// Whether a whole Swift can have mounts, network and processes of its own: as root, and not in a container
+/// that keeps root from it.
+pub(super) fn makes_namespaces(runner: &Runner<'_>) -> bool {
+    let privileged = is_root().unwrap_or(false);
+    privileged && runner.succeeds("unshare", &["--mount", "--net", "--pid", "--fork", "true"])
+}
+
+fn is_root() -> Result<bool> {
     let output = Command::new("id").arg("-u").output().context("the program `id` cannot be run")?;
     Ok(output.stdout.trim_ascii() == b"0")
 }
