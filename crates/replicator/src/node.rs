@@ -20,6 +20,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
     pub(crate) divergences: Divergences,
+    statsd: Option<Arc<Statsd>>,
     ring: Ring,
 }
 
@@ -55,14 +56,14 @@ impl Node {
         let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())
             .context("set up the HTTP client")?;
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
+        let statsd = Statsd::new(&conf.statsd, &conf.log.log_name).map(Arc::new);
         let NodeFiles { swift, ring } = files;
-        Ok(Self { conf, swift, client, metrics, stop, divergences: Divergences::default(), ring })
+        Ok(Self { conf, swift, client, metrics, stop, divergences: Divergences::default(), statsd, ring })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.
     pub(crate) fn aggregator(&self) -> Aggregator {
-        let statsd = Statsd::new(&self.conf.statsd, &self.conf.log.log_name);
-        Aggregator::new(Arc::clone(&self.metrics), statsd)
+        Aggregator::new(Arc::clone(&self.metrics), self.statsd.clone())
     }
 
     /// Accounts or containers.

@@ -8,12 +8,12 @@ use crate::{Metrics, Outcome, PassStats, Statsd};
 #[derive(Debug)]
 pub struct Aggregator {
     metrics: Arc<Metrics>,
-    statsd: Option<Statsd>,
+    statsd: Option<Arc<Statsd>>,
 }
 
 impl Aggregator {
-    /// An aggregator that keeps `metrics`, which outlive the pass, and tells a statsd server if there is one.
-    pub fn new(metrics: Arc<Metrics>, statsd: Option<Statsd>) -> Self {
+    /// An aggregator that keeps `metrics` and tells a statsd server if there is one; both outlive the pass.
+    pub fn new(metrics: Arc<Metrics>, statsd: Option<Arc<Statsd>>) -> Self {
         Self { metrics, statsd }
     }
 
@@ -28,11 +28,11 @@ impl Aggregator {
 
     /// Folds what comes after: the reconciler's containers, at the end of a pass that `stats` have counted.
     /// Blocks as [`run`](Self::run) does.
-    pub fn go_on(mut self, outcomes: &Receiver<Outcome>, mut stats: PassStats) -> PassStats {
+    pub fn go_on(self, outcomes: &Receiver<Outcome>, mut stats: PassStats) -> PassStats {
         for outcome in outcomes {
             stats.add(&outcome);
             self.metrics.add(&outcome, &stats);
-            if let Some(statsd) = &mut self.statsd {
+            if let Some(statsd) = &self.statsd {
                 statsd.send(&outcome);
             }
         }

@@ -47,6 +47,7 @@ mod python_json;
 mod recon;
 mod statsd;
 mod summary;
+mod udp_target;
 
 pub use aggregator::Aggregator;
 pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight};
@@ -58,6 +59,7 @@ pub use pass::PassStats;
 pub use recon::dump_recon_cache;
 pub use statsd::Statsd;
 pub use summary::{lags, report, summary};
+pub use udp_target::{LookUp, Preferred, UdpTarget};
 
 /// Unix seconds of a point in time, as Python's `time.time()` gives them; negative before 1970.
 pub fn unix_seconds(time: std::time::SystemTime) -> f64 {

@@ -1,16 +1,14 @@
 use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
-    time::{Duration, Instant},
+    sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use settings::StatsdConf;
 use tracing::warn;
 
-use crate::{DbOutcome, DbResult, Outcome, PeerStep, ReconcilerDb, python_json::python_float};
-
-/// How long the address of a host name is used.
-const RESOLVED_FOR: Duration = Duration::from_secs(60);
+use crate::{
+    DbOutcome, DbResult, Outcome, PeerStep, Preferred, ReconcilerDb, UdpTarget, python_json::python_float,
+};
 
 /// Sends stock's metrics to a statsd server, a UDP datagram each, as stock puts them on the wire:
 /// `[METRIC_PREFIX.]LOG_NAME.METRIC:VALUE|TYPE[|@RATE]`.
@@ -20,79 +18,61 @@ const RESOLVED_FOR: Duration = Duration::from_secs(60);
 /// Stock: `StatsdClient`, and the `increment` and `timing_since` of the replicators.
 #[derive(Debug)]
 pub struct Statsd {
-    host: String,
-    port: u16,
     prefix: String,
     /// The share of metrics that is sent.
     rate: f64,
-    target: Option<Target>,
-    failing: bool,
+    server: Mutex<Server>,
 }
 
 #[derive(Debug)]
-struct Target {
-    socket: UdpSocket,
-    to: SocketAddr,
-    until: Option<Instant>,
+struct Server {
+    /// For the log.
+    name: String,
+    target: UdpTarget,
+    failing: bool,
 }
 
 impl Statsd {
     /// None if the conf has no statsd host, or silences these metrics by `statsd_emit_legacy`.
     pub fn new(conf: &StatsdConf, log_name: &str) -> Option<Self> {
-        let host = conf.log_statsd_host.clone().filter(|_| conf.statsd_emit_legacy)?;
+        let host = conf.log_statsd_host.clone()?;
+        Self::to(UdpTarget::new(host, conf.log_statsd_port, Preferred::Ipv4), conf, log_name)
+    }
+
+    fn to(target: UdpTarget, conf: &StatsdConf, log_name: &str) -> Option<Self> {
+        let host = conf.log_statsd_host.as_ref().filter(|_| conf.statsd_emit_legacy)?;
         let parts = [conf.log_statsd_metric_prefix.as_str(), log_name].into_iter();
         let prefix = parts.filter(|part| !part.is_empty()).flat_map(|part| [part, "."]).collect();
         let rate = conf.log_statsd_default_sample_rate * conf.log_statsd_sample_rate_factor;
-        Some(Self { host, port: conf.log_statsd_port, prefix, rate, target: None, failing: false })
+        let name = format!("('{host}', {})", conf.log_statsd_port);
+        Some(Self { prefix, rate, server: Mutex::new(Server { name, target, failing: false }) })
     }
 
     /// Sends what stock sends for this. Blocks for no more than a name's look-up, once a minute.
-    pub fn send(&mut self, outcome: &Outcome) {
+    pub fn send(&self, outcome: &Outcome) {
         for (metric, value) in metrics(outcome) {
-            if self.rate >= 1.0 {
-                self.send_line(&format!("{}{metric}:{value}", self.prefix));
-            } else if rand::random::<f64>() < self.rate {
-                self.send_line(&format!("{}{metric}:{value}|@{}", self.prefix, python_float(self.rate)));
-            }
+            self.send_share(&metric, &value, self.rate);
         }
     }
 
-    fn send_line(&mut self, line: &str) {
-        match self.try_send(line) {
-            Ok(()) => self.failing = false,
+    fn send_share(&self, metric: &str, value: &str, rate: f64) {
+        if rate >= 1.0 {
+            self.send_line(&format!("{}{metric}:{value}", self.prefix));
+        } else if rand::random::<f64>() < rate {
+            self.send_line(&format!("{}{metric}:{value}|@{}", self.prefix, python_float(rate)));
+        }
+    }
+
+    fn send_line(&self, line: &str) {
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        match server.target.send(line.as_bytes(), Instant::now()) {
+            Ok(()) => server.failing = false,
             Err(error) => {
-                self.target = None;
-                if !std::mem::replace(&mut self.failing, true) {
-                    warn!("Error sending UDP message to ('{}', {}): {error}", self.host, self.port);
+                if !std::mem::replace(&mut server.failing, true) {
+                    warn!("Error sending UDP message to {}: {error}", server.name);
                 }
             }
         }
-    }
-
-    fn try_send(&mut self, line: &str) -> io::Result<()> {
-        let kept = self.target.take().filter(Target::is_current);
-        let target = self.target.insert(match kept {
-            Some(target) => target,
-            None => Target::find(&self.host, self.port)?,
-        });
-        target.socket.send_to(line.as_bytes(), target.to).map(drop)
-    }
-}
-
-impl Target {
-    /// An IPv4 address where there is one, as in stock.
-    fn find(host: &str, port: u16) -> io::Result<Self> {
-        let found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-        let v4 = found.iter().find(|address| address.is_ipv4());
-        let to = *v4.or(found.first()).ok_or(io::ErrorKind::NotFound)?;
-        let any =
-            if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-        let until = host.parse::<IpAddr>().is_err().then(|| Instant::now() + RESOLVED_FOR);
-        Ok(Self { socket: UdpSocket::bind((any, 0))?, to, until })
-    }
-
-    fn is_current(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() < until)
     }
 }
 
@@ -145,6 +125,8 @@ fn of_step(step: PeerStep) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, net::UdpSocket, sync::mpsc};
+
     use super::*;
 
     fn conf(port: u16) -> StatsdConf {
@@ -199,7 +181,7 @@ mod tests {
         let (receiver, conf) = receiver();
         let conf =
             StatsdConf { log_statsd_default_sample_rate: 0.5, log_statsd_sample_rate_factor: 0.5, ..conf };
-        let mut statsd = Statsd::new(&conf, "c").unwrap();
+        let statsd = Statsd::new(&conf, "c").unwrap();
         let mut lines = Vec::new();
         for _ in 0..1000 {
             statsd.send(&removed());
@@ -216,9 +198,23 @@ mod tests {
         assert!(Statsd::new(&StatsdConf { statsd_emit_legacy: false, ..conf }, "c").is_none());
     }
 
+    /// A name server that is down answers late: nobody may wait for it with each metric.
     #[test]
-    fn a_host_that_is_not_found_costs_only_its_metrics() {
-        let conf = StatsdConf { log_statsd_host: Some("no-such-host.invalid".to_owned()), ..conf(1) };
-        Statsd::new(&conf, "c").unwrap().send(&removed());
+    fn a_host_that_is_not_found_is_asked_for_once_and_costs_only_its_metrics() {
+        let (receiver, conf) = receiver();
+        let (asked, looked_up) = mpsc::channel();
+        let look_up = Box::new(move |host: &str, _| {
+            asked.send(host.to_owned()).unwrap();
+            Err(io::Error::other("no name server"))
+        });
+        let host = "statsd.example".to_owned();
+        let target = UdpTarget::looked_up_by(look_up, host.clone(), conf.log_statsd_port, Preferred::Ipv4);
+        let conf = StatsdConf { log_statsd_host: Some(host.clone()), ..conf };
+        let statsd = Statsd::to(target, &conf, "c").unwrap();
+        for _ in 0..1000 {
+            statsd.send(&removed());
+        }
+        assert_eq!(looked_up.try_iter().collect::<Vec<_>>(), [host]);
+        assert!(received(&receiver).is_empty());
     }
 }

@@ -1,7 +1,6 @@
 use std::{
     fs, io,
     io::Write,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
     os::unix::{
         fs::FileTypeExt,
         net::{UnixDatagram, UnixStream},
@@ -12,6 +11,7 @@ use std::{
 };
 
 use settings::{LogConf, LogFacility};
+use stats::{Preferred, UdpTarget};
 
 use super::severity::Severity;
 
@@ -19,8 +19,6 @@ use super::severity::Severity;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long nobody waits for it again after that.
 const PAUSE: Duration = Duration::from_secs(10);
-/// How long the address of a host name is used.
-const RESOLVED_FOR: Duration = Duration::from_secs(60);
 /// Where stock's lines go if `log_address` is no socket.
 const FALLBACK: (&str, u16) = ("localhost", 514);
 
@@ -28,31 +26,27 @@ const FALLBACK: (&str, u16) = ("localhost", 514);
 /// `<FACILITY*8+SEVERITY>LINE`, and a null byte.
 ///
 /// A line that cannot be sent is lost; how many were is told with the next one that can. A receiver that does
-/// not read costs a thread a second at most in ten.
+/// not read costs a thread a second at most in ten, one whose name is not found a look-up a minute.
 pub(super) struct Syslog {
-    destination: Destination,
     facility: LogFacility,
     server: String,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-enum Destination {
-    Socket(PathBuf),
-    Udp { host: String, port: u16 },
-}
-
-#[derive(Default)]
 struct State {
-    socket: Option<Socket>,
+    receiver: Receiver,
     lost: u64,
     paused_until: Option<Instant>,
+}
+
+enum Receiver {
+    Local { path: PathBuf, socket: Option<Socket> },
+    Udp(UdpTarget),
 }
 
 enum Socket {
     Datagrams(UnixDatagram),
     Stream(UnixStream),
-    Udp { socket: UdpSocket, to: SocketAddr, until: Option<Instant> },
 }
 
 impl Syslog {
@@ -61,12 +55,15 @@ impl Syslog {
     /// # Errors
     /// If `log_address` cannot be looked at, for another reason than that it is not there.
     pub(super) fn open(conf: &LogConf) -> io::Result<Self> {
-        let destination = match &conf.log_udp_host {
-            Some(host) => Destination::Udp { host: host.clone(), port: conf.log_udp_port },
-            None => Destination::of_address(Path::new(&conf.log_address))?,
+        let receiver = match &conf.log_udp_host {
+            Some(host) => Receiver::udp(host, conf.log_udp_port),
+            None => Receiver::of_address(Path::new(&conf.log_address))?,
         };
-        let server = conf.log_name.clone();
-        Ok(Self { destination, facility: conf.log_facility, server, state: Mutex::default() })
+        Ok(Self::to(receiver, conf.log_facility, conf.log_name.clone()))
+    }
+
+    fn to(receiver: Receiver, facility: LogFacility, server: String) -> Self {
+        Self { facility, server, state: Mutex::new(State { receiver, lost: 0, paused_until: None }) }
     }
 
     /// Sends a line, or counts it as lost.
@@ -79,11 +76,11 @@ impl Syslog {
         state.paused_until = None;
         if state.lost > 0 {
             let told = format!("{}: {} log lines before this one were lost", self.server, state.lost);
-            if self.deliver(&mut state, &self.packet(Severity::Warning, &told)) {
+            if state.deliver(&self.packet(Severity::Warning, &told)) {
                 state.lost = 0;
             }
         }
-        if state.paused_until.is_some() || !self.deliver(&mut state, &self.packet(severity, line)) {
+        if state.paused_until.is_some() || !state.deliver(&self.packet(severity, line)) {
             state.lost += 1;
         }
     }
@@ -92,25 +89,19 @@ impl Syslog {
         let priority = u16::from(self.facility.code()) << 3 | u16::from(severity.code());
         format!("<{priority}>{line}\0").into_bytes()
     }
+}
 
-    /// Sends a packet, over a new connection if the old one is broken.
-    fn deliver(&self, state: &mut State, packet: &[u8]) -> bool {
-        for _ in 0..2 {
-            let kept = state.socket.take().filter(Socket::is_current);
-            let Some(socket) = kept.or_else(|| self.destination.connect().ok()) else { return false };
-            match socket.send(packet) {
-                Ok(()) => {
-                    state.socket = Some(socket);
-                    return true;
+impl State {
+    fn deliver(&mut self, packet: &[u8]) -> bool {
+        match self.receiver.send(packet) {
+            Ok(()) => true,
+            Err(error) => {
+                if is_timeout(&error) {
+                    self.paused_until = Some(Instant::now() + PAUSE);
                 }
-                Err(error) if is_timeout(&error) => {
-                    state.paused_until = Some(Instant::now() + PAUSE);
-                    return false;
-                }
-                Err(_) => {}
+                false
             }
         }
-        false
     }
 }
 
@@ -118,20 +109,42 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-impl Destination {
+impl Receiver {
+    fn udp(host: &str, port: u16) -> Self {
+        Self::Udp(UdpTarget::new(host.to_owned(), port, Preferred::First))
+    }
+
     fn of_address(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
-            Ok(found) if found.file_type().is_socket() => Ok(Self::Socket(path.to_owned())),
+            Ok(found) if found.file_type().is_socket() => {
+                Ok(Self::Local { path: path.to_owned(), socket: None })
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(_) | Err(_) => Ok(Self::Udp { host: FALLBACK.0.to_owned(), port: FALLBACK.1 }),
+            Ok(_) | Err(_) => Ok(Self::udp(FALLBACK.0, FALLBACK.1)),
         }
     }
 
-    fn connect(&self) -> io::Result<Socket> {
-        match self {
-            Self::Socket(path) => connect_datagrams(path).or_else(|_| connect_stream(path)),
-            Self::Udp { host, port } => udp(host, *port),
+    /// Sends a packet, over a new connection if the old one is broken.
+    fn send(&mut self, packet: &[u8]) -> io::Result<()> {
+        let (path, open) = match self {
+            Self::Local { path, socket } => (path, socket),
+            Self::Udp(target) => return target.send(packet, Instant::now()),
+        };
+        if let Some(socket) = open.take() {
+            match socket.send(packet) {
+                Ok(()) => {
+                    *open = Some(socket);
+                    return Ok(());
+                }
+                // A stream may have taken half of it, and goes on with a new connection.
+                Err(error) if is_timeout(&error) => return Err(error),
+                Err(_) => {}
+            }
         }
+        let socket = connect_datagrams(path).or_else(|_| connect_stream(path))?;
+        socket.send(packet)?;
+        *open = Some(socket);
+        Ok(())
     }
 }
 
@@ -148,24 +161,34 @@ fn connect_stream(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Stream(socket))
 }
 
-fn udp(host: &str, port: u16) -> io::Result<Socket> {
-    let to = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
-    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-    let until = host.parse::<IpAddr>().is_err().then(|| Instant::now() + RESOLVED_FOR);
-    Ok(Socket::Udp { socket: UdpSocket::bind((any, 0))?, to, until })
-}
-
 impl Socket {
-    /// False once a host name should be looked up again.
-    fn is_current(&self) -> bool {
-        !matches!(self, Self::Udp { until: Some(until), .. } if Instant::now() >= *until)
-    }
-
     fn send(&self, packet: &[u8]) -> io::Result<()> {
         match self {
             Self::Datagrams(socket) => socket.send(packet).map(drop),
             Self::Stream(socket) => (&*socket).write_all(packet),
-            Self::Udp { socket, to, .. } => socket.send_to(packet, to).map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name server that is down answers late: nobody may wait for it with each line.
+    #[test]
+    fn a_host_that_is_not_found_is_asked_for_once() {
+        let (asked, looked_up) = std::sync::mpsc::channel();
+        let look_up = Box::new(move |host: &str, _| {
+            asked.send(host.to_owned()).unwrap();
+            Err(io::Error::other("no name server"))
+        });
+        let host = "syslog.example".to_owned();
+        let target = UdpTarget::looked_up_by(look_up, host.clone(), 514, Preferred::First);
+        let syslog = Syslog::to(Receiver::Udp(target), LogFacility::LOCAL0, "c".to_owned());
+        for _ in 0..100 {
+            syslog.send(Severity::Info, "c: x");
+        }
+        assert_eq!(looked_up.try_iter().collect::<Vec<_>>(), [host]);
+        assert_eq!(syslog.state.lock().unwrap().lost, 100);
     }
 }

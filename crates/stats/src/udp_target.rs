@@ -1,0 +1,204 @@
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    time::{Duration, Instant},
+};
+
+/// How long after a look-up of a host name, good or bad, the next one is due.
+const LOOKED_UP_FOR: Duration = Duration::from_secs(60);
+
+/// Finds the addresses of a host name and port; may block.
+pub type LookUp = Box<dyn FnMut(&str, u16) -> io::Result<Vec<SocketAddr>> + Send>;
+
+/// Which of a name's addresses is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preferred {
+    /// The first of the look-up, as Python's `SysLogHandler` does.
+    First,
+    /// The first IPv4 one if there is any, as stock's `StatsdClient` does.
+    Ipv4,
+}
+
+/// Who gets datagrams: a host, whose name is looked up again each minute.
+///
+/// A look-up that fails changes nothing: the address found before goes on being used, and where there is none
+/// datagrams are refused without another question until the minute is over. So a name server that is down costs
+/// a thread one wait a minute.
+pub struct UdpTarget {
+    host: String,
+    port: u16,
+    preferred: Preferred,
+    look_up: LookUp,
+    /// When to look the name up; none for an address in digits.
+    due: Option<Instant>,
+    to: Option<SocketAddr>,
+    /// Of the family of `to`.
+    socket: Option<UdpSocket>,
+}
+
+impl fmt::Debug for UdpTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("UdpTarget");
+        shown
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UdpTarget {
+    /// A target whose name the system looks up, with the first datagram.
+    pub fn new(host: String, port: u16, preferred: Preferred) -> Self {
+        Self::looked_up_by(
+            Box::new(|host, port| Ok((host, port).to_socket_addrs()?.collect())),
+            host,
+            port,
+            preferred,
+        )
+    }
+
+    /// The same, asking `look_up`.
+    pub fn looked_up_by(look_up: LookUp, host: String, port: u16, preferred: Preferred) -> Self {
+        let to = host.parse::<IpAddr>().ok().map(|ip| SocketAddr::from((ip, port)));
+        let due = to.is_none().then(Instant::now);
+        Self { host, port, preferred, look_up, due, to, socket: None }
+    }
+
+    /// Sends one datagram at `now`. Blocks for a look-up where one is due, else for nothing that lasts.
+    ///
+    /// # Errors
+    /// If there is no address yet, or the system does not take the datagram; it is lost then.
+    pub fn send(&mut self, datagram: &[u8], now: Instant) -> io::Result<()> {
+        let to = self.address(now)?;
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => unbound(to)?,
+        };
+        self.socket.insert(socket).send_to(datagram, to).map(drop)
+    }
+
+    fn address(&mut self, now: Instant) -> io::Result<SocketAddr> {
+        if self.due.is_some_and(|due| due <= now) {
+            let asked = Instant::now();
+            let found = self.found();
+            self.due = Some(now + asked.elapsed() + LOOKED_UP_FOR);
+            match found {
+                Ok(to) => self.turn_to(to),
+                Err(error) if self.to.is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.to.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its address is not known"))
+    }
+
+    fn found(&mut self) -> io::Result<SocketAddr> {
+        let found = (self.look_up)(&self.host, self.port)?;
+        let ipv4 = found.iter().find(|address| address.is_ipv4() && self.preferred == Preferred::Ipv4);
+        let none = || io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        ipv4.or(found.first()).copied().ok_or_else(none)
+    }
+
+    fn turn_to(&mut self, to: SocketAddr) {
+        if self.to.is_some_and(|before| before.is_ipv4() != to.is_ipv4()) {
+            self.socket = None;
+        }
+        self.to = Some(to);
+    }
+}
+
+fn unbound(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    /// Answers in order, each a list of addresses or a name server that is down; none left: a test asks too often.
+    type Answers = Arc<Mutex<VecDeque<Option<Vec<SocketAddr>>>>>;
+
+    fn target(preferred: Preferred, answers: Vec<Option<Vec<SocketAddr>>>) -> (UdpTarget, Answers) {
+        let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+        let asked = Arc::clone(&answers);
+        let look_up = Box::new(move |_: &str, _| {
+            asked.lock().unwrap().pop_front().unwrap().ok_or_else(|| io::Error::other("no name server"))
+        });
+        (UdpTarget::looked_up_by(look_up, "name".to_owned(), 1, preferred), answers)
+    }
+
+    fn receiver() -> (UdpSocket, SocketAddr) {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let address = receiver.local_addr().unwrap();
+        (receiver, address)
+    }
+
+    /// On loopback a datagram that was sent is there.
+    fn received(receiver: &UdpSocket) -> usize {
+        std::iter::from_fn(|| receiver.recv(&mut [0; 10]).ok()).count()
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_asked_for_once_a_minute() {
+        let (receiver, address) = receiver();
+        let (mut target, answers) = target(Preferred::First, vec![None, None, Some(vec![address])]);
+        let start = Instant::now();
+        let refused = target.send(b"x", start).unwrap_err();
+        assert_eq!(refused.to_string(), "no name server");
+        for second in 0..59 {
+            let refused = target.send(b"x", start + Duration::from_secs(second)).unwrap_err();
+            assert_eq!(refused.to_string(), "its address is not known");
+        }
+        assert_eq!(answers.lock().unwrap().len(), 2);
+        target.send(b"x", start + Duration::from_secs(100)).unwrap_err();
+        assert_eq!(received(&receiver), 0);
+        target.send(b"x", start + Duration::from_secs(200)).unwrap();
+        assert_eq!((answers.lock().unwrap().len(), received(&receiver)), (0, 1));
+    }
+
+    #[test]
+    fn an_address_is_renewed_and_kept_while_it_cannot_be() {
+        let ((first, one), (second, two)) = (receiver(), receiver());
+        let answers = vec![Some(vec![one]), None, Some(vec![]), Some(vec![two])];
+        let (mut target, answers) = target(Preferred::First, answers);
+        let start = Instant::now();
+        for minute in 0..3 {
+            for second in 0..10 {
+                target.send(b"x", start + Duration::from_secs(100 * minute + second)).unwrap();
+            }
+        }
+        assert_eq!((answers.lock().unwrap().len(), received(&first), received(&second)), (1, 30, 0));
+        target.send(b"x", start + Duration::from_secs(300)).unwrap();
+        assert_eq!((answers.lock().unwrap().len(), received(&first), received(&second)), (0, 0, 1));
+    }
+
+    #[test]
+    fn an_address_in_digits_is_never_looked_up() {
+        let (receiver, address) = receiver();
+        let never = Box::new(|_: &str, _| panic!("looked up"));
+        let mut target =
+            UdpTarget::looked_up_by(never, "127.0.0.1".to_owned(), address.port(), Preferred::First);
+        for hour in 0..3 {
+            target.send(b"x", Instant::now() + Duration::from_secs(3600 * hour)).unwrap();
+        }
+        assert_eq!(received(&receiver), 3);
+    }
+
+    #[test]
+    fn the_family_is_as_the_protocol_has_it_in_stock() {
+        let both: Vec<SocketAddr> = vec!["[::1]:9".parse().unwrap(), "127.0.0.1:9".parse().unwrap()];
+        for (preferred, wanted) in [(Preferred::First, both[0]), (Preferred::Ipv4, both[1])] {
+            let (mut target, _) = target(preferred, vec![Some(both.clone())]);
+            assert_eq!(target.found().unwrap(), wanted);
+        }
+        let (mut target, _) = target(Preferred::Ipv4, vec![Some(vec![both[0]])]);
+        assert_eq!(target.found().unwrap(), both[0]);
+    }
+}
