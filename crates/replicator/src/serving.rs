@@ -73,6 +73,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
         threads: node.conf.serve.rpc_threads.get(),
         queue: node.conf.serve.rpc_queue,
+        max_clients: node.conf.serve.max_clients.get(),
         future_limit: node.conf.serve.future_limit(),
         forward: forward_settings(node),
     }

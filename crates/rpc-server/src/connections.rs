@@ -22,6 +22,7 @@ use warp::{
 };
 
 use crate::{
+    door::{Busy, Door, Seat},
     first_request::{Beginning, beginning},
     forward::Forwarder,
     server::Service,
@@ -29,6 +30,8 @@ use crate::{
 
 /// How long a connection may take to begin a request and send its head; also how long it is kept between two.
 const HEAD_PAUSE: Duration = Duration::from_secs(60);
+/// How long a connection that has to give way may still take to send its last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Before the next try when the system gives no connection: too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,6 +43,7 @@ pub(crate) async fn accept(
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
+    let door = Arc::new(Door::new(service.settings.max_clients));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -47,8 +51,12 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let seat = tokio::select! {
+                    seat = door.seat() => seat,
+                    () = stop.cancelled() => break,
+                };
                 let (service, forwarder, stop) = (Arc::clone(&service), forwarder.clone(), stop.clone());
-                connections.spawn(connected(stream, peer.ip(), service, forwarder, stop));
+                connections.spawn(connected(stream, peer.ip(), seat, service, forwarder, stop));
             }
             Err(error) => {
                 error!("ERROR taking connections: {error}");
@@ -64,21 +72,26 @@ pub(crate) async fn accept(
 async fn connected(
     mut stream: TcpStream,
     peer: IpAddr,
+    seat: Arc<Seat>,
     service: Arc<Service>,
     forwarder: Option<Arc<Forwarder>>,
     stop: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
     let Some(forwarder) = forwarder else {
-        return answer(stream, Bytes::new(), peer, service, stop).await;
+        return answer(stream, Bytes::new(), peer, seat, service, stop).await;
     };
     let begun = tokio::select! {
         begun = timeout(HEAD_PAUSE, beginning(&mut stream)) => begun,
+        () = seat.gives_way() => return,
         () = stop.cancelled() => return,
     };
     match begun {
-        Ok(Ok(Beginning::Ours(read))) => answer(stream, read, peer, service, stop).await,
-        Ok(Ok(Beginning::Other(request))) => forwarder.forward(stream, request).await,
+        Ok(Ok(Beginning::Ours(read))) => answer(stream, read, peer, seat, service, stop).await,
+        Ok(Ok(Beginning::Other(request))) => {
+            let _busy = seat.busy();
+            forwarder.forward(stream, request).await;
+        }
         Ok(Err(_)) | Err(_) => {}
     }
 }
@@ -88,18 +101,26 @@ async fn answer(
     stream: TcpStream,
     read: Bytes,
     peer: IpAddr,
+    seat: Arc<Seat>,
     service: Arc<Service>,
     stop: CancellationToken,
 ) {
+    let on = Arc::clone(&seat);
     let route = warp::any()
-        .map(move || Arc::clone(&service))
+        .map(move || (Arc::clone(&service), on.busy()))
         .and(warp::method())
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(move |service: Arc<Service>, method: Method, path: FullPath, headers: HeaderMap, body| async move {
-            service.observed(peer, &method, path.as_str(), &headers, body).await.into_response()
-        });
+        .then(
+            move |(service, _busy): (Arc<Service>, Busy),
+                  method: Method,
+                  path: FullPath,
+                  headers: HeaderMap,
+                  body| async move {
+                service.observed(peer, &method, path.as_str(), &headers, body).await.into_response()
+            },
+        );
     let (reader, writer) = stream.into_split();
     let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
     let connection = http1::Builder::new()
@@ -112,6 +133,16 @@ async fn answer(
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = seat.gives_way() => {
+            connection.as_mut().graceful_shutdown();
+            loop {
+                match timeout(LAST_ANSWER, connection.as_mut()).await {
+                    Ok(ended) => break ended,
+                    Err(_) if seat.is_busy() => {}
+                    Err(_) => return,
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -39,6 +39,7 @@
 mod answer;
 mod connections;
 mod dispatch;
+mod door;
 mod first_request;
 mod forward;
 mod pages;

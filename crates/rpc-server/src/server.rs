@@ -51,6 +51,8 @@ pub struct ServerSettings {
     pub threads: usize,
     /// Requests that may wait beside them; beyond it peers get 503.
     pub queue: usize,
+    /// Connections open at once; for one more the longest idle is closed.
+    pub max_clients: usize,
     /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,
     /// Where requests with other methods go; none: they get 405.

@@ -71,6 +71,7 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         "max_request_bytes = 0",
         "rpc_threads = 0",
         "rpc_queue = -1",
+        "max_clients = 0",
         "shutdown_grace = never",
         "replicate_from = everybody",
         "replicate_from =",

@@ -82,6 +82,7 @@ impl Server {
             max_request_bytes: 100_000,
             threads: 2,
             queue: 2,
+            max_clients: 100,
             future_limit: None,
             forward: None,
         };

@@ -63,6 +63,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("max_request_bytes", "67108864"),
     ("rpc_threads", "16"),
     ("rpc_queue", "128"),
+    ("max_clients", "1024"),
     ("replicate_from", "ring"),
     ("future_timestamp_limit", "86400"),
     ("forward_limit", "256"),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Lines, NodeConf, yes_no};
 use crate::{BindIp, ReplicateFrom, network, value};
 
-/// Martlet's own keys: the REPLICATE server, the metrics page and leaving in good order. Stock ignores them.
+/// Keys of the REPLICATE server, the metrics page and leaving in good order. Stock's replicators ignore them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServeConf {
     /// Whether this daemon answers REPLICATE at `bind_ip` and `bind_port` itself.
@@ -30,6 +30,9 @@ pub struct ServeConf {
     /// Requests that may wait for a thread; the next one gets a 503.
     #[serde(deserialize_with = "value::size")]
     pub rpc_queue: usize,
+    /// Connections open at once; for one more the longest idle is closed. A key of stock's servers.
+    #[serde(deserialize_with = "value::count")]
+    pub max_clients: NonZeroUsize,
     /// From whom REPLICATE is taken; others get 403.
     #[serde(deserialize_with = "network::replicate_from")]
     pub replicate_from: ReplicateFrom,
@@ -81,6 +84,7 @@ impl ServeConf {
             ("max_request_bytes", self.max_request_bytes.to_string()),
             ("rpc_threads", self.rpc_threads.to_string()),
             ("rpc_queue", self.rpc_queue.to_string()),
+            ("max_clients", self.max_clients.to_string()),
             ("replicate_from", self.replicate_from.to_string()),
             ("future_timestamp_limit", self.future_timestamp_limit.as_secs_f64().to_string()),
             ("forward_limit", self.forward_limit.to_string()),

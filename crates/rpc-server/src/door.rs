@@ -1,0 +1,225 @@
+//! How many connections may be open, and which gives way to a new one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Lets connections in, up to a limit. When it is reached, the one that has been idle longest is closed for the next:
+/// neither peers that keep connections for later nor clients that say nothing can keep others out.
+pub(crate) struct Door {
+    limit: usize,
+    places: Arc<Semaphore>,
+    /// Connections without a request in hand, the longest idle first.
+    idle: Mutex<BTreeMap<u64, CancellationToken>>,
+    turns: AtomicU64,
+    became_idle: Notify,
+    told: AtomicBool,
+}
+
+impl Door {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            places: Arc::new(Semaphore::new(limit)),
+            idle: Mutex::default(),
+            turns: AtomicU64::new(0),
+            became_idle: Notify::new(),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    /// A seat for one connection, idle so far. Waits until there is one. May be dropped at any await.
+    pub(crate) async fn seat(self: &Arc<Self>) -> Arc<Seat> {
+        let place = loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                break place;
+            }
+            self.tell_once();
+            // Made before the look, so that it misses nobody.
+            let became_idle = self.became_idle.notified();
+            let place = Arc::clone(&self.places).acquire_owned();
+            let place = match self.close_longest_idle() {
+                Closed::One => place.await.ok(),
+                Closed::None => tokio::select! {
+                    place = place => place.ok(),
+                    () = became_idle => None,
+                },
+            };
+            if let Some(place) = place {
+                break place;
+            }
+        };
+        if self.places.available_permits() > self.limit / 4 {
+            self.told.store(false, Ordering::Relaxed);
+        }
+        let seat = Seat {
+            door: Arc::clone(self),
+            turn: AtomicU64::default(),
+            busy: AtomicBool::default(),
+            gives_way: CancellationToken::new(),
+            _place: place,
+        };
+        seat.sit_idle();
+        Arc::new(seat)
+    }
+
+    /// One line, until a quarter of the places is free again.
+    fn tell_once(&self) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            warn!(
+                "{} connections are open, as many as max_clients allows: the longest idle is closed for each new one",
+                self.limit
+            );
+        }
+    }
+
+    fn close_longest_idle(&self) -> Closed {
+        let longest = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+        longest.map_or(Closed::None, |(_, connection)| {
+            connection.cancel();
+            Closed::One
+        })
+    }
+}
+
+/// Whether there was an idle connection.
+enum Closed {
+    One,
+    None,
+}
+
+/// A connection's place behind the door, given back when this is dropped.
+pub(crate) struct Seat {
+    door: Arc<Door>,
+    /// Its key among the idle, while it is one of them.
+    turn: AtomicU64,
+    busy: AtomicBool,
+    gives_way: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    /// Done when the connection has to close.
+    pub(crate) async fn gives_way(&self) {
+        self.gives_way.cancelled().await;
+    }
+
+    /// A request is in hand until this is dropped: the connection does not give way.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.busy.store(true, Ordering::Relaxed);
+        self.rise();
+        Busy(Arc::clone(self))
+    }
+
+    /// Whether a request is in hand.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    fn sit_idle(&self) {
+        if self.gives_way.is_cancelled() {
+            return;
+        }
+        let turn = self.door.turns.fetch_add(1, Ordering::Relaxed);
+        self.turn.store(turn, Ordering::Relaxed);
+        let mut idle = self.door.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.insert(turn, self.gives_way.clone());
+        drop(idle);
+        self.door.became_idle.notify_waiters();
+    }
+
+    fn rise(&self) {
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.door.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(&turn);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.rise();
+    }
+}
+
+/// A request in hand.
+pub(crate) struct Busy(Arc<Seat>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Relaxed);
+        self.0.sit_idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gave_way(seat: &Seat) -> bool {
+        seat.gives_way.is_cancelled()
+    }
+
+    #[tokio::test]
+    async fn the_longest_idle_gives_way_and_one_with_a_request_never() {
+        let door = Arc::new(Door::new(3));
+        let (first, second, third) = (door.seat().await, door.seat().await, door.seat().await);
+        let busy = first.busy();
+        // It has been answered once, so it is not the longest idle any more.
+        drop(second.busy());
+        let newcomer = tokio::spawn({
+            let door = Arc::clone(&door);
+            async move { door.seat().await }
+        });
+        third.gives_way().await;
+        assert_eq!((gave_way(&first), gave_way(&second)), (false, false));
+        assert!(!newcomer.is_finished(), "the place is free when the connection has ended");
+        drop(third);
+        let newcomer = newcomer.await.unwrap();
+        assert!(!gave_way(&newcomer) && !gave_way(&first) && !gave_way(&second));
+        drop(busy);
+    }
+
+    #[tokio::test]
+    async fn where_all_are_busy_the_first_to_be_done_gives_way() {
+        let door = Arc::new(Door::new(1));
+        let only = door.seat().await;
+        let busy = only.busy();
+        let newcomer = tokio::spawn({
+            let door = Arc::clone(&door);
+            async move { door.seat().await }
+        });
+        while !door.told.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!gave_way(&only));
+        drop(busy);
+        only.gives_way().await;
+        drop(only);
+        drop(newcomer.await.unwrap());
+        assert!(door.idle.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_told_once() {
+        let door = Arc::new(Door::new(4));
+        let mut seats = Vec::new();
+        for _ in 0..4 {
+            seats.push(door.seat().await);
+        }
+        assert!(!door.told.load(Ordering::Relaxed));
+        door.tell_once();
+        seats.truncate(3);
+        seats.push(door.seat().await);
+        assert!(door.told.load(Ordering::Relaxed), "as full as before");
+        seats.truncate(1);
+        seats.push(door.seat().await);
+        assert!(!door.told.load(Ordering::Relaxed), "two of four are free");
+    }
+}
