@@ -43,14 +43,14 @@ pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow
         warn!("{warning}");
     }
     let files = NodeFiles::load(&conf)?;
-    process::drop_privileges(&conf.daemon.user)?;
+    let home = process::drop_privileges(&conf.daemon.user)?;
     process::clean_up_daemon_hygiene().context("enter /")?;
     process::capture_stdio(console)?;
     // Threads from here on: they have this user, priority and folder.
     let runtime = network_threads()?;
     let stop = Stop::new();
     signals::watch(&stop, conf.serve.shutdown_grace)?;
-    let node = Arc::new(Node::open(conf, files, runtime.handle(), stop)?);
+    let node = Arc::new(Node::open(conf, files, home, runtime.handle(), stop)?);
     warn_of_useless_handoff_delete(&node);
     let code = match mode {
         Mode::Once(scope) => once(&node, scope),

@@ -1,4 +1,7 @@
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use db_broker::Preallocation;
@@ -40,10 +43,11 @@ impl NodeFiles {
 }
 
 impl Node {
-    /// Puts the parts together.
+    /// Puts the parts together. `home` is that of the user that the daemon has become.
     pub(crate) fn open(
         conf: ReplicatorConf,
         files: NodeFiles,
+        home: PathBuf,
         runtime: &tokio::runtime::Handle,
         stop: Stop,
     ) -> anyhow::Result<Self> {
@@ -52,6 +56,7 @@ impl Node {
             conn_timeout: conf.sync.conn_timeout,
             rsync_compress: conf.sync.rsync_compress,
             rsync_module: conf.sync.rsync_module.clone(),
+            home,
         };
         let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())
             .context("set up the HTTP client")?;

@@ -1,6 +1,7 @@
 use std::{
     future::Future,
     io,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -27,6 +28,8 @@ pub struct ClientSettings {
     pub rsync_compress: bool,
     /// Where a peer's rsync daemon takes databases.
     pub rsync_module: RsyncModule,
+    /// rsync's `HOME`: there it looks for files of its user, and the daemon's own may be another's.
+    pub home: PathBuf,
 }
 
 /// A node's client for all its peers; cheap to clone, connections are shared and kept alive.

@@ -70,7 +70,7 @@ impl SyncClient {
     ) -> Result<(), RsyncError> {
         let args = self.rsync_args(target, file, name, region, pass);
         let mut command = Command::new(&args[0]);
-        command.args(&args[1..]);
+        command.args(&args[1..]).env("HOME", &self.settings.home);
         let ended: Result<_, RsyncError> = self.wait(async { Ok(run(command).await?) });
         let (status, printed) = ended?;
         if status.success() {

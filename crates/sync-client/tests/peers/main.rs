@@ -41,6 +41,7 @@ fn patient_client(node_timeout: Duration, conn_timeout: Duration, module: &str) 
         conn_timeout,
         rsync_compress: false,
         rsync_module: module.parse().unwrap(),
+        home: HOME.into(),
     };
     let client = SyncClient::new(settings, runtime.handle().clone(), stop.clone()).unwrap();
     Us { client, stop, _runtime: runtime }
@@ -64,7 +65,10 @@ fn target(device: &Device) -> Target<'_> {
     Target { device, partition: 7, digest }
 }
 
-/// The command lines of this process's children.
+/// The home that rsync is given.
+const HOME: &str = "/home/of-the-user";
+
+/// The command lines of this process's children, each with its `HOME` before it.
 fn children() -> Vec<String> {
     let of_us = |stat: &str| {
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1).map(str::to_owned));
@@ -72,9 +76,11 @@ fn children() -> Vec<String> {
     };
     let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-        of_us(&stat).then(|| fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default())
+        let read = |name| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        let home = read("environ").split('\0').find(|line| line.starts_with("HOME=")).map(str::to_owned);
+        of_us(&stat).then(|| format!("{} {}", home.unwrap_or_default(), read("cmdline").replace('\0', " ")))
     });
-    lines.map(|line| line.replace('\0', " ")).collect()
+    lines.collect()
 }
 
 #[test]
@@ -168,7 +174,7 @@ fn rsync_gets_stocks_arguments_and_dies_with_us() {
     // rsync has connected, and waits for a greeting that never comes.
     let _held = connections.recv_timeout(Duration::from_secs(30)).unwrap();
     let wanted = format!(
-        "rsync --quiet --no-motd --timeout=60 --contimeout=5 --whole-file {} rsync://127.0.0.1:{}/container/sdb1/tmp/id-sdb1",
+        "HOME={HOME} rsync --quiet --no-motd --timeout=60 --contimeout=5 --whole-file {} rsync://127.0.0.1:{}/container/sdb1/tmp/id-sdb1",
         Path::new(&file).display(),
         device.port
     );
