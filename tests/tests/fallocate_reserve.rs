@@ -1,11 +1,12 @@
-//! 507 below `fallocate_reserve`: stock's server and ours read the same file and refuse the same.
+//! Below `fallocate_reserve`: stock's server and ours read the same file and refuse the same with 507, and a
+//! sender makes no copy on its own disk.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape};
+use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, node_of};
 use rustix::fs::statvfs;
 
 const MISSING: u16 = 404;
@@ -71,4 +72,40 @@ fn account_servers() -> Result<()> {
 #[test]
 fn container_servers() -> Result<()> {
     same_as_stock(ServerType::Container)
+}
+
+/// Whether a sender whose conf has these lines instead of a sound `rsync_module` brings two whole files to peers of ours.
+fn goes_without_rsync(scene: &Scene, lines: &str) -> Result<bool> {
+    let node = node_of(&scene.primaries("merged")?[0]);
+    let path = scene.cluster.conf(node, ServerType::Container);
+    let text = fs::read_to_string(&path)?;
+    let nowhere = format!("rsync_module = {{replication_ip}}::nowhere\n{lines}\n#");
+    fs::write(&path, text.replace("rsync_module =", &nowhere))?;
+    let stats = scene.cluster.pass(node, ServerType::Container, Daemon::Martlet)?;
+    fs::write(&path, text)?;
+    assert_eq!(stats["remote_merge"], 2, "{stats}");
+    Ok(stats["failure"] == 0)
+}
+
+#[test]
+fn a_disk_without_room_for_a_copy_is_left_by_rsync() -> Result<()> {
+    let mut scene = Scene::set(Shape::default(), "merged", ServerType::Container)?;
+    scene.serve(ServerType::Container, Daemon::Martlet)?;
+    assert!(!goes_without_rsync(&scene, "fallocate_reserve = 100%")?);
+    assert!(scene.rows("merged")?.values().any(|rows| rows.len() == 2), "nothing came");
+    let node = node_of(&scene.primaries("merged")?[0]);
+    let path = scene.cluster.conf(node, ServerType::Container);
+    let text = fs::read_to_string(&path)?;
+    fs::write(&path, text.replace("[DEFAULT]", "[DEFAULT]\nfallocate_reserve = 100%"))?;
+    let stats = scene.cluster.pass(node, ServerType::Container, Daemon::Martlet)?;
+    assert_eq!((&stats["remote_merge"], &stats["failure"]), (&2.into(), &0.into()), "{stats}");
+    Ok(())
+}
+
+#[test]
+fn with_room_for_a_copy_no_rsync_is_needed() -> Result<()> {
+    let mut scene = Scene::set(Shape::default(), "merged", ServerType::Container)?;
+    scene.serve(ServerType::Container, Daemon::Martlet)?;
+    assert!(goes_without_rsync(&scene, "")?);
+    Ok(())
 }

@@ -62,26 +62,17 @@ impl Broker {
     pub(crate) fn open_at(location: DbLocation, place: Place) -> Result<Self> {
         let file = place.file(&location).to_owned();
         let identity = identity_of(&file)?;
-        let opened = connection::open(&file, &place)
-            .and_then(|connection| Ok((Shape::read(&connection, location.server_type())?, connection)));
+        let opened = connection::open(&file, &place).and_then(|connection| {
+            let shape = Shape::read(&connection, location.server_type())?;
+            shape.require_tables(location.server_type())?;
+            Ok((shape, connection))
+        });
         if identity_of(&file)? != identity {
             // Replaced by a merged copy just now.
             return Self::open_at(location, place);
         }
         match opened {
             Err(error) => Err(explain(&location, &place, Fault::Sqlite(error))),
-            Ok((shape, _)) if !shape.stat || !shape.rows => {
-                let table = if shape.stat {
-                    location.server_type().contains().to_owned()
-                } else {
-                    format!("{}_stat", location.server_type())
-                };
-                let source = rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
-                    Some(format!("no such table: {table}")),
-                );
-                Err(explain(&location, &place, Fault::Sqlite(source)))
-            }
             Ok((shape, connection)) => Ok(Self {
                 location,
                 place,

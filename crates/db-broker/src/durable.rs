@@ -60,6 +60,14 @@ pub fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
     rename(from, to)
 }
 
+/// Gives a file another name in its directory; not synced, as after a crash either name will do.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn claim_file(from: &Path, to: &Path) -> io::Result<()> {
+    rename(from, to)
+}
+
 fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

@@ -63,16 +63,27 @@ impl ReceivedDb {
 
     /// Puts the file where no database is: checked, with a new id, synced, renamed if nothing is there still.
     ///
-    /// In an empty directory that is all, and no `.lock` comes of it, as with stock. Where something lies the
+    /// The file is taken out of the peers' reach first, under a name of its own in `tmp`: another one that comes
+    /// under the sender's name meanwhile is another transfer. In an empty directory that is all, and no `.lock` comes of it, as with stock. Where something lies the
     /// directory's lock is held, as somebody may be removing the place's last database with all beside it.
     ///
     /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; the file is removed then.
-    pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
+    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The file is
+    /// removed.
+    pub fn complete(mut self, hash_path: &HashPath) -> Result<Installed> {
+        self.take_out_of_reach()?;
         let done = self.put_in_place(hash_path);
-        self.forget_if_not_called_for(done)
+        self.forget_unless_installed(done)
+    }
+
+    /// Whoever sends the same again, or a second sender by the same name, writes to a name that is free.
+    fn take_out_of_reach(&mut self) -> Result<()> {
+        let own = self.destination.tmp_dir().join(format!("received-{}", uuid::Uuid::new_v4().simple()));
+        durable::claim_file(&self.path, &own).map_err(BrokerError::io(&self.path))?;
+        self.path = own;
+        Ok(())
     }
 
     fn put_in_place(&self, hash_path: &HashPath) -> Result<Installed> {
@@ -117,11 +128,12 @@ impl ReceivedDb {
     /// Answers to stock's `rsync_then_merge`.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed (the file is removed then); else as
-    /// any write, and the existing database is untouched.
-    pub fn merge_into_place(self, hash_path: &HashPath) -> Result<Installed> {
+    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The existing
+    /// database is untouched, and the file is removed.
+    pub fn merge_into_place(mut self, hash_path: &HashPath) -> Result<Installed> {
+        self.take_out_of_reach()?;
         let done = self.replace_existing(hash_path);
-        self.forget_if_not_called_for(done)
+        self.forget_unless_installed(done)
     }
 
     fn replace_existing(&self, hash_path: &HashPath) -> Result<Installed> {
@@ -152,9 +164,9 @@ impl ReceivedDb {
     }
 
     /// A file that nobody will ask for again does not stay in `tmp` until it is old: two peers that find the
-    /// same database missing both send it. Stock leaves it.
-    fn forget_if_not_called_for(&self, done: Result<Installed>) -> Result<Installed> {
-        if matches!(done, Ok(Installed::NotCalledFor)) {
+    /// same database missing both send it, and after an error the sender sends it anew. Stock leaves it.
+    fn forget_unless_installed(&self, done: Result<Installed>) -> Result<Installed> {
+        if !matches!(done, Ok(Installed::Installed { .. })) {
             let _ = fs::remove_file(&self.path);
         }
         done
@@ -172,22 +184,7 @@ impl ReceivedDb {
 
     /// Opens the file after SQLite has checked it, if it is the database that belongs in the destination.
     fn open_checked(&self, hash_path: &HashPath) -> Result<Broker> {
-        self.check(hash_path).inspect_err(|error| {
-            let unusable = matches!(
-                error,
-                BrokerError::Refused { .. }
-                    | BrokerError::BeyondHorizon { .. }
-                    | BrokerError::NoSuchTable { .. }
-            );
-            if unusable {
-                let _ = fs::remove_file(&self.path);
-            }
-        })
-    }
-
-    fn check(&self, hash_path: &HashPath) -> Result<Broker> {
         let refused = |reason: String| BrokerError::Refused { path: self.path.clone(), reason };
-        remove_orphan_journal(&self.path)?;
         let mut received = Broker::open_at(self.destination.clone(), Place::Received(self.path.clone()))?;
         let verdict: String = received
             .run(|connection, _| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;

@@ -31,6 +31,10 @@ pub(crate) struct Shape {
     pub(crate) shard_reported: bool,
     /// `shard_range` has `tombstones`.
     pub(crate) shard_tombstones: bool,
+    /// `incoming_sync` exists.
+    pub(crate) incoming_sync: bool,
+    /// `outgoing_sync` exists.
+    pub(crate) outgoing_sync: bool,
     /// The sync tables have `updated_at`.
     pub(crate) sync_updated_at: bool,
     /// SQLite's count of changes to the tables' definitions.
@@ -44,7 +48,7 @@ impl Shape {
         let mut columns = connection.prepare_cached(
             "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p
              WHERE m.type IN ('table', 'view') AND m.name IN
-                (?1, ?2, 'policy_stat', 'shard_range', 'incoming_sync')",
+                (?1, ?2, 'policy_stat', 'shard_range', 'incoming_sync', 'outgoing_sync')",
         )?;
         let mut found = columns.query(params![stat, server_type.contains()])?;
         while let Some(row) = found.next()? {
@@ -103,9 +107,28 @@ impl Shape {
                 self.shard_reported |= column == "reported";
                 self.shard_tombstones |= column == "tombstones";
             }
-            ("incoming_sync", "updated_at") => self.sync_updated_at = true,
+            ("incoming_sync", column) => {
+                self.incoming_sync = true;
+                self.sync_updated_at |= column == "updated_at";
+            }
+            ("outgoing_sync", _) => self.outgoing_sync = true,
             _ => {}
         }
+    }
+
+    /// The tables without which it is a database of no generation; SQLite's own error if one is missing.
+    pub(crate) fn require_tables(self, server_type: ServerType) -> rusqlite::Result<()> {
+        let tables = [
+            (self.stat, format!("{server_type}_stat")),
+            (self.rows, server_type.contains().to_owned()),
+            (self.incoming_sync, "incoming_sync".to_owned()),
+            (self.outgoing_sync, "outgoing_sync".to_owned()),
+        ];
+        let Some((_, missing)) = tables.into_iter().find(|(exists, _)| !exists) else { return Ok(()) };
+        Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(format!("no such table: {missing}")),
+        ))
     }
 
     /// The condition that lets look-ups by name use the index, where there is one.

@@ -1,4 +1,5 @@
 use std::{
+    cmp::Ordering,
     ffi::c_int,
     fs,
     path::{Path, PathBuf},
@@ -11,10 +12,13 @@ use rusqlite::{
     backup::{Backup, StepResult},
 };
 
+use settings::FallocateReserve;
+
 use crate::{
     Broker,
     connection::BUSY_TIMEOUT,
     error::{BrokerError, Result},
+    free_space::compare_with_reserve,
 };
 
 /// Pages copied between two looks at other processes' locks: 4 MiB with Swift's 4 KiB pages.
@@ -64,6 +68,16 @@ impl Broker {
         let failed = |source| BrokerError::Sqlite { path: self.file().to_owned(), source };
         copy(&self.connection, snapshot.path()).map_err(failed)?;
         Ok(snapshot)
+    }
+
+    /// Whether a [`snapshot`](Self::snapshot) would leave more than `reserve` free on its disk.
+    ///
+    /// # Errors
+    /// [`BrokerError::Io`] if the file or its disk cannot be looked at.
+    pub fn has_room_for_a_copy(&self, reserve: FallocateReserve) -> Result<bool> {
+        let size = self.file().metadata().map_err(BrokerError::io(self.file()))?.len();
+        let device = self.location.device_dir();
+        Ok(compare_with_reserve(device, reserve, size).map_err(BrokerError::io(device))? == Ordering::Greater)
     }
 
     /// Whether somebody wrote the file since `seen`, or is writing it now: a copy made meanwhile may be torn.

@@ -125,11 +125,12 @@ fn check(kind: ServerType, name: &str, damage: Damage, taken: bool) {
 #[test]
 fn a_missing_table_is_reported_and_quarantined_on_request() {
     for kind in [ServerType::Account, ServerType::Container] {
-        for table in ["stat", "rows", "everything"] {
+        for table in ["stat", "rows", "incoming_sync", "outgoing_sync", "everything"] {
             let case = Case::empty(kind);
             let stat = if kind == ServerType::Account { "account_stat" } else { "container_info" };
             match table {
                 "stat" => case.sql(&format!("DROP TABLE {stat}")),
+                sync if sync.ends_with("_sync") => case.sql(&format!("DROP TABLE {sync}")),
                 "rows" => case.sql(&format!("DROP TABLE {}", kind.contains())),
                 _ => fs::write(case.ours.file(), "").expect("emptied"),
             }

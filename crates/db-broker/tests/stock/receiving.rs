@@ -1,6 +1,11 @@
 //! Whole files from peers: what is refused, what is put in place, and what is kept of the one replaced.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use martlet_db_broker::{Broker, BrokerError, DbLocation, Direction, Installed, ReceivedDb};
 use protocol::ServerType;
@@ -117,6 +122,35 @@ fn the_journal_of_a_database_that_is_no_more_is_not_left_to_the_next() {
     assert!(!PathBuf::from(journal).exists());
 }
 
+/// Swift's own lock on the directory, as another process has it.
+fn locked(location: &DbLocation) -> fs::File {
+    let file = fs::File::create(location.dir().join(".lock")).expect("a lock file");
+    file.lock().expect("nobody else has it");
+    file
+}
+
+#[test]
+fn what_comes_under_the_same_name_meanwhile_is_another_transfer() {
+    let case = Case::new(ServerType::Container, "current");
+    let path = dropped(&case, &case.ours);
+    fs::remove_file(case.ours.file()).unwrap();
+    let lock = locked(&case.ours);
+    thread::scope(|scope| {
+        let received = received(&case.ours);
+        let completing = scope.spawn(|| received.complete(&hash_path()));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while path.exists() {
+            assert!(Instant::now() < deadline, "the file was never taken out of reach");
+            thread::yield_now();
+        }
+        fs::write(&path, "half a file").unwrap();
+        drop(lock);
+        assert_eq!(completing.join().unwrap().unwrap(), Installed::Installed { ignored: None });
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap(), "half a file");
+    assert!(Broker::open(case.ours.clone()).unwrap().integrity_check().unwrap().is_none());
+}
+
 #[test]
 fn a_taken_place_is_left_alone() {
     let case = Case::new(ServerType::Container, "current");
@@ -170,7 +204,7 @@ fn files_that_do_not_belong_are_refused_and_removed() {
                 matches!(error, BrokerError::Refused { .. } | BrokerError::NoSuchTable { .. }),
                 "{name}: {error:?}"
             );
-            assert!(!path.exists(), "{name}: removed");
+            assert_eq!(fs::read_dir(case.ours.tmp_dir()).unwrap().count(), 0, "{name}: removed");
             assert_eq!(case.ours.file().exists(), merge, "{name}: the place is as it was");
             assert!(!case.ours.device_dir().join("quarantined").exists(), "{name}: nothing quarantined");
         }

@@ -25,12 +25,18 @@ impl ToPeer<'_> {
             error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
             PeerFailure::LocalDb
         })?;
-        let sent = if capabilities.whole_file { self.stream_file(&id)? } else { self.rsync_file(&id)? };
+        let stream = capabilities.whole_file && self.has_room_for_a_copy()?;
+        let sent = if stream { self.stream_file(&id)? } else { self.rsync_file(&id)? };
         self.bytes_sent += sent;
         // Stock gives up on a large file after a time that does not grow with it, defect D5.
         let timeout = self.node.conf.sync.node_timeout + merging + time_for(sent);
         let reply = self.call(&then(tmp), timeout)?;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+    }
+
+    /// What is streamed is a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
+    fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
+        self.at_home(self.local.broker.has_room_for_a_copy(self.node.conf.daemon.fallocate_reserve))
     }
 
     fn stream_file(&mut self, id: &str) -> Result<u64, PeerFailure> {
