@@ -16,6 +16,7 @@ const COURSES: &[(&str, &str)] = &[
     ("removed", "Successfully deleted db"),
     ("misplaced", "Found db that should be on partition"),
     ("quarantined", "Quarantin"),
+    ("divided by zero", "ZeroDivisionError"),
     ("invalid pending", "Invalid pending entry"),
 ];
 

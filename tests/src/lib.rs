@@ -31,6 +31,7 @@
 //! beside the running test in cargo's target folder.
 
 mod arena;
+mod beaten;
 mod blackhole;
 mod cluster;
 mod conf;
@@ -49,6 +50,7 @@ mod tree;
 mod tripwire;
 
 pub use arena::{Arena, Drawn, Seed};
+pub use beaten::Beaten;
 pub use blackhole::Blackhole;
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;

@@ -1,7 +1,8 @@
 """Cases about damaged databases: quarantined by whoever opens them first, healed from the others."""
 import os
 
-from martlet_stock.bench import RECENT
+from martlet_stock import schemas
+from martlet_stock.bench import CREATED, RECENT
 from martlet_stock.case import BOTH, Cases
 
 CASES = Cases()
@@ -103,3 +104,28 @@ def damaged_handoff(w):
     broker = w.create(w.h, w.rows(3) + [w.row('lost', RECENT)])
     garbage_header(w, broker)
     broker.conn = None
+
+
+# A damaged replica is answered 500 once by stock, so that the second sender heals it; ours is healed by the first.
+# What a replica has for itself, the copy has: here the first one's, with stock the second one's.
+
+@case('damaged-beside-old-schema', ('complete_rsync', 'quarantined'), types=('container',), settles='free',
+      beats='damage')
+def damaged_beside_old_schema(w):
+    """One sends tables of an earlier release, the other today's."""
+    schemas.create(w, w.a, 'before-metadata', w.rows(6), CREATED)
+    brokers = [w.create(device, w.rows(6)) for device in (w.b, w.c)]
+    garbage_header(w, brokers[1])
+    brokers[1].conn = None
+
+
+@case('damaged-beside-emptied-policy', ('complete_rsync', 'quarantined'), types=('account',), settles='free',
+      beats='damage')
+def damaged_beside_emptied_policy(w):
+    """Only one remembers that a container once was in another policy."""
+    brokers = w.triplet(w.rows(6))
+    w.merge(brokers[0], [w.row('moved', RECENT, storage_policy_index=1)])
+    for broker in brokers[:2]:
+        w.merge(broker, [w.row('moved', RECENT + 5)])
+    garbage_header(w, brokers[2])
+    brokers[2].conn = None

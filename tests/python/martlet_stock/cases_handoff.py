@@ -1,6 +1,7 @@
 """Cases about databases that should not be where they are, and about devices that fail."""
 from martlet_stock.bench import RECENT
 from martlet_stock.case import Cases
+from martlet_stock.sharding import Stage
 
 CASES = Cases()
 case = CASES.case
@@ -54,6 +55,15 @@ def handoff_remote_merge(w):
 def two_handoffs(w):
     for n, device in enumerate(w.handoffs[:2]):
         w.create(device, w.rows(4) + w.rows(2, 'h%d' % n))
+
+
+@case('divided-by-zero', ('divided by zero',), types=('container',), settles='free', beats='division')
+def divided_by_zero(w):
+    """Sharded while it was empty, a handoff's last row is 0: stock divides by that, and never removes it."""
+    for device in w.primaries:
+        w.merge(Stage(w, device).collapsed(), w.rows(3, device))
+    h = Stage(w, w.h).collapsed()
+    h.update_metadata({'X-Meta-Handoff': ('h', w.ts(RECENT))})
 
 
 def another_part(w):

@@ -1,5 +1,5 @@
 """Cases about rows that differ: missing, in sync, diff, capped diff, remote merge."""
-from martlet_stock.bench import RECENT
+from martlet_stock.bench import ANCIENT, RECENT
 from martlet_stock.case import Cases
 
 CASES = Cases()
@@ -205,6 +205,17 @@ def silent_divergence(w):
     """Points say in sync, the rows do not: stock leaves it so."""
     _, b, _ = w.triplet(w.rows(6))
     w.sql(b, 'DELETE FROM %s WHERE name = ?' % b.db_contains_type, ('o0002',))
+
+
+@case('reclaimed-tombstone', ('diff',), types=('container',), settles='free', beats='D10')
+def reclaimed_tombstone(w):
+    """One has the tombstone of what another still lists, both from before reclaim_age.
+
+    It refuses the row, then forgets why. Stock leaves the others with the row and this one without it.
+    """
+    row = w.row('old', ANCIENT)
+    w.create(w.a, [row] + w.rows(6))
+    w.create(w.b, [row, w.tombstone('old', ANCIENT + 60)] + w.rows(6))
 
 
 def soup(w):

@@ -4,7 +4,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
-use testkit::{Arena, Aspect, Daemon, Difference, Drawn, Outcome, Seed, Tree, compare};
+use testkit::{Arena, Aspect, Beaten, Daemon, Difference, Drawn, Outcome, Seed, Tree, compare};
 
 use super::PairingName;
 use crate::interrupt::Interrupt;
@@ -39,6 +39,8 @@ pub(super) struct Contestant {
     pub(super) pairing: PairingName,
     pub(super) run: Run,
     pub(super) differences: Vec<Difference>,
+    /// The cases in which it ended better than stock, with the proof that nothing was lost.
+    pub(super) beaten: Vec<(String, Beaten)>,
 }
 
 impl PairingName {
@@ -78,12 +80,35 @@ impl Contest {
             anyhow::Ok((oracle, runs))
         })?;
         let rounds = runs.into_iter().map(|(pairing, run)| {
-            let differences = compare(&oracle.outcome, &run.outcome, ASPECTS);
-            Contestant { pairing, run, differences }
+            let mut differences = compare(&oracle.outcome, &run.outcome, ASPECTS);
+            let beaten = if pairing == PairingName::StockStock {
+                Vec::new()
+            } else {
+                take_beaten(&drawn.manifest, &oracle.outcome, &run.outcome, &mut differences)
+            };
+            Contestant { pairing, run, differences, beaten }
         });
         let rounds = rounds.collect();
         Ok(Match { seed: seed.clone(), drawn, oracle, rounds })
     }
+}
+
+/// Takes the differences away in which ours is proven to have ended better; returns their cases.
+fn take_beaten(
+    manifest: &[Value],
+    stock: &Outcome,
+    ours: &Outcome,
+    differences: &mut Vec<Difference>,
+) -> Vec<(String, Beaten)> {
+    let differs =
+        |case: &&Value| differences.iter().any(|difference| case["title"] == difference.title.as_str());
+    let beaten: Vec<_> = manifest
+        .iter()
+        .filter(differs)
+        .filter_map(|case| Some((case["title"].as_str()?.to_owned(), Beaten::proven(case, stock, ours)?)))
+        .collect();
+    differences.retain(|difference| !beaten.iter().any(|(title, _)| *title == difference.title));
+    beaten
 }
 
 fn one_run(arena: &Arena, drawn: &Drawn, pairing: PairingName, interrupt: &Interrupt) -> Result<Run> {

@@ -99,16 +99,26 @@ pub(crate) fn run(args: &DifferentialArgs, interrupt: &Interrupt) -> Result<()> 
     let contest = Contest { stock: Arena::start(Daemon::Stock)?, ours: Arena::start(Daemon::Martlet)? };
     check_features(args, &contest.stock)?;
     screen.good(&format!("two clusters of four nodes are up ({:.1} s)", started.elapsed().as_secs_f64()));
-    let mut unequal = Vec::new();
+    let mut tally = Tally::default();
     for number in args.first..args.first.saturating_add(args.seeds) {
         interrupt.check()?;
         let started = Instant::now();
         let matches = run_seed(args, number, &contest, interrupt)?;
         if !report::seed(number, &matches, started.elapsed(), screen)? {
-            unequal.push(number);
+            tally.unequal.push(number);
         }
+        tally.beaten += report::beaten(&matches).len();
     }
-    conclude(args.seeds, &unequal, started.elapsed(), screen)
+    tally.conclude(args.seeds, started.elapsed(), screen)
+}
+
+/// How it stands.
+#[derive(Default)]
+struct Tally {
+    /// The seeds that differ.
+    unequal: Vec<u64>,
+    /// Cases in which a defect of stock shows, and ours ended better.
+    beaten: usize,
 }
 
 fn check_features(args: &DifferentialArgs, arena: &Arena) -> Result<()> {
@@ -133,15 +143,19 @@ fn run_seed(
     args.types().into_iter().map(run_type).collect()
 }
 
-fn conclude(seeds: u64, unequal: &[u64], time: Duration, screen: Screen) -> Result<()> {
-    let seconds = time.as_secs_f64();
-    screen.line("");
-    if unequal.is_empty() {
-        screen.line(&format!("{seeds} seeds, all equal; {seconds:.1} seconds in all."));
-        return Ok(());
+impl Tally {
+    fn conclude(&self, seeds: u64, time: Duration, screen: Screen) -> Result<()> {
+        let (seconds, beaten) = (time.as_secs_f64(), self.beaten);
+        screen.line("");
+        if self.unequal.is_empty() {
+            let line =
+                format!("{seeds} seeds, all equal but for {beaten} cases in which a defect of stock shows");
+            screen.line(&format!("{line}; {seconds:.1} seconds in all."));
+            return Ok(());
+        }
+        let numbers: Vec<_> = self.unequal.iter().map(u64::to_string).collect();
+        bail!("{} of {seeds} seeds differ: {}", self.unequal.len(), numbers.join(", "))
     }
-    let numbers: Vec<_> = unequal.iter().map(u64::to_string).collect();
-    bail!("{} of {seeds} seeds differ: {}", unequal.len(), numbers.join(", "))
 }
 
 #[cfg(test)]

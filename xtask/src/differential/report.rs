@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use serde_json::Value;
-use testkit::Difference;
+use testkit::{Beaten, Difference};
 
 use super::{
     PairingName,
@@ -43,6 +43,7 @@ pub(super) fn seed(number: u64, matches: &[Match], time: Duration, screen: Scree
     let line = format!("seed {number}: {}, {pairings} pairings", counts.join(", "));
     let seconds = time.as_secs_f64();
     let differ = matches.iter().flat_map(|of| &of.rounds).any(|round| !round.differences.is_empty());
+    let line = line + &better(matches);
     if !differ {
         screen.good(&format!("{line}, equal ({seconds:.1} s)"));
         return Ok(true);
@@ -55,6 +56,18 @@ pub(super) fn seed(number: u64, matches: &[Match], time: Duration, screen: Scree
         keep(of, screen)?;
     }
     Ok(false)
+}
+
+/// Every case in which stock was beaten, once.
+pub(super) fn beaten(matches: &[Match]) -> BTreeSet<(&str, Beaten)> {
+    let rounds = matches.iter().flat_map(|of| &of.rounds);
+    rounds.flat_map(|round| &round.beaten).map(|(title, how)| (title.as_str(), *how)).collect()
+}
+
+/// What the seed's line says of these cases.
+fn better(matches: &[Match]) -> String {
+    let cases = beaten(matches).into_iter().map(|(title, how)| format!(", {title} better than {how}"));
+    cases.collect()
 }
 
 fn differences(of: &Match, round: &Contestant, screen: Screen) {

@@ -1,0 +1,281 @@
+//! Where ours ends better than stock, and the proof that nothing is lost by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::outcome::Outcome;
+
+/// What stock logs about a database without rows whose peer has some: it divides by its last row.
+const DIVIDED: &str = "ZeroDivisionError";
+/// What rows decide in the stat row.
+const FIGURES: &[&str] = &["hash", "object_count", "bytes_used", "container_count"];
+/// What rows decide of a database's content.
+const OF_ROWS: &[&str] = &["rows", "hash of rows", "policy_stat"];
+
+/// A defect of stock that shows in how it leaves a case at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Beaten {
+    /// D10: replicas that differ stay so, because their points say that all was exchanged.
+    Divergence,
+    /// A handoff whose last row is 0 stays, because every pass divides by that once a peer has rows.
+    Division,
+}
+
+impl fmt::Display for Beaten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Divergence => "replicas that stay different",
+            Self::Division => "a division by zero",
+        })
+    }
+}
+
+impl Beaten {
+    /// The defect that accounts for all in which `ours` ended otherwise than `stock`; none if there is a
+    /// difference that it does not account for, or anything that stock kept is not at every primary.
+    ///
+    /// `case` is an entry of a manifest.
+    pub fn proven(case: &Value, stock: &Outcome, ours: &Outcome) -> Option<Self> {
+        let title = case["title"].as_str()?;
+        let pair = Pair { stock: replicas(stock, title), ours: replicas(ours, title) };
+        let primaries: BTreeSet<_> = case["primaries"].as_array()?.iter().filter_map(Value::as_str).collect();
+        if pair.only_rows_differ() && pair.was_diverged() && pair.is_united() {
+            return Some(Self::Divergence);
+        }
+        let gone = pair.only_missing()?;
+        let divided = gone.iter().all(|place| was_divided(stock, place));
+        (divided && gone.iter().all(|place| pair.is_handed_over(place, &primaries))).then_some(Self::Division)
+    }
+}
+
+/// (device and folder, file) → all that the dump has of the database.
+type Place<'a> = (&'a str, &'a str);
+type Replicas<'a> = BTreeMap<Place<'a>, &'a Value>;
+
+fn replicas<'a>(outcome: &'a Outcome, title: &str) -> Replicas<'a> {
+    let folders = outcome.dump["cases"][title].as_object().into_iter().flatten();
+    folders
+        .flat_map(|(place, folder)| {
+            let databases = folder["databases"].as_object().into_iter().flatten();
+            databases.map(move |(file, database)| ((place.as_str(), file.as_str()), database))
+        })
+        .collect()
+}
+
+fn device<'a>(place: &Place<'a>) -> &'a str {
+    place.0.split(' ').next().unwrap_or_default()
+}
+
+fn was_divided(stock: &Outcome, (folder, file): &Place<'_>) -> bool {
+    let path = format!("{}/{file}", folder.replacen(' ', "/containers/", 1));
+    let of_account = format!("{}/{file}", folder.replacen(' ', "/accounts/", 1));
+    let tells = |line: &&String| line.contains(&path) || line.contains(&of_account);
+    stock.log.iter().filter(tells).any(|line| line.contains(DIVIDED))
+}
+
+/// One case as stock left it and as ours did.
+struct Pair<'a> {
+    stock: Replicas<'a>,
+    ours: Replicas<'a>,
+}
+
+impl<'a> Pair<'a> {
+    /// The same databases, alike but for rows and what they decide.
+    fn only_rows_differ(&self) -> bool {
+        self.stock.keys().eq(self.ours.keys())
+            && self
+                .stock
+                .values()
+                .zip(self.ours.values())
+                .all(|(stock, ours)| without_rows(stock) == without_rows(ours))
+    }
+
+    fn was_diverged(&self) -> bool {
+        let mut rows = self.stock.values().map(|database| &database["content"]["rows"]);
+        let first = rows.next();
+        rows.any(|rows| Some(rows) != first)
+    }
+
+    /// All of ours hold the newest row of each name that stock's replicas have between them, and no other.
+    fn is_united(&self) -> bool {
+        let newest = newest_rows(self.stock.values());
+        self.ours.values().all(|database| {
+            let content = &database["content"];
+            let rows = content["rows"].as_array().into_iter().flatten();
+            let held: BTreeMap<_, _> = rows.map(|row| (name_of(row), row)).collect();
+            content["stat"][0]["hash"] == content["hash of rows"]
+                && held.keys().eq(newest.keys())
+                && held.iter().all(|(name, row)| newest.get(name).is_some_and(|rows| rows.contains(row)))
+        })
+    }
+
+    /// The databases that stock has beyond ours, everything else being alike; none if that is not the difference.
+    fn only_missing(&self) -> Option<Vec<Place<'a>>> {
+        let alike = self.ours.iter().all(|(place, ours)| {
+            let of_both = |part| self.stock.get(place).is_some_and(|stock| stock[part] == ours[part]);
+            of_both("content") && of_both("schema")
+        });
+        let gone: Vec<_> =
+            self.stock.keys().filter(|place| !self.ours.contains_key(*place)).copied().collect();
+        (alike && !gone.is_empty()).then_some(gone)
+    }
+
+    /// Whether a database that ours removed lay at a handoff, had no rows, and every primary knows the rest of it.
+    fn is_handed_over(&self, place: &Place<'_>, primaries: &BTreeSet<&str>) -> bool {
+        let Some(gone) = self.stock.get(place).map(|database| &database["content"]) else { return false };
+        let without_rows = gone["rows"].as_array().is_some_and(Vec::is_empty);
+        without_rows
+            && !primaries.contains(device(place))
+            && primaries.iter().all(|primary| {
+                let mut there = self.ours.iter().filter(|(place, _)| device(place) == *primary);
+                there.any(|(_, database)| knows_all_of(&database["content"], gone))
+            })
+    }
+}
+
+fn without_rows(database: &Value) -> Value {
+    let mut content = database["content"].clone();
+    if let Some(parts) = content.as_object_mut() {
+        parts.retain(|part, _| !OF_ROWS.contains(&part.as_str()));
+    }
+    for stat in content["stat"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        stat.retain(|column, _| !FIGURES.contains(&column.as_str()));
+    }
+    Value::Array(vec![content, database["schema"].clone()])
+}
+
+type Name<'a> = (Option<&'a str>, Option<i64>);
+
+/// What a row is found by.
+fn name_of(row: &Value) -> Name<'_> {
+    (row["name"].as_str(), row["storage_policy_index"].as_i64())
+}
+
+/// Of every name the rows that none of these databases has a newer one for.
+fn newest_rows<'a>(databases: impl Iterator<Item = &'a &'a Value>) -> BTreeMap<Name<'a>, Vec<&'a Value>> {
+    let mut newest: BTreeMap<_, Vec<&Value>> = BTreeMap::new();
+    for row in databases.flat_map(|database| database["content"]["rows"].as_array().into_iter().flatten()) {
+        let best = newest.entry(name_of(row)).or_default();
+        let known = best.first().map_or(f64::NEG_INFINITY, |row| time_of(row));
+        if time_of(row) > known {
+            best.clear();
+        }
+        if time_of(row) >= known {
+            best.push(row);
+        }
+    }
+    newest
+}
+
+/// When the row's object or container was last written or deleted, in seconds.
+fn time_of(row: &Value) -> f64 {
+    ["created_at", "put_timestamp", "delete_timestamp"]
+        .map(|column| seconds(&row[column]))
+        .into_iter()
+        .fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The seconds of a timestamp, without what may stand behind them.
+fn seconds(timestamp: &Value) -> f64 {
+    let text = timestamp.as_str().unwrap_or_default();
+    let digits = text.split(['_', '+', '-']).next().unwrap_or_default();
+    digits.parse().unwrap_or(f64::NEG_INFINITY)
+}
+
+/// Whether times, metadata and shard ranges of `gone` are in `kept`, or newer ones.
+fn knows_all_of(kept: &Value, gone: &Value) -> bool {
+    let (kept_stat, gone_stat) = (&kept["stat"][0], &gone["stat"][0]);
+    let at_least = |column| seconds(&kept_stat[column]) >= seconds(&gone_stat[column]);
+    let metadata = gone_stat["metadata"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| seconds(&kept_stat["metadata"][key][1]) >= seconds(&value[1]));
+    let mut ranges = gone["shard_ranges"].as_array().into_iter().flatten();
+    at_least("put_timestamp")
+        && at_least("delete_timestamp")
+        && metadata
+        && ranges.all(|range| knows_range(kept, range))
+}
+
+fn knows_range(kept: &Value, range: &Value) -> bool {
+    let mut ranges = kept["shard_ranges"].as_array().into_iter().flatten();
+    ranges.any(|other| {
+        other["name"] == range["name"]
+            && ["timestamp", "state_timestamp", "meta_timestamp"]
+                .iter()
+                .all(|column| seconds(&other[*column]) >= seconds(&range[*column]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn outcome(databases: &[(&str, Value)], log: &[&str]) -> Outcome {
+        let folders = databases.iter().map(|(device, content)| {
+            (format!("{device} 5/abc/0"), json!({"databases": {"0.db": {"content": content, "schema": {}}}}))
+        });
+        Outcome {
+            dump: json!({"cases": {"one": folders.collect::<BTreeMap<_, _>>()}}),
+            counters: BTreeMap::new(),
+            log: log.iter().map(|line| (*line).to_owned()).collect(),
+        }
+    }
+
+    fn content(rows: &[(&str, &str)], put: &str) -> Value {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(name, at)| json!({"name": name, "created_at": at, "storage_policy_index": 0}))
+            .collect();
+        json!({
+            "stat": [{"put_timestamp": put, "delete_timestamp": "0", "hash": rows.len(), "metadata": ""}],
+            "hash of rows": rows.len(), "rows": rows, "shard_ranges": [],
+        })
+    }
+
+    fn case() -> Value {
+        json!({"title": "one", "primaries": ["d1a", "d2a"]})
+    }
+
+    #[test]
+    fn replicas_that_found_each_other_hold_the_newest_of_every_row() {
+        let (old, new, both) = ([("o", "1")], [("o", "2"), ("p", "1")], [("o", "2"), ("p", "1")]);
+        let stock = outcome(&[("d1a", content(&old, "1")), ("d2a", content(&new, "1"))], &[]);
+        let with =
+            |rows: &[_], put| outcome(&[("d1a", content(rows, put)), ("d2a", content(&both, "1"))], &[]);
+        assert_eq!(Beaten::proven(&case(), &stock, &with(&both, "1")), Some(Beaten::Divergence));
+        let rest_differs = with(&both, "2");
+        let row_lost = with(&[("o", "2")], "1");
+        let row_older = with(&[("o", "1"), ("p", "1")], "1");
+        let row_invented = with(&[("o", "2"), ("p", "1"), ("q", "1")], "1");
+        for worse in [rest_differs, row_lost, row_older, row_invented] {
+            assert_eq!(Beaten::proven(&case(), &stock, &worse), None);
+        }
+        let united = with(&both, "1");
+        assert_eq!(Beaten::proven(&case(), &united, &stock), None, "stock's replicas did not differ");
+    }
+
+    #[test]
+    fn a_handoff_may_go_only_where_stock_divided_and_the_primaries_know_all_of_it() {
+        let rows = [("o", "1")];
+        let primaries = |put| [("d1a", content(&rows, "3")), ("d2a", content(&rows, put))];
+        let with =
+            |gone: Value, log: &[&str]| outcome(&[&primaries("3")[..], &[("d3a", gone)]].concat(), log);
+        let log = ["ERROR syncing with x, db: /n3/d3a/containers/5/abc/0/0.db: #012ZeroDivisionError: y"];
+        let ours = outcome(&primaries("3"), &[]);
+        let proven = |stock: &Outcome| Beaten::proven(&case(), stock, &ours);
+        assert_eq!(proven(&with(content(&[], "2"), &log)), Some(Beaten::Division));
+        assert_eq!(proven(&with(content(&[], "2"), &[])), None, "nothing was divided");
+        assert_eq!(proven(&with(content(&[("p", "1")], "2"), &log)), None, "a row is lost");
+        assert_eq!(proven(&with(content(&[], "4"), &log)), None, "no primary knows of the last PUT");
+        let primary_gone = outcome(&primaries("3")[..1], &[]);
+        let log = ["ERROR syncing with x, db: /n2/d2a/accounts/5/abc/0/0.db: #012ZeroDivisionError: y"];
+        let stock = outcome(&[primaries("3")[0].clone(), ("d2a", content(&[], "1"))], &log);
+        assert_eq!(Beaten::proven(&case(), &stock, &primary_gone), None, "a primary is no handoff");
+    }
+}
