@@ -5,6 +5,7 @@ use crate::{
     Broker, DbLocation,
     error::Result,
     fault::Work,
+    info::max_row,
     sync_points::{Direction, raise_point},
 };
 
@@ -34,21 +35,52 @@ impl Broker {
     /// Makes this replica and others exchange all their rows anew, in both directions: it takes a new id, so
     /// that nobody has a point for it any more, and forgets its own points for them. One transaction.
     ///
+    /// Nothing happens if the hash is no longer `hash` or a shard range has come: whoever judged that rows are
+    /// missing judged of another state, and the sharder keeps its progress under the id.
+    ///
     /// Other replicas lose nothing by it: their points are kept here. Nothing like it in stock, which has no
     /// way out of points that are wrong (defect D10).
     ///
     /// # Errors
     /// As any write.
-    pub fn restart_exchange(&mut self, remote_ids: &[String]) -> Result<()> {
+    pub fn restart_exchange(&mut self, remote_ids: &[String], hash: &str) -> Result<()> {
         let id = new_id(&self.location);
         let stat = self.stat_table();
         self.run(|connection, _| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let judged = transaction.query_row(
+                &format!("SELECT count(*) FROM {stat} WHERE hash = ?1"),
+                [hash],
+                |row| row.get::<_, i64>(0),
+            )?;
+            if judged == 0 || max_row(&transaction, "shard_range")? >= 0 {
+                return Ok(());
+            }
             transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
             for remote_id in remote_ids {
                 transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [remote_id])?;
                 transaction.execute("DELETE FROM outgoing_sync WHERE remote_id = ?1", [remote_id])?;
             }
+            Ok(transaction.commit()?)
+        })
+    }
+
+    /// Takes a new id and keeps all points: what others hold for the old one counts no more. One transaction.
+    ///
+    /// For a replica whose peer holds a point beyond its last row, as stock does after it merged a file of this
+    /// replica's. Nothing happens where a shard range is known: the sharder keeps its progress under the id.
+    ///
+    /// # Errors
+    /// As any write.
+    pub fn renew_id(&mut self) -> Result<()> {
+        let id = new_id(&self.location);
+        let stat = self.stat_table();
+        self.run(|connection, _| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if max_row(&transaction, "shard_range")? >= 0 {
+                return Ok(());
+            }
+            transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
             Ok(transaction.commit()?)
         })
     }

@@ -1,32 +1,77 @@
 //! All rows are exchanged anew with some replicas, and nothing is forgotten about others.
 
 use martlet_db_broker::{Broker, DbLocation, Direction, NewDb};
-use protocol::SyncPoint;
+use protocol::{ReplicationInfo, ShardRange, SyncPoint};
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
+
+const DIRECTIONS: [Direction; 2] = [Direction::Incoming, Direction::Outgoing];
+
+/// A database with points for two replicas.
+fn broker(device: &std::path::Path, server_type: ServerType) -> (Broker, ReplicationInfo) {
+    let hash_path = HashPath::new(vec![], b"x".to_vec()).expect("a suffix is enough");
+    let container = (server_type == ServerType::Container).then_some("c");
+    let digest = hash_path.of("a", container);
+    let location = DbLocation::new(server_type, device, 7, &DbName::unsharded(digest));
+    let now = Timestamp::parse("1700000000").expect("a timestamp");
+    let new = NewDb { account: "a", container, put_timestamp: now, created_at: now, storage_policy_index: 0 };
+    let mut broker = Broker::create(location, new).expect("a new database");
+    for direction in DIRECTIONS {
+        let points = ["diverged", "equal"].map(|id| SyncPoint { remote_id: id.to_owned(), sync_point: 5 });
+        broker.merge_sync_points(direction, &points).expect("points are stored");
+    }
+    let info = broker.replication_info().expect("it can be read");
+    (broker, info)
+}
+
+/// The points for `diverged` and for `equal`, incoming first.
+fn points(broker: &mut Broker) -> Vec<i64> {
+    let of = ["diverged", "equal"].into_iter();
+    of.flat_map(|id| DIRECTIONS.map(|direction| (id, direction)))
+        .map(|(id, direction)| broker.sync_point(direction, id).expect("it can be read"))
+        .collect()
+}
 
 #[test]
 fn a_new_id_and_no_points_for_those_that_diverged() {
+    for server_type in [ServerType::Account, ServerType::Container] {
+        let device = tempfile::tempdir().unwrap();
+        let (mut broker, before) = broker(device.path(), server_type);
+        broker.restart_exchange(&["diverged".to_owned()], &before.hash).unwrap();
+        let after = broker.replication_info().unwrap();
+        assert_ne!(after.id, before.id);
+        assert_eq!((after.hash, after.max_row), (before.hash, before.max_row));
+        assert_eq!(points(&mut broker), [-1, -1, 5, 5]);
+    }
+}
+
+#[test]
+fn what_was_judged_of_another_state_changes_nothing() {
     let device = tempfile::tempdir().unwrap();
-    let digest = HashPath::new(vec![], b"x".to_vec()).unwrap().account("a");
-    let location = DbLocation::new(ServerType::Account, device.path(), 7, &DbName::unsharded(digest));
-    let now = Timestamp::parse("1700000000").unwrap();
-    let new =
-        NewDb { account: "a", container: None, put_timestamp: now, created_at: now, storage_policy_index: 0 };
-    let mut broker = Broker::create(location, new).unwrap();
-    let directions = [Direction::Incoming, Direction::Outgoing];
-    for direction in directions {
-        let points = ["diverged", "equal"].map(|id| SyncPoint { remote_id: id.to_owned(), sync_point: 5 });
-        broker.merge_sync_points(direction, &points).unwrap();
-    }
-    let before = broker.replication_info().unwrap();
+    let (mut broker, before) = broker(device.path(), ServerType::Container);
+    broker.restart_exchange(&["diverged".to_owned()], "00000000000000000000000000000001").unwrap();
+    assert_eq!(broker.replication_info().unwrap().id, before.id);
+    assert_eq!(points(&mut broker), [5, 5, 5, 5]);
+}
 
-    broker.restart_exchange(&["diverged".to_owned()]).unwrap();
+#[test]
+fn a_database_with_shard_ranges_keeps_its_id() {
+    let device = tempfile::tempdir().unwrap();
+    let (mut broker, before) = broker(device.path(), ServerType::Container);
+    let range = br#"[{"name": ".shards_a/s", "timestamp": "1700000001.00000", "lower": "", "upper": "",
+        "object_count": 0, "bytes_used": 0, "meta_timestamp": "1700000001.00000", "deleted": 0, "state": 10,
+        "state_timestamp": "1700000001.00000", "epoch": null}]"#;
+    broker.merge_peer_shard_ranges(ShardRange::parse_list(range).unwrap()).unwrap();
+    broker.restart_exchange(&["diverged".to_owned()], &before.hash).unwrap();
+    broker.renew_id().unwrap();
+    assert_eq!(broker.replication_info().unwrap().id, before.id);
+    assert_eq!(points(&mut broker), [5, 5, 5, 5]);
+}
 
-    let after = broker.replication_info().unwrap();
-    assert_ne!(after.id, before.id);
-    assert_eq!((after.hash, after.max_row), (before.hash, before.max_row));
-    for direction in directions {
-        assert_eq!(broker.sync_point(direction, "diverged").unwrap(), -1);
-        assert_eq!(broker.sync_point(direction, "equal").unwrap(), 5);
-    }
+#[test]
+fn a_new_id_alone_keeps_all_points() {
+    let device = tempfile::tempdir().unwrap();
+    let (mut broker, before) = broker(device.path(), ServerType::Account);
+    broker.renew_id().unwrap();
+    assert_ne!(broker.replication_info().unwrap().id, before.id);
+    assert_eq!(points(&mut broker), [5, 5, 5, 5]);
 }

@@ -18,7 +18,7 @@ use crate::{
     roster::Roster,
     subject::Subject,
     sync_store,
-    to_peer::{Local, ToPeer},
+    to_peer::{Anew, Local, ToPeer},
 };
 
 /// Runs the course of one database. Blocks for as long as disks and peers take.
@@ -123,14 +123,15 @@ impl<'a> Running<'a> {
 
     fn ask_peers(&mut self, roster: &mut Roster, partition: u64) -> Vec<PeerOutcome> {
         let sync = Request::Sync(sync_args(&self.info, self.node.swift.policies.len()));
-        let (mut outcomes, mut diverged) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut anew) = (Vec::new(), Anew::default());
         while let Some(device) = roster.next() {
             let local = Local {
                 broker: &mut self.broker,
                 info: &self.info,
                 sync: &sync,
                 subject: &self.subject,
-                diverged: &mut diverged,
+                device: self.task.device.id,
+                anew: &mut anew,
             };
             let region = roster.region_of(&device);
             let outcome = ToPeer::new(self.node, local, &device, partition, self.task.digest, region).run();
@@ -143,12 +144,18 @@ impl<'a> Running<'a> {
             }
             outcomes.push(outcome);
         }
-        if !diverged.is_empty()
-            && let Err(error) = self.broker.restart_exchange(&diverged)
-        {
+        if let Err(error) = self.begin_anew(&anew) {
             error!("ERROR exchanging all rows anew: {error}{}", self.subject);
         }
         outcomes
+    }
+
+    /// After all peers, as they are told one id in one course.
+    fn begin_anew(&mut self, anew: &Anew) -> Result<(), BrokerError> {
+        if !anew.diverged.is_empty() {
+            self.broker.restart_exchange(&anew.diverged, &self.info.hash)?;
+        }
+        if anew.id_is_spent { self.broker.renew_id() } else { Ok(()) }
     }
 
     /// What else on this node follows a container's database.

@@ -15,6 +15,10 @@ use tracing::{error, info};
 
 use crate::{divergence::Divergences, stop::Stop};
 
+/// A peer whose passes take longer than this part of `reclaim_age`, by default a day, is taken for one that has
+/// diverged.
+const PATIENCE_IN_RECLAIM_AGE: u32 = 7;
+
 /// What every part of a daemon needs: its settings, its ring, its way to the peers, its metrics.
 pub(crate) struct Node {
     pub(crate) conf: ReplicatorConf,
@@ -63,7 +67,8 @@ impl Node {
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
         let statsd = Statsd::new(&conf.statsd, &conf.log.log_name).map(Arc::new);
         let NodeFiles { swift, ring } = files;
-        Ok(Self { conf, swift, client, metrics, stop, divergences: Divergences::default(), statsd, ring })
+        let divergences = Divergences::new(conf.pass.reclaim_age / PATIENCE_IN_RECLAIM_AGE);
+        Ok(Self { conf, swift, client, metrics, stop, divergences, statsd, ring })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.

@@ -1,6 +1,10 @@
 //! One pass over the databases of this node.
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use ring::{Device, RingData};
 use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
@@ -64,7 +68,7 @@ pub(crate) fn run(node: &Node, scope: &Scope) -> PassEnd {
     }
     let ring = node.ring();
     let local = local_devices(node, &ring, &ips);
-    node.divergences.begin_pass();
+    node.divergences.begin_pass(Instant::now());
     info!("Beginning replication run");
     let Walked { ended: Ended { end, stats, containers }, devices } = run_over(node, &ring, scope, &local);
     if end == WalkEnd::Stopped || node.stop.is_set() {

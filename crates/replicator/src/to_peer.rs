@@ -28,8 +28,18 @@ pub(crate) struct Local<'a> {
     pub(crate) info: &'a ReplicationInfo,
     pub(crate) sync: &'a Request,
     pub(crate) subject: &'a Subject,
+    /// The id in the ring of the device that it lies on.
+    pub(crate) device: u64,
+    pub(crate) anew: &'a mut Anew,
+}
+
+/// What calls for a new id when all peers have been seen to.
+#[derive(Debug, Default)]
+pub(crate) struct Anew {
     /// The ids of peers' databases with which all rows are to be exchanged anew.
-    pub(crate) diverged: &'a mut Vec<String>,
+    pub(crate) diverged: Vec<String>,
+    /// A peer holds a point for our present id that is not true.
+    pub(crate) id_is_spent: bool,
 }
 
 /// One database's way to one peer. Answers to stock's `_repl_to_node` and what it calls.

@@ -45,6 +45,14 @@ def stale_row(w):
     w.link_all(brokers)
 
 
+@case('wrong-sums', (), suites=('diverged',), types=('container',), beats='D10')
+def wrong_sums(w):
+    """The same rows everywhere, and on one device a stat row that tells otherwise."""
+    _, b, _ = w.triplet(w.rows(6))
+    w.stat(b, hash='0123456789abcdef0123456789abcdef')
+    w.sql(b, 'UPDATE policy_stat SET object_count = 5')
+
+
 @case('lagging', (), suites=('lagging',), beats='D12')
 def lagging(w):
     """More rows for the peers than one pass may send."""

@@ -1,12 +1,14 @@
 //! A peer that has all our rows by its word, and whether that can be.
 
+use std::time::Instant;
+
 use db_broker::Direction;
 use protocol::RemoteInfo;
 use stats::{PeerFailure, PeerStep};
 use tracing::{debug, warn};
 
 use super::ToPeer;
-use crate::divergence::{Evidence, Verdict, difference};
+use crate::divergence::{Evidence, Pair, Verdict, difference};
 
 impl ToPeer<'_> {
     /// Compares the hashes where the points say that nothing is to be sent. Stock does not (defect D10).
@@ -14,7 +16,7 @@ impl ToPeer<'_> {
     /// Different hashes mean something only when the peer has no rows for us either, and nothing has changed
     /// here since it was asked. Then both are made to exchange all rows anew, which the next pass does.
     pub(super) fn check_exchanged(&mut self, remote: &RemoteInfo) -> Result<(), PeerFailure> {
-        let pair = (self.target.digest, self.target.device.id);
+        let pair = self.pair();
         let Some(difference) = difference(&self.local.info.hash, &remote.hash) else {
             self.node.divergences.settled(pair);
             return Ok(());
@@ -22,7 +24,7 @@ impl ToPeer<'_> {
         if self.is_sharding_near(remote) || !self.has_all_of(remote)? {
             return Ok(());
         }
-        let verdict = self.node.divergences.judge(pair, difference, self.evidence(remote));
+        let verdict = self.node.divergences.judge(pair, difference, self.evidence(remote), Instant::now());
         let (ours, theirs, target, subject) = (self.local.info, remote, &self.target, &self.local.subject);
         match verdict {
             Verdict::Wait => {
@@ -41,10 +43,14 @@ impl ToPeer<'_> {
                     ours.count, ours.hash, theirs.count, theirs.hash
                 );
                 self.steps.push(PeerStep::Diverged);
-                self.local.diverged.push(remote.id.clone());
+                self.local.anew.diverged.push(remote.id.clone());
                 Err(PeerFailure::Unfinished)
             }
         }
+    }
+
+    pub(super) fn pair(&self) -> Pair {
+        Pair { digest: self.target.digest, here: self.local.device, there: self.target.device.id }
     }
 
     /// Rows that move to shards make hashes differ on the way.

@@ -29,7 +29,7 @@ impl ToPeer<'_> {
             }
             Course::HashMatch { point } => {
                 self.steps.push(PeerStep::HashMatch);
-                self.node.divergences.settled((self.target.digest, self.target.device.id));
+                self.node.divergences.settled(self.pair());
                 self.remember(&remote.id, point)
             }
             Course::RemoteMerge => {
@@ -85,11 +85,13 @@ impl ToPeer<'_> {
 
     /// Asks a stock peer for the id that it gave its database with the merge, and stores how far it has got.
     ///
-    /// The point that it stored itself may be beyond our last row, and is not believed then.
+    /// The point that it stored itself for our id may be beyond our last row. Rows that come in later would fill the
+    /// gap up to it and never be sent, so such an id is given up after the course.
     fn remember_merged(&mut self, before: &RemoteInfo) -> Result<(), PeerFailure> {
         let Ok(reply) = self.call(self.local.sync, self.node.conf.sync.node_timeout) else { return Ok(()) };
         match RemoteInfo::parse(&reply.body) {
             Ok(now) if reply.is_success() && now.id != before.id => {
+                self.local.anew.id_is_spent |= now.point > self.local.info.max_row;
                 self.remember(&now.id, self.local.info.max_row)
             }
             _ => Ok(()),
