@@ -1,4 +1,5 @@
 mod passes;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -189,14 +190,12 @@ impl Cluster {
         let conf = self.conf_with_port(port, node, server_type)?;
         let (daemon, presharding) = self.played_by(node, daemon);
         let server = match daemon {
-            Daemon::Stock => {
-                let request = json!({
+            Daemon::Stock => self.stock_server(
+                address,
+                &json!({
                     "op": "serve", "type": server_type.name(), "conf": conf, "presharding": presharding,
-                });
-                let pid = self.stock.call(&request)?.as_u64().context("stock.py serve replies with a pid")?;
-                wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
-                Server::Stock(pid)
-            }
+                }),
+            )?,
             Daemon::Martlet => Server::Martlet(self.martlet_server(&conf, address, server_type)?),
         };
         self.servers.insert(key, server);
@@ -242,6 +241,12 @@ impl Cluster {
         let conf = self.swift_dir().join(format!("{server_type}-{node}-server.conf"));
         fs::write(&conf, text)?;
         Ok(conf)
+    }
+
+    fn stock_server(&self, address: SocketAddr, request: &Value) -> Result<Server> {
+        let pid = self.stock.call(request)?.as_u64().context("stock.py serve replies with a pid")?;
+        wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
+        Ok(Server::Stock(pid))
     }
 
     fn stock_server_alive(&self, pid: u64) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Which line of stock's logs shows that a database took a certain course.
 
+use std::collections::BTreeMap;
+
 /// Token of a case → what a line with the database's hash must contain.
 const COURSES: &[(&str, &str)] = &[
     ("complete_rsync", "course: complete_rsync 204"),
@@ -22,7 +24,7 @@ const COURSES: &[(&str, &str)] = &[
 
 /// Those of a case's tokens that no line of stock's logs shows for its hash.
 ///
-/// Stock's servers log the calls they answer (`course: OP STATUS HASH`) because stock.py makes them;
+/// Stock's servers log the calls they answer (`course: OP STATUS HASH DEVICE`) because stock.py makes them;
 /// stock's replicators log the rest at debug level.
 ///
 /// # Panics
@@ -40,6 +42,26 @@ pub fn missed<'a>(tokens: &[&'a str], hash: &str, lines: &[String]) -> Vec<&'a s
         })
         .copied()
         .collect()
+}
+
+/// Whose course: the number of the pass, counted from 0 over all nodes; the database's hash; the peer's device.
+pub type Way = (usize, String, String);
+
+/// What stock's servers were asked, pass by pass: each database's way to each peer, `OP STATUS` in order.
+///
+/// Passes must not overlap; the replicators of both kinds say when one begins.
+pub fn calls(lines: &[String]) -> BTreeMap<Way, Vec<String>> {
+    let mut calls = BTreeMap::<_, Vec<_>>::new();
+    let mut passes = 0_usize;
+    for line in lines {
+        passes += usize::from(line.contains("Beginning replication run"));
+        let Some((_, course)) = line.split_once("course: ") else { continue };
+        if let [op, status, hash, device] = course.split_whitespace().collect::<Vec<_>>()[..] {
+            let way = (passes.saturating_sub(1), hash.to_owned(), device.to_owned());
+            calls.entry(way).or_default().push(format!("{op} {status}"));
+        }
+    }
+    calls
 }
 
 /// What a line about sharding begins with, after who says it.
@@ -75,5 +97,23 @@ mod tests {
     fn lines_of_other_databases_do_not_count() {
         let lines = ["course: merge_items 202 aaaa".to_owned(), "course: complete_rsync 204 bbbb".to_owned()];
         assert_eq!(missed(&["diff", "complete_rsync"], "aaaa", &lines), ["complete_rsync"]);
+    }
+
+    #[test]
+    fn calls_are_told_apart_by_pass_database_and_peer() {
+        let lines = [
+            "<6>r: Beginning replication run",
+            "<6>s: course: sync 200 aaaa d1a",
+            "<6>s: course: sync 200 aaaa d2a",
+            "<6>s: course: merge_items 202 aaaa d1a",
+            "<6>r: Beginning replication run",
+            "<6>s: course: sync 404 aaaa d1a",
+        ]
+        .map(str::to_owned);
+        let way = |pass, device: &str| (pass, "aaaa".to_owned(), device.to_owned());
+        let calls = calls(&lines);
+        assert_eq!(calls.len(), 3);
+        assert_eq!(calls[&way(0, "d1a")], ["sync 200", "merge_items 202"]);
+        assert_eq!(calls[&way(1, "d1a")], ["sync 404"]);
     }
 }

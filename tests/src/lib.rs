@@ -54,7 +54,7 @@ pub use beaten::Beaten;
 pub use blackhole::Blackhole;
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
-pub use course::{lines_of_sharding, missed};
+pub use course::{Way, calls, lines_of_sharding, missed};
 pub use daemon::{Daemon, martlet_program};
 pub use loopback::LoopbackBlock;
 pub use outcome::{Aspect, Difference, Outcome, compare};

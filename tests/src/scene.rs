@@ -106,6 +106,24 @@ impl Scene {
         Ok(rows)
     }
 
+    /// A pass's statistics without the clock, nodes by number instead of by address: equal for passes of two
+    /// scenes that did the same.
+    ///
+    /// # Errors
+    /// When these are no statistics.
+    pub fn comparable(&self, stats: &Value) -> Result<Value> {
+        let mut plain = stats.as_object().context("statistics are an object")?.clone();
+        plain.remove("start");
+        if let Some(failures) = plain.remove("failure_nodes") {
+            let by_node = Cluster::nodes().map(|node| {
+                let of_node = failures[self.cluster.address(node).to_string()].clone();
+                (node.to_string(), of_node)
+            });
+            plain.insert("failure_nodes".to_owned(), Value::Object(by_node.collect()));
+        }
+        Ok(Value::Object(plain))
+    }
+
     /// Where databases lie now: (device, `PARTITION/SUFFIX/HASH`) of all cases, sorted.
     ///
     /// # Errors

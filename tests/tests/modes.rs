@@ -50,9 +50,9 @@ impl Contest {
     /// places and the statistics.
     fn pass(&self, node: usize, args: &[&str]) -> Result<(Vec<String>, Value)> {
         let stats = self.stock.cluster.pass_with(node, self.server_type, Daemon::Stock, args)?;
-        let theirs = (self.stock.places()?, plain(&self.stock, &stats)?);
+        let theirs = (self.stock.places()?, self.stock.comparable(&stats)?);
         let stats = self.ours.cluster.pass_with(node, self.server_type, Daemon::Martlet, args)?;
-        let ours = (self.ours.places()?, plain(&self.ours, &stats)?);
+        let ours = (self.ours.places()?, self.ours.comparable(&stats)?);
         assert_eq!(ours, theirs, "node {node}, {args:?}");
         Ok(ours)
     }
@@ -64,20 +64,6 @@ impl Contest {
         assert_eq!(said[0], said[1], "{text}");
         said[1]
     }
-}
-
-/// The statistics without the clock, nodes by number instead of by address.
-fn plain(scene: &Scene, stats: &Value) -> Result<Value> {
-    let mut plain = stats.as_object().context("statistics are an object")?.clone();
-    plain.remove("start");
-    if let Some(failures) = plain.remove("failure_nodes") {
-        let by_node = Cluster::nodes().map(|node| {
-            let of_node = failures[scene.cluster.address(node).to_string()].clone();
-            (node.to_string(), of_node)
-        });
-        plain.insert("failure_nodes".to_owned(), Value::Object(by_node.collect()));
-    }
-    Ok(Value::Object(plain))
 }
 
 /// Those places that are on a device.

@@ -3,6 +3,7 @@ import sys
 
 from swift.account import replicator as account_replicator, server as account_server
 from swift.common import db_replicator
+from swift.common.swob import Response
 from swift.common.wsgi import run_wsgi
 from swift.container import replicator as container_replicator, server as container_server
 from swift.container.reconciler import incorrect_policy_index
@@ -37,19 +38,25 @@ def replicate(request):
 
 
 def serve(request):
-    """Stock's server, with one more log line per call: `course: OP STATUS HASH`."""
+    """Stock's server, with one more log line per call: `course: OP STATUS HASH DEVICE`.
+
+    'refusals', if any: hash -> operation -> the status it is answered with, and nothing else done.
+    """
     if request.get('presharding'):
         presharding.old_server()
+    refusals = request.get('refusals') or {}
     plain = db_replicator.ReplicatorRpc.dispatch
 
     def logged(self, replicate_args, args):
         op = args[0] if isinstance(args, list) and args else None
+        device, _, hash_ = replicate_args
+        refusal = refusals.get(hash_, {}).get(op)
         try:
-            response = plain(self, replicate_args, args)
+            response = Response(status=refusal) if refusal else plain(self, replicate_args, args)
         except Exception as error:
-            self.logger.info('course: %s %s %s', op, type(error).__name__, replicate_args[2])
+            self.logger.info('course: %s %s %s %s', op, type(error).__name__, hash_, device)
             raise
-        self.logger.info('course: %s %s %s', op, response.status_int, replicate_args[2])
+        self.logger.info('course: %s %s %s %s', op, response.status_int, hash_, device)
         return response
 
     db_replicator.ReplicatorRpc.dispatch = logged
