@@ -17,11 +17,13 @@ pub struct Tuning {
     pub max_diffs: u32,
     /// Further lines of the daemon's section, as they stand in the file.
     pub daemon: String,
+    /// Further lines of `[DEFAULT]`, of the servers too.
+    pub everybody: String,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { per_diff: 10, max_diffs: 3, daemon: String::new() }
+        Self { per_diff: 10, max_diffs: 3, daemon: String::new(), everybody: String::new() }
     }
 }
 
@@ -66,6 +68,7 @@ pub(crate) fn node_conf(node: &NodeConf<'_>) -> String {
          log_address = {log}\n\
          log_level = DEBUG\n\
          recon_cache_path = {recon}\n\
+         {everybody}\n\
          \n\
          [pipeline:main]\n\
          pipeline = recon {name}-server\n\
@@ -90,6 +93,7 @@ pub(crate) fn node_conf(node: &NodeConf<'_>) -> String {
         per_diff = tuning.per_diff,
         max_diffs = tuning.max_diffs,
         daemon = tuning.daemon,
+        everybody = tuning.everybody,
     )
 }
 

@@ -1,7 +1,8 @@
 //! docs/compatibility.md against stock's own code and ours.
 //!
 //! `martlet_stock.surface` reads off stock's source what can be seen of its replicators: configuration keys,
-//! command line options, log lines, statsd names, recon keys, REPLICATE operations. Each must have its row in
+//! command line options, log lines, statsd names, recon keys, REPLICATE operations; and of its servers the keys and
+//! what statsd gets of REPLICATE. Each must have its row in
 //! the document, and no row may speak of something that stock does not have. What a row says of a log line or
 //! a key is looked up in our own sources.
 
@@ -14,12 +15,14 @@ use martlet_testkit::stock_python;
 use regex::Regex;
 
 /// Kind in surface.py → heading of its table.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 9] = [
     ("conf", "Configuration keys"),
+    ("server", "Keys of stock's servers"),
     ("option", "Command line"),
     ("log", "Log lines"),
     ("recon", "Recon keys"),
     ("statsd", "statsd names"),
+    ("server_statsd", "statsd names of the servers"),
     ("rpc", "REPLICATE operations"),
     ("schema", "Schema generations"),
 ];
@@ -50,7 +53,7 @@ fn table(document: &str, heading: &str) -> BTreeMap<String, String> {
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
     rows.map(|row| {
         let (name, says) = row.split_once("` | ").unwrap_or_else(|| panic!("two cells are wanted: {row}"));
-        (name.to_owned(), says.to_owned())
+        (name.replace("\\|", "|"), says.to_owned())
     })
     .collect()
 }
@@ -128,8 +131,10 @@ fn log_lines_said_to_be_as_stock_are_in_our_sources() {
 #[test]
 fn keys_said_to_be_as_stock_are_read() {
     let keys = fs::read_to_string(root().join("crates/settings/src/conf/keys.rs")).unwrap();
-    let table = table(&document(), "Configuration keys");
-    let said = table.iter().filter(|(_, says)| !says.starts_with("no: "));
-    let unread: Vec<_> = said.filter(|(key, _)| !keys.contains(&format!("\"{key}\""))).collect();
-    assert!(unread.is_empty(), "not in keys.rs: {unread:#?}");
+    for heading in ["Configuration keys", "Keys of stock's servers"] {
+        let table = table(&document(), heading);
+        let said = table.iter().filter(|(_, says)| !says.starts_with("no: "));
+        let unread: Vec<_> = said.filter(|(key, _)| !keys.contains(&format!("\"{key}\""))).collect();
+        assert!(unread.is_empty(), "{heading}: not in keys.rs: {unread:#?}");
+    }
 }

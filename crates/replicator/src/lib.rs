@@ -30,6 +30,7 @@ mod peers;
 mod process;
 mod reconciler;
 mod roster;
+mod rpc_timings;
 mod serving;
 mod signals;
 mod stop;

@@ -12,12 +12,12 @@ use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
 use walker::MountCheck;
 
-use crate::{node::Node, peers::peers};
+use crate::{node::Node, peers::peers, rpc_timings::RpcTimings};
 
 /// Starts answering REPLICATE on `bind_ip:bind_port`; the task ends after the stop, with the last answer.
 ///
 /// # Errors
-/// If the address cannot be bound.
+/// If the address cannot be bound, or a thread not be started.
 pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<JoinHandle<()>> {
     let port = node.conf.node.bind_port;
     let bound = match &node.conf.node.bind_ip {
@@ -27,7 +27,8 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
     let address = format!("{}, port {port}", node.conf.node.bind_ip);
     let listener =
         bound.with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
-    let observer = Arc::new(RpcMetrics(Arc::clone(&node.metrics)));
+    let observer =
+        Arc::new(RpcMetrics { metrics: Arc::clone(&node.metrics), timings: RpcTimings::start(node)? });
     let others = node.conf.serve.forward_to.map_or_else(
         || "other requests get 405 (forward_to is not set)".to_owned(),
         |to| format!("other requests are forwarded to {to}"),
@@ -39,26 +40,30 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
 }
 
 /// Requests of peers into the metrics.
-struct RpcMetrics(Arc<Metrics>);
+struct RpcMetrics {
+    metrics: Arc<Metrics>,
+    timings: RpcTimings,
+}
 
 impl Observer for RpcMetrics {
     fn arrived(&self) -> Box<dyn Send> {
-        Box::new(self.0.rpc_started())
+        Box::new(self.metrics.rpc_started())
     }
 
     fn answered(&self, event: &RpcEvent) {
-        self.0.observe_rpc(event.op, event.status, event.elapsed);
+        self.metrics.observe_rpc(event.op, event.status, event.elapsed);
+        self.timings.answered(event);
         if let Some(refusal) = event.refusal {
-            self.0.observe_refusal(refusal.label());
+            self.metrics.observe_refusal(refusal.label());
         }
     }
 
     fn forwarding(&self) -> Box<dyn Send> {
-        Box::new(self.0.forward_started())
+        Box::new(self.metrics.forward_started())
     }
 
     fn forwarded(&self, end: ForwardEnd, elapsed: Duration) {
-        self.0.observe_forward(end.label(), elapsed);
+        self.metrics.observe_forward(end.label(), elapsed);
     }
 }
 

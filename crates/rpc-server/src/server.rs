@@ -72,6 +72,13 @@ pub struct RpcEvent {
     pub refusal: Option<Refusal>,
 }
 
+impl RpcEvent {
+    /// Whether the request was a REPLICATE: other methods get 405 or 421, and REPLICATE never does.
+    pub fn is_replicate(&self) -> bool {
+        !matches!(self.status, 405 | 421)
+    }
+}
+
 /// What stock takes and we do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -45,6 +45,7 @@ mod outcome;
 mod pass;
 mod python_json;
 mod recon;
+mod rpc_statsd;
 mod statsd;
 mod summary;
 mod udp_target;
@@ -57,6 +58,7 @@ pub use outcome::{
 };
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
+pub use rpc_statsd::RpcStatsd;
 pub use statsd::Statsd;
 pub use summary::{lags, report, summary};
 pub use udp_target::{LookUp, Preferred, UdpTarget};

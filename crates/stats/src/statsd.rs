@@ -1,6 +1,6 @@
 use std::{
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use settings::StatsdConf;
@@ -55,7 +55,7 @@ impl Statsd {
         }
     }
 
-    fn send_share(&self, metric: &str, value: &str, rate: f64) {
+    pub(crate) fn send_share(&self, metric: &str, value: &str, rate: f64) {
         if rate >= 1.0 {
             self.send_line(&format!("{}{metric}:{value}", self.prefix));
         } else if rand::random::<f64>() < rate {
@@ -104,10 +104,14 @@ fn of_database(db: &DbOutcome) -> Vec<(String, String)> {
         metrics.push((format!("removes.{}", db.device), "1|c".to_owned()));
     }
     if !unread {
-        let milliseconds = (db.elapsed.as_secs_f64() * 1e7).round() / 1e4;
-        metrics.push(("timing".to_owned(), format!("{}|ms", python_float(milliseconds))));
+        metrics.push(("timing".to_owned(), milliseconds(db.elapsed)));
     }
     metrics
+}
+
+/// A time as a value. Stock: `timing`.
+pub(crate) fn milliseconds(elapsed: Duration) -> String {
+    format!("{}|ms", python_float((elapsed.as_secs_f64() * 1e7).round() / 1e4))
 }
 
 /// Stock's counter of a step, if it has one.

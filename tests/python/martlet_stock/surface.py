@@ -1,4 +1,4 @@
-"""What of stock's replicators can be seen from outside, read off stock's own code.
+"""What of stock's replicators, and of its servers as replicators meet them, can be seen from outside, read off stock's own code.
 
     python -m martlet_stock.surface    prints one JSON object: kind → sorted names
 """
@@ -7,15 +7,17 @@ import inspect
 import json
 import sys
 
-from swift.account import replicator as account_replicator
-from swift.common import daemon, db_replicator, statsd_client
+from swift.account import replicator as account_replicator, server as account_server
+from swift.common import base_storage_server, daemon, db_replicator, statsd_client, wsgi
 from swift.common.utils import libc, logs
-from swift.container import replicator as container_replicator
+from swift.container import replicator as container_replicator, server as container_server
 
 from martlet_stock import cases_schema, schemas
 
 REPLICATORS = (db_replicator, account_replicator, container_replicator)
 CONF_READERS = REPLICATORS + (daemon, logs, libc, statsd_client)
+SERVERS = (account_server, container_server)
+SERVER_CONF_READERS = SERVERS + (base_storage_server, wsgi)
 LOGGERS = ('logger', 'db_logger')
 # What an operator may grep for; debug lines are nobody's contract.
 LEVELS = ('info', 'warning', 'error', 'exception', 'notice')
@@ -48,13 +50,14 @@ def called_on(call, names, methods):
     return getattr(owner, 'attr', getattr(owner, 'id', None)) in names
 
 
-def conf_keys():
-    for call in nodes(CONF_READERS, ast.Call):
+def conf_keys(readers):
+    for call in nodes(readers, ast.Call):
         if called_on(call, ('conf',), ('get',)) and text(call.args[0]):
             yield text(call.args[0])
-    for subscript in nodes(CONF_READERS, ast.Subscript):
+    for subscript in nodes(readers, ast.Subscript):
         owner = getattr(subscript.value, 'attr', getattr(subscript.value, 'id', None))
-        if owner == 'conf' and text(subscript.slice):
+        # The others are paste's.
+        if owner == 'conf' and not (text(subscript.slice) or '__').startswith('__'):
             yield text(subscript.slice)
 
 
@@ -71,6 +74,22 @@ def statsd_names():
     for choice in nodes(REPLICATORS, ast.IfExp):
         if str(text(choice.orelse)).startswith('reconciler_db_'):
             yield text(choice.orelse)
+
+
+def server_statsd_names():
+    """What timing_stats() sends of REPLICATE, with the rate if the server names one."""
+    ends = []
+    for function in nodes((base_storage_server,), ast.FunctionDef):
+        if function.name == 'timing_stats':
+            ends = [text(call.args[0].right) for call in ast.walk(function)
+                    if isinstance(call, ast.Call) and called_on(call, ('logger',), COUNTERS)]
+    for server in SERVERS:
+        name = server.__name__.split('.')[1] + '-server'
+        for function in nodes((server,), ast.FunctionDef):
+            for call in function.decorator_list if function.name == 'REPLICATE' else ():
+                if isinstance(call, ast.Call) and call.func.id == 'timing_stats':
+                    rate = ''.join('|@%s' % keyword.value.value for keyword in call.keywords)
+                    yield from ('%s.REPLICATE%s%s' % (name, end, rate) for end in ends)
 
 
 def recon_keys():
@@ -113,7 +132,8 @@ def options():
 
 
 def main():
-    kinds = {'conf': conf_keys(), 'log': log_lines(), 'statsd': statsd_names(), 'recon': recon_keys(),
+    kinds = {'conf': conf_keys(CONF_READERS), 'server': conf_keys(SERVER_CONF_READERS), 'log': log_lines(), 'statsd': statsd_names(),
+             'server_statsd': server_statsd_names(), 'recon': recon_keys(),
              'rpc': rpc_ops(), 'option': options(), 'schema': schema_generations()}
     json.dump({kind: sorted(set(names)) for kind, names in kinds.items()}, sys.stdout, indent=1)
 

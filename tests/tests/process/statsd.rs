@@ -1,12 +1,14 @@
-//! What a statsd server gets of the same passes over the same bytes.
+//! What a statsd server gets of the same passes over the same bytes, and of the same requests.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 
 use anyhow::{Context as _, Result, ensure};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, Tuning};
 use serde_json::json;
 
-use crate::node::now;
+use crate::node::{PATIENCE, now};
 use crate::wire::Wire;
 
 const ROUNDS: usize = 2;
@@ -27,18 +29,18 @@ const OTHERWISE: [&str; 7] = [
 fn counted(lines: Vec<Vec<u8>>) -> Result<BTreeMap<String, u64>> {
     let mut counted = BTreeMap::new();
     for line in lines {
-        let line = String::from_utf8(line)?;
-        let line = match line.strip_suffix("|ms").and_then(|line| line.split_once(".timing:")) {
-            Some((name, time)) => {
-                let digits = time.split_once('.').context("stock's times have a fraction")?.1;
-                ensure!((1..=4).contains(&digits.len()) && time.parse::<f64>()? >= 0.0, "{line}");
-                format!("{name}.timing:#|ms")
-            }
-            None => line,
-        };
-        *counted.entry(line).or_default() += 1;
+        *counted.entry(without_time(String::from_utf8(line)?)?).or_default() += 1;
     }
     Ok(counted)
+}
+
+fn without_time(line: String) -> Result<String> {
+    let Some((name, time)) = line.strip_suffix("|ms").and_then(|line| line.split_once(".timing:")) else {
+        return Ok(line);
+    };
+    let digits = time.split_once('.').context("stock's times have a fraction")?.1;
+    ensure!((1..=4).contains(&digits.len()) && time.parse::<f64>()? >= 0.0, "{line}");
+    Ok(format!("{name}.timing:#|ms"))
 }
 
 fn shape(port: u16) -> Shape {
@@ -104,4 +106,64 @@ fn accounts_metrics_are_stocks() -> Result<()> {
 #[test]
 fn containers_metrics_are_stocks() -> Result<()> {
     alike(ServerType::Container, &NAMES)
+}
+
+const HASH: &str = "0123456789abcdef0123456789abcdef";
+
+/// Requests to a server, each with the end of what a statsd server gets of it, if it gets anything.
+fn requests() -> [(&'static str, String, &'static str, Option<&'static str>); 6] {
+    let sync = r#"["sync", -1, "x", "id", "1", "1", "0", ""]"#;
+    let missing = format!("/d1a/0/{HASH}");
+    [
+        ("PATCH", missing.clone(), "", None),
+        ("REPLICATE", missing.clone(), sync, Some("REPLICATE.timing")),
+        ("REPLICATE", missing.clone(), "no JSON", Some("REPLICATE.timing")),
+        ("REPLICATE", "/d1a".to_owned(), sync, Some("REPLICATE.timing")),
+        ("REPLICATE", format!("/nowhere/0/{HASH}"), sync, Some("REPLICATE.errors.timing")),
+        ("REPLICATE", missing, r#"["merge_syncs", []]"#, Some("REPLICATE.timing")),
+    ]
+}
+
+/// What a server tells of these requests, of all of them by a factor that makes the rate of one in a hundred a certainty.
+fn told_of_requests(server_type: ServerType, server: Daemon) -> Result<Vec<String>> {
+    let statsd = UdpSocket::bind("127.0.0.1:0")?;
+    statsd.set_read_timeout(Some(PATIENCE))?;
+    let everybody = format!(
+        "log_statsd_host = 127.0.0.1\nlog_statsd_port = {}\nlog_statsd_metric_prefix = a.b\n\
+         log_statsd_sample_rate_factor = 100",
+        statsd.local_addr()?.port()
+    );
+    let tuning = Tuning { everybody, ..Tuning::default() };
+    let mut cluster = Cluster::start(Shape { tuning, ..Shape::default() })?;
+    cluster.serve(1, server_type, server)?;
+    let mut told = Vec::new();
+    for (method, path, body, tells) in requests() {
+        let mut stream = TcpStream::connect((cluster.address(1), server_type.default_port()))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )?;
+        stream.read_to_end(&mut Vec::new())?;
+        if tells.is_some() {
+            let mut buffer = [0; 200];
+            let length = statsd.recv(&mut buffer)?;
+            told.push(without_time(String::from_utf8(buffer[..length].to_vec())?)?);
+        }
+    }
+    Ok(told)
+}
+
+#[test]
+fn a_servers_times_are_stocks() -> Result<()> {
+    for server_type in [ServerType::Account, ServerType::Container] {
+        let wanted: Vec<String> = requests()
+            .iter()
+            .filter_map(|(.., name)| name.map(|name| format!("a.b.{server_type}-server.{name}:#|ms")))
+            .collect();
+        assert_eq!(told_of_requests(server_type, Daemon::Stock)?, wanted);
+        assert_eq!(told_of_requests(server_type, Daemon::Martlet)?, wanted);
+    }
+    Ok(())
 }
