@@ -8,6 +8,10 @@ use std::{
 
 use swift_types::Digest;
 
+mod evidence;
+
+pub(crate) use evidence::Evidence;
+
 /// Databases and peers that are followed; more are left to a later pass.
 const CAPACITY: usize = 10_000;
 /// So many passes have to find the same difference before it is believed by the hashes alone.
@@ -25,15 +29,6 @@ pub(crate) struct Pair {
     pub(crate) here: u64,
     /// The id of the peer's.
     pub(crate) there: u64,
-}
-
-/// How sure it is that rows are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Evidence {
-    /// The live rows or bytes differ: no tombstone that one side has reclaimed earlier does that.
-    Counts,
-    /// Only the hashes differ, as they do while one side has yet to reclaim its tombstones.
-    HashOnly,
 }
 
 /// What to do about a difference.

@@ -24,7 +24,8 @@ impl ToPeer<'_> {
         if self.is_sharding_near(remote) || !self.has_all_of(remote)? {
             return Ok(());
         }
-        let verdict = self.node.divergences.judge(pair, difference, self.evidence(remote), Instant::now());
+        let Some(evidence) = Evidence::of(self.local.info, remote) else { return Ok(()) };
+        let verdict = self.node.divergences.judge(pair, difference, evidence, Instant::now());
         let (ours, theirs, target, subject) = (self.local.info, remote, &self.target, &self.local.subject);
         match verdict {
             Verdict::Wait => {
@@ -67,17 +68,5 @@ impl ToPeer<'_> {
         }
         let hash = self.local.broker.hash();
         Ok(self.at_home(hash)? == self.local.info.hash)
-    }
-
-    fn evidence(&self, remote: &RemoteInfo) -> Evidence {
-        let info = self.local.info;
-        let policy = info.container().map(|container| container.storage_policy_index);
-        let comparable = policy.is_none() || policy == remote.storage_policy_index;
-        let bytes_differ = remote.bytes_used.is_some_and(|bytes| bytes != info.bytes_used);
-        if comparable && (info.count != remote.count || bytes_differ) {
-            Evidence::Counts
-        } else {
-            Evidence::HashOnly
-        }
     }
 }
