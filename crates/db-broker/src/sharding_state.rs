@@ -1,11 +1,11 @@
 //! How far the sharding of a container has come, by its files and its shard ranges.
 
-use protocol::{DbState, ShardState};
+use protocol::{DbState, PythonRepr, ShardState};
 use rusqlite::OptionalExtension;
 use swift_types::{ServerType, Timestamp};
 use tracing::warn;
 
-use crate::{Broker, DbLocation, connection::integer, error::Result};
+use crate::{Broker, connection::integer, error::Result};
 
 impl Broker {
     /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated.
@@ -95,8 +95,9 @@ impl Broker {
         let files = self.location.db_files()?;
         let [unexpected @ .., retiring, _fresh] = files.as_slice() else { return Ok(None) };
         if !unexpected.is_empty() {
-            let paths: Vec<_> = unexpected.iter().map(DbLocation::file).collect();
-            warn!("Unexpected db files will be ignored: {paths:?}");
+            let paths = unexpected.iter().map(|location| location.file().to_string_lossy());
+            let paths: Vec<_> = paths.map(|path| PythonRepr(&path).to_string()).collect();
+            warn!("Unexpected db files will be ignored: [{}]", paths.join(", "));
         }
         let mut retiring = Self::open(retiring.clone())?;
         retiring.run(|connection, _| {

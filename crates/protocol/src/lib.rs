@@ -23,6 +23,7 @@ mod lenient;
 mod metadata;
 mod own_range;
 mod policy;
+mod python_repr;
 mod reconciler;
 mod request;
 mod row;
@@ -36,6 +37,7 @@ pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, Sync
 pub use metadata::{BadMetadata, Metadata, MetadataLimits, OverLimit};
 pub use own_range::{OwnRangeWithoutEpoch, keep_epoched_own_range};
 pub use policy::{PolicyClaim, adopts_remote_policy};
+pub use python_repr::PythonRepr;
 pub use reconciler::{NotQueueable, QueueEntry, RECONCILER_ACCOUNT};
 pub use request::{BadRequest, PolicyArgs, Request, SyncArgs};
 pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};

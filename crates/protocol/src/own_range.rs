@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::ShardRange;
+use crate::{PythonRepr, ShardRange};
 
 /// A peer sent this container's own range without an epoch although ours has one, and with newer content.
 ///
@@ -53,38 +53,16 @@ struct Dictionary<'a>(&'a ShardRange);
 impl fmt::Display for Dictionary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let range = self.0;
-        write!(f, "{{'name': {}, 'timestamp': {}, ", Text(&range.name), Text(&range.timestamp))?;
-        write!(f, "'lower': {}, 'upper': {}, ", Text(&range.lower), Text(&range.upper))?;
+        write!(f, "{{'name': {}, 'timestamp': {}, ", PythonRepr(&range.name), PythonRepr(&range.timestamp))?;
+        write!(f, "'lower': {}, 'upper': {}, ", PythonRepr(&range.lower), PythonRepr(&range.upper))?;
         write!(f, "'object_count': {}, 'bytes_used': {}, ", range.object_count, range.bytes_used)?;
-        write!(f, "'meta_timestamp': {}, 'deleted': {}, ", Text(&range.meta_timestamp), range.deleted)?;
-        write!(f, "'state': {}, 'state_timestamp': {}, ", range.state, Text(&range.state_timestamp))?;
+        write!(f, "'meta_timestamp': {}, 'deleted': {}, ", PythonRepr(&range.meta_timestamp), range.deleted)?;
+        write!(f, "'state': {}, 'state_timestamp': {}, ", range.state, PythonRepr(&range.state_timestamp))?;
         match &range.epoch {
-            Some(epoch) => write!(f, "'epoch': {}, ", Text(epoch))?,
+            Some(epoch) => write!(f, "'epoch': {}, ", PythonRepr(epoch))?,
             None => write!(f, "'epoch': None, ")?,
         }
         write!(f, "'reported': {}, 'tombstones': {}}}", range.reported, range.tombstones)
-    }
-}
-
-/// A text as Python's `repr` prints it.
-struct Text<'a>(&'a str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quote = if self.0.contains('\'') && !self.0.contains('"') { '"' } else { '\'' };
-        write!(f, "{quote}")?;
-        for c in self.0.chars() {
-            match c {
-                '\\' => write!(f, "\\\\")?,
-                '\n' => write!(f, "\\n")?,
-                '\r' => write!(f, "\\r")?,
-                '\t' => write!(f, "\\t")?,
-                c if c == quote => write!(f, "\\{c}")?,
-                c if c.is_control() => write!(f, "\\x{:02x}", u32::from(c))?,
-                c => write!(f, "{c}")?,
-            }
-        }
-        write!(f, "{quote}")
     }
 }
 
@@ -133,10 +111,5 @@ mod tests {
             'object_count': 1, 'bytes_used': 2, 'meta_timestamp': '1', 'deleted': 0, 'state': 40, \
             'state_timestamp': '9', 'epoch': None, 'reported': 0, 'tombstones': -1}";
         assert_eq!(ignored.unwrap().to_string(), expected);
-        // python: repr of each
-        for (text, printed) in [("é☃", "'é☃'"), ("it's", "\"it's\""), ("'\"\\\n\x01", "'\\'\"\\\\\\n\\x01'")]
-        {
-            assert_eq!(Text(text).to_string(), printed);
-        }
     }
 }
