@@ -60,7 +60,7 @@ impl SyncClient {
         let content = File::open(file)?;
         let (taken, progress) = watch::channel(());
         // The connection itself has a time of its own.
-        let patience = self.settings.conn_timeout + self.settings.node_timeout;
+        let patience = self.settings.conn_timeout.saturating_add(self.settings.node_timeout);
         let reply: Reply = self.wait(async {
             let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(content), CHUNK);
             let stream = stream.inspect(move |_| taken.send_replace(()));
@@ -86,7 +86,7 @@ async fn stall(mut progress: watch::Receiver<()>, patience: Duration, working: D
         match timeout(patience, progress.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => {
-                let rest = patience + working + started.elapsed();
+                let rest = patience.saturating_add(working).saturating_add(started.elapsed());
                 sleep(rest).await;
                 return rest;
             }

@@ -29,7 +29,8 @@ impl ToPeer<'_> {
         let sent = if stream { self.stream_file(&id)? } else { self.rsync_file(&id)? };
         self.bytes_sent += sent;
         // Stock gives up on a large file after a time that does not grow with it, defect D5.
-        let timeout = self.node.conf.sync.node_timeout + merging + time_for(sent);
+        let working = merging.saturating_add(time_for(sent));
+        let timeout = self.node.conf.sync.node_timeout.saturating_add(working);
         let reply = self.call(&then(tmp), timeout)?;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
     }
