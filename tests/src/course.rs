@@ -10,6 +10,7 @@ const COURSES: &[(&str, &str)] = &[
     ("diff capped", "moving on and will try again next pass"),
     ("no change", "nothing to do"),
     ("merge_shard_ranges", "course: merge_shard_ranges 202"),
+    ("nulls refused", "course: merge_shard_ranges TypeError"),
     ("get_shard_ranges", "course: get_shard_ranges 200"),
     ("deferred", "able to shard -- refusing to replicate objects"),
     ("not upgraded", "unable to replicate shard ranges to peer"),
@@ -47,7 +48,7 @@ pub fn missed<'a>(tokens: &[&'a str], hash: &str, lines: &[String]) -> Vec<&'a s
 /// Whose course: the number of the pass, counted from 0 over all nodes; the database's hash; the peer's device.
 pub type Way = (usize, String, String);
 
-/// What stock's servers were asked, pass by pass: each database's way to each peer, `OP STATUS` in order.
+/// What the servers were asked, pass by pass: each database's way to each peer, `OP STATUS` in order.
 ///
 /// Passes must not overlap; the replicators of both kinds say when one begins.
 pub fn calls(lines: &[String]) -> BTreeMap<Way, Vec<String>> {
@@ -55,13 +56,44 @@ pub fn calls(lines: &[String]) -> BTreeMap<Way, Vec<String>> {
     let mut passes = 0_usize;
     for line in lines {
         passes += usize::from(line.contains("Beginning replication run"));
-        let Some((_, course)) = line.split_once("course: ") else { continue };
-        if let [op, status, hash, device] = course.split_whitespace().collect::<Vec<_>>()[..] {
+        if let Some([op, status, hash, device]) = call_of_stock(line).or_else(|| call_of_ours(line)) {
             let way = (passes.saturating_sub(1), hash.to_owned(), device.to_owned());
             calls.entry(way).or_default().push(format!("{op} {status}"));
         }
     }
     calls
+}
+
+/// `course: OP STATUS HASH DEVICE`, which stock.py makes stock's servers say.
+fn call_of_stock(line: &str) -> Option<[&str; 4]> {
+    let (_, course) = line.split_once("course: ")?;
+    course.split_whitespace().collect::<Vec<_>>().try_into().ok()
+}
+
+/// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync.
+fn call_of_ours(line: &str) -> Option<[&str; 4]> {
+    let (_, call) = line.split_once(": REPLICATE /")?;
+    let [path, op, status, _] = call.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+    let [device, _, hash] = path.split('/').collect::<Vec<_>>()[..] else { return None };
+    (op != "whole_file").then_some([op, status, hash, device])
+}
+
+/// Ours asks a stock peer once more after a merge, for the id that the peer took with it: see `remember_merged`.
+pub fn without_the_question_after_a_merge(calls: &[String]) -> Vec<String> {
+    let merged = |at: usize| at > 0 && calls[at - 1].starts_with("rsync_then_merge 204");
+    let kept = calls.iter().enumerate().filter(|(at, call)| !(merged(*at) && *call == "sync 200"));
+    kept.map(|(_, call)| call.clone()).collect()
+}
+
+/// The ways on which not the same was asked in the same order, or not with the same answers.
+pub fn differing_calls(
+    wanted: &BTreeMap<Way, Vec<String>>,
+    found: &BTreeMap<Way, Vec<String>>,
+) -> Vec<String> {
+    let ways = wanted.keys().chain(found.keys().filter(|way| !wanted.contains_key(*way)));
+    ways.filter(|way| wanted.get(*way) != found.get(*way))
+        .map(|way| format!("{way:?}: {:?}\n  instead of {:?}", found.get(way), wanted.get(way)))
+        .collect()
 }
 
 /// What a line about sharding begins with, after who says it.
@@ -97,6 +129,16 @@ mod tests {
     fn lines_of_other_databases_do_not_count() {
         let lines = ["course: merge_items 202 aaaa".to_owned(), "course: complete_rsync 204 bbbb".to_owned()];
         assert_eq!(missed(&["diff", "complete_rsync"], "aaaa", &lines), ["complete_rsync"]);
+    }
+
+    #[test]
+    fn calls_to_our_servers_count_as_those_to_stocks() {
+        let of_stock =
+            ["course: sync 404 aaaa d1a", "course: complete_rsync 204 aaaa d1a"].map(str::to_owned);
+        let of_ours = ["sync 404 0.1", "whole_file 201 0.2", "complete_rsync 204 0.3"];
+        let of_ours = of_ours.map(|call| format!("<7>r: REPLICATE /d1a/5/aaaa {call}"));
+        assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours)), [""; 0]);
+        assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours[..2])).len(), 1);
     }
 
     #[test]

@@ -54,7 +54,9 @@ pub use beaten::Beaten;
 pub use blackhole::Blackhole;
 pub use cluster::{Cluster, Shape};
 pub use conf::Tuning;
-pub use course::{Way, calls, lines_of_sharding, missed};
+pub use course::{
+    Way, calls, differing_calls, lines_of_sharding, missed, without_the_question_after_a_merge,
+};
 pub use daemon::{Daemon, martlet_program};
 pub use loopback::LoopbackBlock;
 pub use outcome::{Aspect, Difference, Outcome, compare};

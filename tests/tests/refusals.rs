@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use martlet_testkit::{
-    Aspect, Cluster, Daemon, Outcome, Scene, ServerType, Shape, calls, compare, lines_of_sharding,
+    Aspect, Cluster, Daemon, Outcome, Scene, ServerType, Shape, calls, compare, differing_calls,
+    lines_of_sharding, without_the_question_after_a_merge,
 };
 use serde_json::{Map, Value, json};
 
@@ -113,13 +114,6 @@ fn is_as_expected(stock: &Course) {
     }
 }
 
-/// Ours asks a stock peer once more after a merge, for the id that the peer took with it: see `remember_merged`.
-fn without_the_question_after_a_merge(calls: &[String]) -> Vec<String> {
-    let merged = |at: usize| at > 0 && calls[at - 1].starts_with("rsync_then_merge 204");
-    let kept = calls.iter().enumerate().filter(|(at, call)| !(merged(*at) && *call == "sync 200"));
-    kept.map(|(_, call)| call.clone()).collect()
-}
-
 /// The passes of `nodes` by stock, after which `expected` must hold, and by ours.
 fn does_as_stock(suite: &str, nodes: &[usize], expected: impl Fn(&Course)) -> Result<()> {
     let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
@@ -129,11 +123,7 @@ fn does_as_stock(suite: &str, nodes: &[usize], expected: impl Fn(&Course)) -> Re
     for calls in ours.calls.values_mut() {
         *calls = without_the_question_after_a_merge(calls);
     }
-    let ways = stock.calls.keys().chain(ours.calls.keys().filter(|way| !stock.calls.contains_key(*way)));
-    let differing: Vec<_> = ways
-        .filter(|way| stock.calls.get(*way) != ours.calls.get(*way))
-        .map(|way| format!("{way:?}: {:?}\n  instead of {:?}", ours.calls.get(way), stock.calls.get(way)))
-        .collect();
+    let differing = differing_calls(&stock.calls, &ours.calls);
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert_eq!(ours.stats, stock.stats);
     assert_eq!(ours.said, stock.said);

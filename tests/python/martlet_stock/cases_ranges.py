@@ -115,9 +115,12 @@ def old_deleted_ranges(w):
             shard(w, 'live', 'b', 'c', ANCIENT, ShardRange.FOUND)])
 
 
-@case('ranges-without-times', ('merge_shard_ranges',), **ONLY)
+@case('ranges-without-times', ('merge_shard_ranges', 'nulls refused'), **ONLY)
 def ranges_without_times(w):
-    """Nulls where only the range's own timestamp counts: they read as that, and as a found range."""
+    """Nulls where only the range's own timestamp counts: they read as that, and as a found range.
+
+    Stock reads them so too where it hands ranges out, but fails where it merges a range into such a one.
+    """
     broker = w.create(w.a, w.rows(2))
     w.sql(broker, "INSERT INTO shard_range (name, timestamp, lower, upper) VALUES (?, ?, '', 'm')",
           ('.shards_x/nulls', w.ts(RECENT)))
