@@ -12,6 +12,7 @@ use martlet_testkit::{Daemon, ServerType};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::node::{Node, PATIENCE};
+use crate::wire::Wire;
 
 /// A daemon that was started as `sh` starts it; killed when this goes.
 pub(crate) struct Running(Child);
@@ -87,7 +88,8 @@ fn both_sockets_are_told_of_the_start_and_the_end() -> Result<()> {
     for daemon in [Daemon::Stock, Daemon::Martlet] {
         for is_abstract in [false, true] {
             let node = Node::new(ServerType::Container)?;
-            node.write_conf(WAITING)?;
+            let wire = Wire::unix(&node.path("log"))?;
+            node.write_conf(&format!("interval = 1\nlog_address = {}", node.path("log").display()))?;
             let conf = node.conf();
             let mut command = node.command(daemon, &[conf.to_str().context("text")?])?;
             let name = format!("martlet-ready-{}-{daemon:?}", std::process::id());
@@ -107,6 +109,8 @@ fn both_sockets_are_told_of_the_start_and_the_end() -> Result<()> {
             })?;
             let own = own.context("it was made")?;
             assert_eq!([received(&manager)?, received(&own)?], ["READY=1", "READY=1"], "{daemon:?}");
+            // Stock says nothing of its end where the signal comes before it has begun to work.
+            wire.wait_for("Beginning replication run")?;
             running.signal(Signal::INT)?;
             assert_eq!([received(&manager)?, received(&own)?], ["STOPPING=1", "STOPPING=1"], "{daemon:?}");
             assert_eq!(running.end()?, Some(0), "{daemon:?}");

@@ -3,8 +3,11 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+
+use crate::node::PATIENCE;
 
 /// Keeps every datagram that it is sent, byte for byte. A thread takes them, as a socket holds only a few.
 pub(crate) struct Wire {
@@ -48,6 +51,17 @@ impl Wire {
             }
         });
         Self { kept, end: Box::new(end), reader: Some(reader) }
+    }
+
+    /// Returns once something with `needle` in it was sent.
+    pub(crate) fn wait_for(&self, needle: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let said = |datagram: &Vec<u8>| String::from_utf8_lossy(datagram).contains(needle);
+        while !self.kept.lock().expect("nobody panics with it").iter().any(said) {
+            ensure!(Instant::now() < deadline, "nobody said {needle:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Everything that was sent before.
