@@ -54,8 +54,48 @@ fn row(text: &mut String, head: &str, cells: impl Iterator<Item = String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::PathBuf};
+
     use super::*;
-    use crate::probe::results::TestResult;
+    use crate::probe::results::{TestResult, read_all};
+
+    /// The results that are kept, in the order of their names; made by `cargo xtask probe --results`.
+    fn kept() -> Vec<Run> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/probe");
+        let entries = fs::read_dir(folder).unwrap();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        read_all(&files).unwrap()
+    }
+
+    #[test]
+    fn the_document_shows_the_results_that_are_kept() {
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compatibility.md");
+        let shown = fs::read_to_string(document).unwrap();
+        assert!(
+            shown.contains(&markdown(&kept())),
+            "put in what `cargo xtask probe --table docs/probe/*` prints"
+        );
+    }
+
+    #[test]
+    fn what_passes_with_stock_alone_passes_with_ours() {
+        let kept = kept();
+        let ok = |run: &Run, name: &str| {
+            run.tests.iter().any(|test| test.name == name && test.outcome == Outcome::Ok)
+        };
+        let is_stock = |run: &&Run| run.replicators == "stock" && run.rpc == "stock";
+        let stocks = kept.iter().filter(is_stock);
+        for (stock, ours) in stocks.flat_map(|stock| kept.iter().map(move |ours| (stock, ours))) {
+            if stock.layout != ours.layout {
+                continue;
+            }
+            assert!(ours.objections().is_empty(), "{:?}", ours.objections());
+            let passed = stock.tests.iter().filter(|test| test.outcome == Outcome::Ok);
+            let worse: Vec<_> = passed.map(|test| &test.name).filter(|name| !ok(ours, name)).collect();
+            assert!(worse.is_empty(), "{}: {worse:?}", ours.title());
+        }
+    }
 
     #[test]
     fn a_test_that_one_run_lacks_is_an_empty_cell() {
