@@ -12,16 +12,22 @@ swift.conf is read from SWIFT_DIR, which stock's own entry points would not do.
 import ctypes
 import json
 import os
-import select
 import signal
 import sys
 import traceback
+# Kept, because eventlet takes it out of the module.
+from select import poll
 
+import eventlet.hubs
 from swift.common import utils
 
 utils.set_swift_dir(sys.argv[1])
 
 from martlet_stock import commands  # noqa: E402  (the policies are read when this is imported)
+
+# What every daemon does first costs more than all else in a pass over few databases. The hub is each child's own.
+utils.monkey_patch()
+eventlet.hubs.use_hub(utils.get_hub())
 
 PR_SET_PDEATHSIG = 1
 # Seconds after which a command has failed: stock can loop for ever over a damaged database.
@@ -47,12 +53,12 @@ def detach_stdio():
 
 def read_reply(reader):
     """All of the pipe; ends everything if whoever asked goes away meanwhile."""
-    poll = select.poll()
-    poll.register(reader, select.POLLIN)
-    poll.register(0, 0)
+    waiting = poll()
+    waiting.register(reader)
+    waiting.register(0, 0)
     parts = []
     while True:
-        ready = dict(poll.poll())
+        ready = dict(waiting.poll())
         if 0 in ready:
             end_everything()
             os._exit(1)

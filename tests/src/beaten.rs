@@ -13,6 +13,8 @@ const DIVIDED: &str = "ZeroDivisionError";
 const FIGURES: &[&str] = &["hash", "object_count", "bytes_used", "container_count"];
 /// What rows decide of a database's content.
 const OF_ROWS: &[&str] = &["rows", "hash of rows", "policy_stat"];
+/// When a row's object, or container, was last written or deleted.
+const ROW_TIMES: &[&str] = &["created_at", "put_timestamp", "delete_timestamp"];
 
 /// A defect of stock that shows in how it leaves a case at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,17 +100,19 @@ impl<'a> Pair<'a> {
         rows.any(|rows| Some(rows) != first)
     }
 
-    /// All of ours hold the newest row of each name that stock's replicas have between them, and no other.
+    /// All of ours hold the newest of each row that stock's replicas have between them, and no other.
     fn is_united(&self) -> bool {
-        let newest = newest_rows(self.stock.values());
-        self.ours.values().all(|database| {
-            let content = &database["content"];
-            let rows = content["rows"].as_array().into_iter().flatten();
-            let held: BTreeMap<_, _> = rows.map(|row| (name_of(row), row)).collect();
-            content["stat"][0]["hash"] == content["hash of rows"]
-                && held.keys().eq(newest.keys())
-                && held.iter().all(|(name, row)| newest.get(name).is_some_and(|rows| rows.contains(row)))
-        })
+        let known = variants(self.stock.values());
+        let mut hashes = self.ours.values().map(|database| &database["content"]["hash of rows"]);
+        let first = hashes.next();
+        hashes.all(|hash| Some(hash) == first)
+            && self.ours.values().all(|database| {
+                let content = &database["content"];
+                let held = variants(std::iter::once(database));
+                content["stat"][0]["hash"] == content["hash of rows"]
+                    && held.keys().eq(known.keys())
+                    && held.values().zip(known.values()).all(|(row, known)| is_newest(row[0], known))
+            })
     }
 
     /// The databases that stock has beyond ours, everything else being alike; none if that is not the difference.
@@ -148,33 +152,36 @@ fn without_rows(database: &Value) -> Value {
 
 type Name<'a> = (Option<&'a str>, Option<i64>);
 
-/// What a row is found by.
+/// What a row is found by: in an account its policy is a property like others.
 fn name_of(row: &Value) -> Name<'_> {
-    (row["name"].as_str(), row["storage_policy_index"].as_i64())
+    let policy = row.get("created_at").and_then(|_| row["storage_policy_index"].as_i64());
+    (row["name"].as_str(), policy)
 }
 
-/// Of every name the rows that none of these databases has a newer one for.
-fn newest_rows<'a>(databases: impl Iterator<Item = &'a &'a Value>) -> BTreeMap<Name<'a>, Vec<&'a Value>> {
-    let mut newest: BTreeMap<_, Vec<&Value>> = BTreeMap::new();
+/// Of every name the rows of these databases, at least one each.
+fn variants<'a>(databases: impl Iterator<Item = &'a &'a Value>) -> BTreeMap<Name<'a>, Vec<&'a Value>> {
+    let mut variants: BTreeMap<_, Vec<&Value>> = BTreeMap::new();
     for row in databases.flat_map(|database| database["content"]["rows"].as_array().into_iter().flatten()) {
-        let best = newest.entry(name_of(row)).or_default();
-        let known = best.first().map_or(f64::NEG_INFINITY, |row| time_of(row));
-        if time_of(row) > known {
-            best.clear();
-        }
-        if time_of(row) >= known {
-            best.push(row);
-        }
+        variants.entry(name_of(row)).or_default().push(row);
     }
-    newest
+    variants
 }
 
-/// When the row's object or container was last written or deleted, in seconds.
-fn time_of(row: &Value) -> f64 {
-    ["created_at", "put_timestamp", "delete_timestamp"]
-        .map(|column| seconds(&row[column]))
-        .into_iter()
-        .fold(f64::NEG_INFINITY, f64::max)
+/// Whether the row has the last times of all its variants, and all else from one of them. Of equally old counts
+/// of a container, an account keeps those that it heard of last.
+fn is_newest(row: &Value, variants: &[&Value]) -> bool {
+    let last = |column| variants.iter().map(|row| seconds(&row[column])).fold(f64::NEG_INFINITY, f64::max);
+    ROW_TIMES.iter().all(|column| seconds(&row[*column]) >= last(*column))
+        && variants.iter().any(|variant| without_times(variant) == without_times(row))
+}
+
+/// An account merges these two of a container each by itself.
+fn without_times(row: &Value) -> Value {
+    let mut row = row.clone();
+    if let Some(columns) = row.as_object_mut() {
+        columns.retain(|column, _| !["put_timestamp", "delete_timestamp"].contains(&column.as_str()));
+    }
+    row
 }
 
 /// The seconds of a timestamp, without what may stand behind them.

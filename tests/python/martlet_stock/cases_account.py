@@ -17,6 +17,20 @@ def fields(w):
     w.merge(c, [w.tombstone('c', RECENT + 6), w.tombstone('e', RECENT + 5)])
 
 
+@case('counts-in-another-order', ('no change',), settles='free', **ONLY)
+def counts_in_another_order(w):
+    """Of counts told for one PUT the last to come stays, and which was last is not the same everywhere.
+
+    Left so until the container reports again: nobody can tell which is newer.
+    """
+    brokers = [w.create(device) for device in w.primaries]
+    counts = [w.row('c', RECENT, size) for size in (40, 60)]
+    for broker, told in zip(brokers, (counts, counts, counts[::-1])):
+        for row in told:
+            w.merge(broker, [row])
+    w.link_all(brokers)
+
+
 @case('null-fields', ('diff',), settles='free', **ONLY)
 def null_fields(w):
     """Null counts in an incoming row keep what the receiver has."""

@@ -60,6 +60,10 @@ impl PairingName {
 }
 
 impl Contest {
+    pub(super) fn start() -> Result<Self> {
+        Ok(Self { stock: Arena::start(Daemon::Stock)?, ours: Arena::start(Daemon::Martlet)? })
+    }
+
     /// Draws the seed, lets stock and every pairing bring it to rest, and compares. The two clusters work at
     /// the same time.
     pub(super) fn run(&self, seed: &Seed, pairings: &[PairingName], interrupt: &Interrupt) -> Result<Match> {

@@ -1,10 +1,17 @@
 //! `cargo xtask differential`: random states of a cluster, stock's passes against ours from the same bytes.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    ops::Range,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
-use testkit::{Arena, Daemon, Seed, ServerType};
+use testkit::{Arena, Seed, ServerType};
 
 use self::contest::{Contest, Match};
 use crate::{
@@ -35,6 +42,12 @@ pub(crate) struct DifferentialArgs {
     /// Build only these cases of each seed: 7, or c07 as a difference names it.
     #[arg(long, value_parser = case_number, value_name = "CASE")]
     only: Vec<u64>,
+    /// Build at most so many cases of each seed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "only")]
+    most: Option<u64>,
+    /// How many seeds at a time, each on two clusters.
+    #[arg(long, default_value = "2", value_name = "N")]
+    side_by_side: NonZeroUsize,
     /// Build every case without this feature.
     #[arg(long, value_name = "FEATURE")]
     without: Vec<String>,
@@ -79,6 +92,11 @@ impl DifferentialArgs {
         chosen.iter().copied().map(ServerType::from).collect()
     }
 
+    /// The cases of a seed that are built; all if there are none.
+    fn cases(&self) -> Vec<u64> {
+        self.most.map_or_else(|| self.only.clone(), |most| (0..most).collect())
+    }
+
     /// The pairings that a seed is tried with. Ours against ours is the most different from stock, and the
     /// cheapest, so every seed has it; the two mixed ones take turns.
     fn pairings(&self, seed: u64) -> Vec<PairingName> {
@@ -96,27 +114,70 @@ pub(crate) fn run(args: &DifferentialArgs, interrupt: &Interrupt) -> Result<()> 
     let screen = Screen::new();
     build::build(Profile::Dev, screen, interrupt)?;
     let started = Instant::now();
-    let contest = Contest { stock: Arena::start(Daemon::Stock)?, ours: Arena::start(Daemon::Martlet)? };
-    check_features(args, &contest.stock)?;
-    screen.good(&format!("two clusters of four nodes are up ({:.1} s)", started.elapsed().as_secs_f64()));
-    let mut tally = Tally::default();
-    for number in args.first..args.first.saturating_add(args.seeds) {
-        interrupt.check()?;
+    let contests: Vec<_> = (0..args.side_by_side.get()).map(|_| Contest::start()).collect::<Result<_>>()?;
+    check_features(args, &contests[0].stock)?;
+    let clusters = 2 * contests.len();
+    screen.good(&format!(
+        "{clusters} clusters of four nodes are up ({:.1} s)",
+        started.elapsed().as_secs_f64()
+    ));
+    let work = Work {
+        args,
+        interrupt,
+        screen,
+        seeds: Mutex::new(args.first..args.first.saturating_add(args.seeds)),
+        tally: Mutex::default(),
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = contests.iter().map(|contest| scope.spawn(|| work.through(contest))).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!(PANICKED))?)
+    })?;
+    let tally = work.tally.into_inner().map_err(|_| anyhow!(PANICKED))?;
+    tally.conclude(args.seeds, started.elapsed(), screen)
+}
+
+const PANICKED: &str = "the thread of a contest panicked";
+
+/// The seeds that are left, for whoever is free to take the next, and what the others came to.
+struct Work<'a> {
+    args: &'a DifferentialArgs,
+    interrupt: &'a Interrupt,
+    screen: Screen,
+    seeds: Mutex<Range<u64>>,
+    tally: Mutex<Tally>,
+}
+
+impl Work<'_> {
+    /// One seed after the other until none is left; after an error nobody takes another one.
+    fn through(&self, contest: &Contest) -> Result<()> {
+        while let Some(number) = self.seeds.lock().map_err(|_| anyhow!(PANICKED))?.next() {
+            if let Err(error) = self.seed(number, contest) {
+                *self.seeds.lock().map_err(|_| anyhow!(PANICKED))? = 0..0;
+                return Err(error.context(format!("seed {number}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn seed(&self, number: u64, contest: &Contest) -> Result<()> {
+        self.interrupt.check()?;
         let started = Instant::now();
-        let matches = run_seed(args, number, &contest, interrupt)?;
-        if !report::seed(number, &matches, started.elapsed(), screen)? {
-            tally.unequal.push(number);
+        let matches = run_seed(self.args, number, contest, self.interrupt)?;
+        // Held while its lines are printed, so that nobody else's come between them.
+        let mut tally = self.tally.lock().map_err(|_| anyhow!(PANICKED))?;
+        if !report::seed(number, &matches, started.elapsed(), self.screen)? {
+            tally.unequal.insert(number);
         }
         tally.beaten += report::beaten(&matches).len();
+        Ok(())
     }
-    tally.conclude(args.seeds, started.elapsed(), screen)
 }
 
 /// How it stands.
 #[derive(Default)]
 struct Tally {
     /// The seeds that differ.
-    unequal: Vec<u64>,
+    unequal: BTreeSet<u64>,
     /// Cases in which a defect of stock shows, and ours ended better.
     beaten: usize,
 }
@@ -137,7 +198,7 @@ fn run_seed(
 ) -> Result<Vec<Match>> {
     let pairings = args.pairings(number);
     let run_type = |server_type| {
-        let seed = Seed { number, server_type, without: args.without.clone(), only: args.only.clone() };
+        let seed = Seed { number, server_type, without: args.without.clone(), only: args.cases() };
         contest.run(&seed, &pairings, interrupt)
     };
     args.types().into_iter().map(run_type).collect()
@@ -188,6 +249,8 @@ mod tests {
         let args = parsed(&["--only", "7", "--only", "c08", "--only", "s17-c09"]);
         assert_eq!(args.only, [7, 8, 9]);
         assert!(case_number("s17-x").is_err());
+        assert_eq!(parsed(&["--most", "3"]).cases(), [0, 1, 2]);
+        assert!(parsed(&[]).cases().is_empty(), "all");
     }
 
     #[test]

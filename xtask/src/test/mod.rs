@@ -23,6 +23,9 @@ mod stock;
 
 const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
+/// Small states: in three minutes at most.
+const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "20", "--most", "8"];
+
 /// MiB that a replicator may have resident, however many databases there are.
 const MEMORY_LIMIT: &str = "48";
 
@@ -67,6 +70,8 @@ enum Step {
     Many,
     /// Two short seeds of chaos, one of each layout.
     Chaos,
+    /// Random replicas: stock's passes against ours, equal at the end.
+    Differential,
     /// A few of upstream's probe tests with our replicators and servers, in both layouts; where namespaces can be had.
     Probe,
 }
@@ -148,6 +153,7 @@ impl Runner<'_> {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
             Step::Chaos => return self.chaos(),
+            Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,
             Step::Probe => return self.probe(),
         }
         Ok(Done::Passed)
@@ -211,7 +217,7 @@ impl Runner<'_> {
     fn summary(&self, times: &[(Step, Duration)], failed: Option<Step>) {
         self.screen.line("");
         for (step, time) in times {
-            let text = format!("{:<8}{:>8.1} s", step.name(), time.as_secs_f64());
+            let text = format!("{:<12}{:>8.1} s", step.name(), time.as_secs_f64());
             if failed == Some(*step) {
                 self.screen.bad(&format!("{text}   FAILED"));
             } else {
@@ -219,7 +225,7 @@ impl Runner<'_> {
             }
         }
         let all: Duration = times.iter().map(|(_, time)| *time).sum();
-        self.screen.line(&format!("   {:<8}{:>8.1} s", "", all.as_secs_f64()));
+        self.screen.line(&format!("   {:<12}{:>8.1} s", "", all.as_secs_f64()));
     }
 }
 
