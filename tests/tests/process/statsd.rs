@@ -14,11 +14,13 @@ use crate::wire::Wire;
 const ROUNDS: usize = 2;
 
 /// Cases in which ours makes other calls on purpose (defect D10): it exchanges again what stock leaves apart,
-/// and knows after a merge of the whole file that all has been sent. And it removes what stock fails to.
-const OTHERWISE: [&str; 7] = [
+/// and after a merge of the whole file takes a new id and knows that all has been sent. And it removes what stock
+/// fails to.
+const OTHERWISE: [&str; 8] = [
     "silent-divergence",
     "reclaimed-tombstone",
     "divided-by-zero",
+    "remote-merge",
     "remote-merge-two",
     "before-metadata-remote-merge-sends",
     "before-sync-points-remote-merge-sends",
