@@ -150,13 +150,18 @@ struct Work<'a> {
 impl Work<'_> {
     /// One seed after the other until none is left; after an error nobody takes another one.
     fn through(&self, contest: &Contest) -> Result<()> {
-        while let Some(number) = self.seeds.lock().map_err(|_| anyhow!(PANICKED))?.next() {
+        while let Some(number) = self.next()? {
             if let Err(error) = self.seed(number, contest) {
                 *self.seeds.lock().map_err(|_| anyhow!(PANICKED))? = 0..0;
                 return Err(error.context(format!("seed {number}")));
             }
         }
         Ok(())
+    }
+
+    /// A function of its own, so that the lock is not held while the seed is at work.
+    fn next(&self) -> Result<Option<u64>> {
+        Ok(self.seeds.lock().map_err(|_| anyhow!(PANICKED))?.next())
     }
 
     fn seed(&self, number: u64, contest: &Contest) -> Result<()> {
