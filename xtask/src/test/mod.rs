@@ -23,7 +23,7 @@ mod stock;
 
 const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
-/// Small states: in three minutes at most.
+/// Small states, so that the step stays short.
 const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "20", "--most", "8"];
 
 /// MiB that a replicator may have resident, however many databases there are.
