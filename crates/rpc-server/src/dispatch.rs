@@ -157,7 +157,9 @@ fn sync(
     });
     let (mut broker, info) = match opened {
         Err(BrokerError::NoSuchTable { source, .. }) => {
-            return Err(quarantine(location, &source.to_string())?);
+            // Missing from now on: the peer may send a good one. Other damage stock tells with 500 first.
+            error!("{}", quarantine(location, &source.to_string())?);
+            return Ok(Answer::empty(StatusCode::NOT_FOUND));
         }
         other => other?,
     };
@@ -219,17 +221,17 @@ fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
         return too_far_ahead(target, "a received file", source);
     }
     let status = match error {
-        // A quarantined database is missing from now on: the peer may send a good one.
-        BrokerError::Missing { .. } | BrokerError::Quarantined { .. } => StatusCode::NOT_FOUND,
+        BrokerError::Missing { .. } => StatusCode::NOT_FOUND,
         BrokerError::BadValue { .. } => StatusCode::BAD_REQUEST,
         BrokerError::Refused { .. } | BrokerError::BeyondHorizon { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         BrokerError::LockTimeout { .. } | BrokerError::Replaced { .. } => StatusCode::SERVICE_UNAVAILABLE,
         BrokerError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             StatusCode::INSUFFICIENT_STORAGE
         }
-        BrokerError::NoSuchTable { .. } | BrokerError::Sqlite { .. } | BrokerError::Io { .. } => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        BrokerError::Quarantined { .. }
+        | BrokerError::NoSuchTable { .. }
+        | BrokerError::Sqlite { .. }
+        | BrokerError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     };
     match error {
         BrokerError::Missing { .. } => {}

@@ -106,11 +106,10 @@ def damaged_handoff(w):
     broker.conn = None
 
 
-# A damaged replica is answered 500 once by stock, so that the second sender heals it; ours is healed by the first.
-# What a replica has for itself, the copy has: here the first one's, with stock the second one's.
+# A damaged replica is answered 500 once, so that the second sender heals it. What a replica has for itself the copy
+# has, and so it shows whose copy it is.
 
-@case('damaged-beside-old-schema', ('complete_rsync', 'quarantined'), types=('container',), settles='free',
-      beats='damage')
+@case('damaged-beside-old-schema', ('complete_rsync', 'quarantined'), types=('container',), settles='free')
 def damaged_beside_old_schema(w):
     """One sends tables of an earlier release, the other today's."""
     schemas.create(w, w.a, 'before-metadata', w.rows(6), CREATED)
@@ -119,13 +118,22 @@ def damaged_beside_old_schema(w):
     brokers[1].conn = None
 
 
-@case('damaged-beside-emptied-policy', ('complete_rsync', 'quarantined'), types=('account',), settles='free',
-      beats='damage')
+@case('damaged-beside-emptied-policy', ('complete_rsync', 'quarantined'), types=('account',), settles='free')
 def damaged_beside_emptied_policy(w):
     """Only one remembers that a container once was in another policy."""
     brokers = w.triplet(w.rows(6))
     w.merge(brokers[0], [w.row('moved', RECENT, storage_policy_index=1)])
     for broker in brokers[:2]:
         w.merge(broker, [w.row('moved', RECENT + 5)])
+    garbage_header(w, brokers[2])
+    brokers[2].conn = None
+
+
+@case('damaged-beside-other-counts', ('complete_rsync', 'quarantined'), types=('account',), settles='free')
+def damaged_beside_other_counts(w):
+    """Two tell other counts for one PUT of a container, and whoever hears of both keeps the last."""
+    brokers = w.triplet(w.rows(6))
+    for broker, size in zip(brokers[:2], (40, 60)):
+        w.merge(broker, [w.row('c', RECENT, size)])
     garbage_header(w, brokers[2])
     brokers[2].conn = None

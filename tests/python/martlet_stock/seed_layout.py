@@ -70,17 +70,9 @@ DAMAGES = {'account': cases_damage.DAMAGES,
            'container': tuple(damage for damage in cases_damage.DAMAGES if damage is not cases_damage.no_stat_row)}
 
 
-# What each replica has for itself. Where a damaged one is replaced by a copy it is the copy's; ours heals one
-# request sooner than stock, which answers the first sender 500, and so it may be another one's copy. That shows in
-# the tables of an earlier release, and in the lines of policy_stat for policies whose rows are no more; the fixed
-# cases damaged-beside-old-schema and damaged-beside-emptied-policy have these two.
-OWN = {'deleted', 'reclaimable', 'reported', 'sync-store', 'policies', 'policy-conflict', 'old-rows', 'sharding',
-       'schemas', 'row-policies'}
-
-
 @step('damage')
 def damage(draw):
-    if not draw.used & OWN and draw.has('damage', 0.15):
+    if draw.has('damage', 0.15):
         dice = draw.dice('damage')
         broker = dice.choice(draw.replicas)
         dice.choice(DAMAGES[draw.bench.type])(draw.bench, broker)

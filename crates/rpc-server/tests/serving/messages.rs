@@ -208,10 +208,11 @@ fn below_the_reserve_is_507_before_anything_is_written() {
 }
 
 #[test]
-fn a_damaged_live_database_is_quarantined_and_404() {
+fn a_damaged_live_database_is_quarantined_and_missing_from_the_next_question_on() {
     let server = Server::start(|_| {});
     let location = server.container("c");
     fs::write(location.file(), [9; 8192]).unwrap();
+    assert_eq!(server.replicate(&path_of(&location), sync_body("1")).status, 500);
     assert_eq!(server.replicate(&path_of(&location), sync_body("1")).status, 404);
     let kept = server.device().join("quarantined/containers").join(location.digest().to_string());
     assert!(kept.is_dir() && !location.dir().exists());
