@@ -65,9 +65,13 @@ pub fn calls(lines: &[String]) -> BTreeMap<Way, Vec<String>> {
 }
 
 /// `course: OP STATUS HASH DEVICE`, which stock.py makes stock's servers say.
+///
+/// In place of the status it names an exception that the op ended with: to the peer that is a 500.
 fn call_of_stock(line: &str) -> Option<[&str; 4]> {
     let (_, course) = line.split_once("course: ")?;
-    course.split_whitespace().collect::<Vec<_>>().try_into().ok()
+    let [op, status, hash, device] = course.split_whitespace().collect::<Vec<_>>()[..] else { return None };
+    let answered = if status.parse::<u16>().is_ok() { status } else { "500" };
+    Some([op, answered, hash, device])
 }
 
 /// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync.
@@ -139,6 +143,13 @@ mod tests {
         let of_ours = of_ours.map(|call| format!("<7>r: REPLICATE /d1a/5/aaaa {call}"));
         assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours)), [""; 0]);
         assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours[..2])).len(), 1);
+    }
+
+    #[test]
+    fn an_exception_in_stocks_server_is_the_500_that_its_peer_is_told() {
+        let of_stock = ["course: sync DatabaseError aaaa d1a".to_owned()];
+        let of_ours = ["<7>r: REPLICATE /d1a/5/aaaa sync 500 0.1".to_owned()];
+        assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours)), [""; 0]);
     }
 
     #[test]
