@@ -91,6 +91,7 @@ mod tests {
         assert!(!from.exists());
         assert_eq!(fs::read_to_string(&to).unwrap(), "x");
     }
+
     #[test]
     fn a_taken_name_stays_whose_it_is() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use swift_types::ServerType;
 
 use crate::{
@@ -53,10 +53,9 @@ impl Broker {
                 [hash],
                 |row| row.get::<_, i64>(0),
             )?;
-            if judged == 0 || max_row(&transaction, "shard_range")? >= 0 {
+            if judged == 0 || renew(&transaction, stat, &id)? == Renewal::LeftToTheSharder {
                 return Ok(());
             }
-            transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
             for remote_id in remote_ids {
                 transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [remote_id])?;
                 transaction.execute("DELETE FROM outgoing_sync WHERE remote_id = ?1", [remote_id])?;
@@ -77,10 +76,7 @@ impl Broker {
         let stat = self.stat_table();
         self.run(|connection, _| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if max_row(&transaction, "shard_range")? >= 0 {
-                return Ok(());
-            }
-            transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
+            renew(&transaction, stat, &id)?;
             Ok(transaction.commit()?)
         })
     }
@@ -92,6 +88,21 @@ impl Broker {
             Ok(connection.query_row(&sql, [], |row| row.get(0)).optional()?.unwrap_or(-1))
         })
     }
+}
+
+#[derive(PartialEq, Eq)]
+enum Renewal {
+    Done,
+    /// A shard range is known: the sharder keeps its progress under the id.
+    LeftToTheSharder,
+}
+
+fn renew(transaction: &Transaction<'_>, stat: &str, id: &str) -> Work<Renewal> {
+    if max_row(transaction, "shard_range")? >= 0 {
+        return Ok(Renewal::LeftToTheSharder);
+    }
+    transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
+    Ok(Renewal::Done)
 }
 
 fn take_id(

@@ -63,9 +63,10 @@ impl ReceivedDb {
 
     /// Puts the file where no database is: checked, with a new id, synced, renamed if nothing is there still.
     ///
-    /// The file is taken out of the peers' reach first, under a name of its own in `tmp`: another one that comes
-    /// under the sender's name meanwhile is another transfer. In an empty directory that is all, and no `.lock` comes of it, as with stock. Where something lies the
-    /// directory's lock is held, as somebody may be removing the place's last database with all beside it.
+    /// The file is taken out of the peers' reach first, under a name of its own in `tmp`: another one that
+    /// comes under the sender's name meanwhile is another transfer. In an empty directory no lock is taken, and
+    /// no `.lock` comes of it, as with stock. Where something lies the directory's lock is held, as somebody may
+    /// be removing the place's last database with all beside it.
     ///
     /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
     ///

@@ -123,8 +123,8 @@ impl Broker {
 
     /// What lies in the directory but for databases and the lock file.
     ///
-    /// Listed while the database is there still: afterwards a peer's copy may come into its place, to which
-    /// nothing that comes later belongs to us either.
+    /// Listed while the database is there still: once it is gone a peer's copy may come into its place, and what
+    /// lies there from then on belongs to that copy.
     fn lies_beside(&self) -> Result<Vec<PathBuf>> {
         let dir = self.location.dir();
         let databases = self.location.db_files()?;

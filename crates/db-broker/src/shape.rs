@@ -118,13 +118,13 @@ impl Shape {
 
     /// The tables without which it is a database of no generation; SQLite's own error if one is missing.
     pub(crate) fn require_tables(self, server_type: ServerType) -> rusqlite::Result<()> {
-        let tables = [
-            (self.stat, format!("{server_type}_stat")),
-            (self.rows, server_type.contains().to_owned()),
-            (self.incoming_sync, "incoming_sync".to_owned()),
-            (self.outgoing_sync, "outgoing_sync".to_owned()),
-        ];
-        let Some((_, missing)) = tables.into_iter().find(|(exists, _)| !exists) else { return Ok(()) };
+        let missing = match self {
+            Self { stat: false, .. } => format!("{server_type}_stat"),
+            Self { rows: false, .. } => server_type.contains().to_owned(),
+            Self { incoming_sync: false, .. } => "incoming_sync".to_owned(),
+            Self { outgoing_sync: false, .. } => "outgoing_sync".to_owned(),
+            _ => return Ok(()),
+        };
         Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
             Some(format!("no such table: {missing}")),
