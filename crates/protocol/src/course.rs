@@ -48,35 +48,11 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::InfoOf;
-
-    fn local(max_row: i64, hash: &str) -> ReplicationInfo {
-        ReplicationInfo {
-            account: "a".into(),
-            created_at: "1".into(),
-            put_timestamp: "1".into(),
-            delete_timestamp: "0".into(),
-            status_changed_at: "1".into(),
-            bytes_used: 0,
-            hash: hash.into(),
-            id: "local".into(),
-            count: 0,
-            metadata: String::new(),
-            max_row,
-            of: InfoOf::Account { object_count: 0 },
-        }
-    }
-
-    fn remote(max_row: i64, point: i64, hash: &str) -> RemoteInfo {
-        let body = format!(
-            r#"{{"id": "r", "hash": "{hash}", "max_row": {max_row}, "point": {point}, "created_at": "1",
-                "put_timestamp": "1", "delete_timestamp": "0", "metadata": ""}}"#
-        );
-        RemoteInfo::parse(body.as_bytes()).unwrap()
-    }
+    use crate::fixtures::{local_account, remote};
 
     fn decide(local_row: i64, remote_row: i64, point: i64, outgoing: i64, hashes: (&str, &str)) -> Course {
-        Course::decide(&local(local_row, hashes.0), &remote(remote_row, point, hashes.1), outgoing, 1000)
+        let local = ReplicationInfo { max_row: local_row, hash: hashes.0.into(), ..local_account() };
+        Course::decide(&local, &remote(remote_row, point, hashes.1, ""), outgoing, 1000)
     }
 
     #[test]

@@ -12,11 +12,14 @@
 //! ```
 //!
 //! [`Request`] is the closed set of operations; [`ReplicationInfo`] is what a database says of itself and
-//! [`RemoteInfo`] what a peer answered; [`Course`] is the decision; [`Rows`] are what is shipped.
+//! [`RemoteInfo`] what a peer answered; [`Course`] is the decision, [`Evidence`] a doubt of it; [`Rows`] are what is shipped.
 
 mod ascii_json;
 mod capability;
 mod course;
+mod evidence;
+#[cfg(test)]
+mod fixtures;
 mod horizon;
 mod info;
 mod lenient;
@@ -32,6 +35,7 @@ mod shard_range;
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
 pub use course::Course;
+pub use evidence::Evidence;
 pub use horizon::{BeyondHorizon, Horizon};
 pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, SyncReply};
 pub use metadata::{BadMetadata, Metadata, MetadataLimits, OverLimit};

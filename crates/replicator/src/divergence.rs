@@ -6,11 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use protocol::Evidence;
 use swift_types::Digest;
-
-mod evidence;
-
-pub(crate) use evidence::Evidence;
 
 /// Databases and peers that are followed; more are left to a later pass.
 const CAPACITY: usize = 10_000;

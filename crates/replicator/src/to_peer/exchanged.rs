@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use db_broker::Direction;
-use protocol::RemoteInfo;
+use protocol::{Evidence, RemoteInfo};
 use stats::{PeerFailure, PeerStep};
 use tracing::{debug, warn};
 
 use super::ToPeer;
-use crate::divergence::{Evidence, Pair, Verdict, difference};
+use crate::divergence::{Pair, Verdict, difference};
 
 impl ToPeer<'_> {
     /// Compares the hashes where the points say that nothing is to be sent. Stock does not (defect D10).

@@ -1,0 +1,58 @@
+use crate::{RemoteInfo, ReplicationInfo};
+
+/// How sure it is that one of two replicas lacks rows of the other, where their hashes differ although each has
+/// told the other of having sent everything (defect D10). Nothing like it in stock, which does not look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The live rows or bytes differ: no tombstone that one side has reclaimed earlier does that.
+    Counts,
+    /// Only the hashes differ, as they do while one side has yet to reclaim its tombstones.
+    HashOnly,
+}
+
+impl Evidence {
+    /// What two replicas with different hashes have against each other; none where exchanging rows could harm.
+    ///
+    /// An account's row says how many objects a container has, and not as of when: of two rows with the same
+    /// timestamps the one that comes later wins. Where only such counts differ, an exchange of all rows could give
+    /// the older ones to everybody; that container mends it with its next report.
+    pub fn of(local: &ReplicationInfo, remote: &RemoteInfo) -> Option<Self> {
+        let Some(container) = local.container() else {
+            return (local.count != remote.count).then_some(Self::Counts);
+        };
+        let comparable = Some(container.storage_policy_index) == remote.storage_policy_index;
+        let bytes_differ = remote.bytes_used.is_some_and(|bytes| bytes != local.bytes_used);
+        let counts = comparable && (local.count != remote.count || bytes_differ);
+        Some(if counts { Self::Counts } else { Self::HashOnly })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{local_account, local_container, remote};
+
+    /// Of a peer that counts so much under this policy.
+    fn evidence(local: &ReplicationInfo, count: i64, bytes: i64, policy: i64) -> Option<Evidence> {
+        let counted =
+            format!(r#", "count": {count}, "bytes_used": {bytes}, "storage_policy_index": {policy}"#);
+        Evidence::of(local, &remote(7, 7, &"2".repeat(32), &counted))
+    }
+
+    #[test]
+    fn live_rows_and_bytes_tell_more_than_hashes() {
+        let evidence = |count, bytes, policy| evidence(&local_container(), count, bytes, policy);
+        assert_eq!(evidence(6, 50, 1), Some(Evidence::Counts));
+        assert_eq!(evidence(7, 49, 1), Some(Evidence::Counts));
+        assert_eq!(evidence(7, 50, 1), Some(Evidence::HashOnly));
+        assert_eq!(evidence(6, 49, 0), Some(Evidence::HashOnly), "counts of another policy");
+    }
+
+    #[test]
+    fn an_accounts_counts_of_objects_and_bytes_are_left_to_its_containers() {
+        let evidence = |count, bytes| evidence(&local_account(), count, bytes, 0);
+        assert_eq!(evidence(6, 50), Some(Evidence::Counts), "a container is missing");
+        assert_eq!(evidence(7, 49), None);
+        assert_eq!(evidence(7, 50), None);
+    }
+}
