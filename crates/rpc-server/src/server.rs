@@ -62,7 +62,7 @@ pub struct ServerSettings {
 /// One request, answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RpcEvent {
-    /// The operation's name, `whole_file`, or `invalid`: a bounded set.
+    /// The operation's name, `whole_file`, [`RpcEvent::INVALID`] or [`RpcEvent::OTHER_METHOD`]: a bounded set.
     pub op: &'static str,
     /// The HTTP status.
     pub status: u16,
@@ -73,9 +73,14 @@ pub struct RpcEvent {
 }
 
 impl RpcEvent {
-    /// Whether the request was a REPLICATE: other methods get 405 or 421, and REPLICATE never does.
+    /// The `op` of a REPLICATE that was refused before its operation was known.
+    pub const INVALID: &'static str = "invalid";
+    /// The `op` of a request that is no REPLICATE and was not forwarded.
+    pub const OTHER_METHOD: &'static str = "other_method";
+
+    /// Whether the request was a REPLICATE.
     pub fn is_replicate(&self) -> bool {
-        !matches!(self.status, 405 | 421)
+        self.op != Self::OTHER_METHOD
     }
 }
 
@@ -182,7 +187,7 @@ impl Service {
     {
         let _in_flight = self.observer.arrived();
         let started = Instant::now();
-        let mut op = "invalid";
+        let mut op = RpcEvent::INVALID;
         let answer =
             self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
         let (status, refusal) = (answer.status.as_u16(), answer.refusal);
@@ -207,6 +212,7 @@ impl Service {
         B: Buf + Send,
     {
         if method.as_str() != "REPLICATE" {
+            *op = RpcEvent::OTHER_METHOD;
             return Err(self.not_ours());
         }
         if !self.admission.admits(peer) {

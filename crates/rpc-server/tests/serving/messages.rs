@@ -3,7 +3,7 @@
 use std::{fs, io::Write, net::IpAddr, sync::Arc, time::Duration};
 
 use db_broker::{Broker, Direction};
-use martlet_rpc_server::{Peers, ServerSettings};
+use martlet_rpc_server::{Peers, RpcEvent, ServerSettings};
 use settings::FallocateReserve;
 
 use crate::server::{Server, path_of, read_answer, sync_body};
@@ -44,11 +44,15 @@ fn bad_paths_and_methods_are_refused() {
         ["/", "/sdb1", "/..%2f/7/x", &format!("/../7/{hash}"), &format!("/sdb1/x/{hash}"), "/sdb1/7/short"]
     {
         assert_eq!(server.replicate(path, sync_body("1")).status, 400, "{path}");
+        let event = server.next_event();
+        assert_eq!((event.op, event.is_replicate()), (RpcEvent::INVALID, true));
     }
     for method in ["GET", "PUT", "DELETE", "POST", "NONSENSE"] {
         let answer = server.send(&format!("{method} /sdb1/7/{hash}"), "", b"");
         assert_eq!(answer.status, 405, "{method}");
         assert!(answer.head.contains("allow: replicate"), "{answer:?}");
+        let event = server.next_event();
+        assert_eq!((event.op, event.is_replicate()), (RpcEvent::OTHER_METHOD, false));
     }
     assert_eq!(server.replicate(&format!("/sdz9/7/{hash}"), sync_body("1")).status, 507, "no such device");
 }
@@ -187,7 +191,7 @@ fn a_full_queue_is_503_with_retry_after() {
     };
     let halves: Vec<_> = (0..6).map(|_| half_sent()).collect();
     for _ in 0..4 {
-        assert_eq!(server.next_status(), 503, "two of six are admitted and wait for their bodies");
+        assert_eq!(server.next_event().status, 503, "two of six are admitted and wait for their bodies");
     }
     let answers = halves.into_iter().map(|(mut stream, body)| {
         // Those refused are closed already.

@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 use walker::MountCheck;
 
-/// Tells the test the status of each answer as it is given.
-struct Telling(Mutex<Sender<u16>>);
+/// Tells the test of each answer as it is given.
+struct Telling(Mutex<Sender<RpcEvent>>);
 
 impl Observer for Telling {
     fn arrived(&self) -> Box<dyn Send> {
@@ -29,7 +29,7 @@ impl Observer for Telling {
     }
 
     fn answered(&self, event: &RpcEvent) {
-        let _ = self.0.lock().unwrap().send(event.status);
+        let _ = self.0.lock().unwrap().send(*event);
     }
 
     fn forwarding(&self) -> Box<dyn Send> {
@@ -43,7 +43,7 @@ impl Observer for Telling {
 pub(crate) struct Server {
     pub(crate) devices: TempDir,
     address: SocketAddr,
-    answered: Receiver<u16>,
+    answered: Receiver<RpcEvent>,
     pub(crate) stop: ServerStop,
     served: JoinHandle<()>,
     runtime: Runtime,
@@ -138,8 +138,8 @@ impl Server {
         ended.unwrap().unwrap();
     }
 
-    /// The status of the next answer that the server gives, to whomever.
-    pub(crate) fn next_status(&self) -> u16 {
+    /// The next answer that the server gives, to whomever.
+    pub(crate) fn next_event(&self) -> RpcEvent {
         self.answered.recv_timeout(Duration::from_secs(30)).unwrap()
     }
 

@@ -21,7 +21,7 @@ impl RpcMetrics {
         Self {
             requests: families.counters(
                 "rpc_requests_total",
-                "REPLICATE requests answered, by op and HTTP status.",
+                "Requests answered, by op and HTTP status.",
                 &["op", "status"],
             ),
             duration: families.durations_by(
