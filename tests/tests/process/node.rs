@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// Nothing here takes that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A loop that waits for its first pass.
+pub(crate) const WAITING: &str = "interval = 1000000";
+
 /// The files of one node with one empty device, on which nothing listens.
 pub(crate) struct Node {
     dir: TempDir,

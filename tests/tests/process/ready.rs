@@ -80,9 +80,6 @@ pub(crate) fn received(socket: &UnixDatagram) -> Result<String> {
     Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 
-/// A loop that waits for its first pass.
-pub(crate) const WAITING: &str = "interval = 1000000";
-
 #[test]
 fn both_sockets_are_told_of_the_start_and_the_end() -> Result<()> {
     for daemon in [Daemon::Stock, Daemon::Martlet] {

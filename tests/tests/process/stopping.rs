@@ -13,8 +13,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::log_lines::masked;
-use crate::node::{Node, PATIENCE, now};
-use crate::ready::{Running, WAITING, abstract_socket, received};
+use crate::node::{Node, PATIENCE, WAITING, now};
+use crate::ready::{Running, abstract_socket, received};
 use crate::wire::Wire;
 
 /// The lines of a daemon that is started and gets `signal`, and its exit code.

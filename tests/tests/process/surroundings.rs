@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use martlet_testkit::{Daemon, ServerType};
 
 use crate::machine::on_its_own;
-use crate::node::Node;
-use crate::ready::{Running, WAITING, abstract_socket, received};
+use crate::node::{Node, WAITING};
+use crate::ready::{Running, abstract_socket, received};
 
 /// What /proc tells of a process that any daemon could have in common with another.
 fn traits(pid: u32) -> Result<Vec<String>> {
