@@ -41,6 +41,8 @@ pub struct Drawn {
     pub start: Tree,
     /// The cases, as `tests/python/martlet_stock/seed.py` lists them.
     pub manifest: Vec<Value>,
+    /// What the databases say.
+    pub dump: Value,
     /// Unix time in seconds that all times in the starting bytes are counted from.
     base: f64,
     server_type: ServerType,
@@ -93,12 +95,15 @@ impl Arena {
             "swift_dir": self.cluster.swift_dir(), "base": base, "seed": seed.number, "policies": POLICIES,
             "without": seed.without, "only": if seed.only.is_empty() { Value::Null } else { json!(seed.only) },
         }))?;
-        Ok(Drawn {
+        let mut drawn = Drawn {
             start: Tree::read(&self.cluster.disks())?,
             manifest: serde_json::from_value(manifest)?,
+            dump: Value::Null,
             base,
             server_type: seed.server_type,
-        })
+        };
+        drawn.dump = self.dump(&drawn)?;
+        Ok(drawn)
     }
 
     /// Rounds of passes over all nodes, from the drawn bytes until a round changes no content any more.

@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+use self::rows::{alike_but_for_times, is_newest, seconds, variants};
 use crate::outcome::Outcome;
+
+mod rows;
 
 /// What stock logs about a database without rows whose peer has some: it divides by its last row.
 const DIVIDED: &str = "ZeroDivisionError";
@@ -13,9 +16,6 @@ const DIVIDED: &str = "ZeroDivisionError";
 const FIGURES: &[&str] = &["hash", "object_count", "bytes_used", "container_count"];
 /// What rows decide of a database's content.
 const OF_ROWS: &[&str] = &["rows", "hash of rows", "policy_stat"];
-/// When a row's object, or container, was last written or deleted.
-const ROW_TIMES: &[&str] = &["created_at", "put_timestamp", "delete_timestamp"];
-
 /// A defect of stock that shows in how it leaves a case at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Beaten {
@@ -38,10 +38,14 @@ impl Beaten {
     /// The defect that accounts for all in which `ours` ended otherwise than `stock`; none if there is a
     /// difference that it does not account for, or anything that stock kept is not at every primary.
     ///
-    /// `case` is an entry of a manifest.
-    pub fn proven(case: &Value, stock: &Outcome, ours: &Outcome) -> Option<Self> {
+    /// `case` is an entry of a manifest, `start` a dump of the bytes that both began with.
+    pub fn proven(case: &Value, start: &Value, stock: &Outcome, ours: &Outcome) -> Option<Self> {
         let title = case["title"].as_str()?;
-        let pair = Pair { stock: replicas(stock, title), ours: replicas(ours, title) };
+        let pair = Pair {
+            start: replicas(start, title),
+            stock: replicas(&stock.dump, title),
+            ours: replicas(&ours.dump, title),
+        };
         let primaries: BTreeSet<_> = case["primaries"].as_array()?.iter().filter_map(Value::as_str).collect();
         if pair.only_rows_differ() && pair.was_diverged() && pair.is_united() {
             return Some(Self::Divergence);
@@ -56,8 +60,8 @@ impl Beaten {
 type Place<'a> = (&'a str, &'a str);
 type Replicas<'a> = BTreeMap<Place<'a>, &'a Value>;
 
-fn replicas<'a>(outcome: &'a Outcome, title: &str) -> Replicas<'a> {
-    let folders = outcome.dump["cases"][title].as_object().into_iter().flatten();
+fn replicas<'a>(dump: &'a Value, title: &str) -> Replicas<'a> {
+    let folders = dump["cases"][title].as_object().into_iter().flatten();
     folders
         .flat_map(|(place, folder)| {
             let databases = folder["databases"].as_object().into_iter().flatten();
@@ -77,8 +81,9 @@ fn was_divided(stock: &Outcome, (folder, file): &Place<'_>) -> bool {
     stock.log.iter().filter(tells).any(|line| line.contains(DIVIDED))
 }
 
-/// One case as stock left it and as ours did.
+/// One case as it began, as stock left it, and as ours did.
 struct Pair<'a> {
+    start: Replicas<'a>,
     stock: Replicas<'a>,
     ours: Replicas<'a>,
 }
@@ -101,8 +106,12 @@ impl<'a> Pair<'a> {
     }
 
     /// All of ours hold the newest of each row that stock's replicas have between them, and no other.
+    ///
+    /// All but its times such a row may have from a replica that stock removed unheard: a handoff whose points say
+    /// that the primaries have its rows.
     fn is_united(&self) -> bool {
         let known = variants(self.stock.values());
+        let begun = variants(self.start.values());
         let mut hashes = self.ours.values().map(|database| &database["content"]["hash of rows"]);
         let first = hashes.next();
         hashes.all(|hash| Some(hash) == first)
@@ -111,7 +120,11 @@ impl<'a> Pair<'a> {
                 let held = variants(std::iter::once(database));
                 content["stat"][0]["hash"] == content["hash of rows"]
                     && held.keys().eq(known.keys())
-                    && held.values().zip(known.values()).all(|(row, known)| is_newest(row[0], known))
+                    && held.iter().zip(known.values()).all(|((name, row), known)| {
+                        let begun = begun.get(name).into_iter().flatten();
+                        is_newest(row[0], known)
+                            && begun.chain(known).any(|one| alike_but_for_times(one, row[0]))
+                    })
             })
     }
 
@@ -148,47 +161,6 @@ fn without_rows(database: &Value) -> Value {
         stat.retain(|column, _| !FIGURES.contains(&column.as_str()));
     }
     Value::Array(vec![content, database["schema"].clone()])
-}
-
-type Name<'a> = (Option<&'a str>, Option<i64>);
-
-/// What a row is found by: in an account its policy is a property like others.
-fn name_of(row: &Value) -> Name<'_> {
-    let policy = row.get("created_at").and_then(|_| row["storage_policy_index"].as_i64());
-    (row["name"].as_str(), policy)
-}
-
-/// Of every name the rows of these databases, at least one each.
-fn variants<'a>(databases: impl Iterator<Item = &'a &'a Value>) -> BTreeMap<Name<'a>, Vec<&'a Value>> {
-    let mut variants: BTreeMap<_, Vec<&Value>> = BTreeMap::new();
-    for row in databases.flat_map(|database| database["content"]["rows"].as_array().into_iter().flatten()) {
-        variants.entry(name_of(row)).or_default().push(row);
-    }
-    variants
-}
-
-/// Whether the row has the last times of all its variants, and all else from one of them. Of equally old counts
-/// of a container, an account keeps those that it heard of last.
-fn is_newest(row: &Value, variants: &[&Value]) -> bool {
-    let last = |column| variants.iter().map(|row| seconds(&row[column])).fold(f64::NEG_INFINITY, f64::max);
-    ROW_TIMES.iter().all(|column| seconds(&row[*column]) >= last(*column))
-        && variants.iter().any(|variant| without_times(variant) == without_times(row))
-}
-
-/// An account merges these two of a container each by itself.
-fn without_times(row: &Value) -> Value {
-    let mut row = row.clone();
-    if let Some(columns) = row.as_object_mut() {
-        columns.retain(|column, _| !["put_timestamp", "delete_timestamp"].contains(&column.as_str()));
-    }
-    row
-}
-
-/// The seconds of a timestamp, without what may stand behind them.
-fn seconds(timestamp: &Value) -> f64 {
-    let text = timestamp.as_str().unwrap_or_default();
-    let digits = text.split(['_', '+', '-']).next().unwrap_or_default();
-    digits.parse().unwrap_or(f64::NEG_INFINITY)
 }
 
 /// Whether times, metadata and shard ranges of `gone` are in `kept`, or newer ones.
@@ -255,16 +227,45 @@ mod tests {
         let stock = outcome(&[("d1a", content(&old, "1")), ("d2a", content(&new, "1"))], &[]);
         let with =
             |rows: &[_], put| outcome(&[("d1a", content(rows, put)), ("d2a", content(&both, "1"))], &[]);
-        assert_eq!(Beaten::proven(&case(), &stock, &with(&both, "1")), Some(Beaten::Divergence));
+        assert_eq!(
+            Beaten::proven(&case(), &Value::Null, &stock, &with(&both, "1")),
+            Some(Beaten::Divergence)
+        );
         let rest_differs = with(&both, "2");
         let row_lost = with(&[("o", "2")], "1");
         let row_older = with(&[("o", "1"), ("p", "1")], "1");
         let row_invented = with(&[("o", "2"), ("p", "1"), ("q", "1")], "1");
         for worse in [rest_differs, row_lost, row_older, row_invented] {
-            assert_eq!(Beaten::proven(&case(), &stock, &worse), None);
+            assert_eq!(Beaten::proven(&case(), &Value::Null, &stock, &worse), None);
         }
         let united = with(&both, "1");
-        assert_eq!(Beaten::proven(&case(), &united, &stock), None, "stock's replicas did not differ");
+        assert_eq!(
+            Beaten::proven(&case(), &Value::Null, &united, &stock),
+            None,
+            "stock's replicas did not differ"
+        );
+    }
+
+    /// A container's counts as an account has them, all of one moment.
+    fn counted(count: u64) -> Value {
+        let row = json!({"name": "c", "put_timestamp": "1", "delete_timestamp": "0", "object_count": count});
+        json!({"stat": [{"hash": count}], "hash of rows": count, "rows": [row]})
+    }
+
+    #[test]
+    fn counts_as_old_as_others_may_be_those_of_a_handoff_that_stock_removed_unheard() {
+        let replicas = |counts: &[(&str, u64)]| {
+            outcome(&counts.iter().map(|(device, count)| (*device, counted(*count))).collect::<Vec<_>>(), &[])
+        };
+        let start = replicas(&[("d1a", 1), ("d2a", 2), ("d3a", 3)]);
+        let stock = replicas(&[("d1a", 1), ("d2a", 2)]);
+        let proven = |counts: &[(&str, u64)]| Beaten::proven(&case(), &start.dump, &stock, &replicas(counts));
+        for known in [1, 2, 3] {
+            let united = proven(&[("d1a", known), ("d2a", known)]);
+            assert_eq!(united, Some(Beaten::Divergence), "{known}");
+        }
+        assert_eq!(proven(&[("d1a", 4), ("d2a", 4)]), None, "nobody ever counted that");
+        assert_eq!(proven(&[("d1a", 3), ("d2a", 1)]), None, "they differ still");
     }
 
     #[test]
@@ -275,7 +276,7 @@ mod tests {
             |gone: Value, log: &[&str]| outcome(&[&primaries("3")[..], &[("d3a", gone)]].concat(), log);
         let log = ["ERROR syncing with x, db: /n3/d3a/containers/5/abc/0/0.db: #012ZeroDivisionError: y"];
         let ours = outcome(&primaries("3"), &[]);
-        let proven = |stock: &Outcome| Beaten::proven(&case(), stock, &ours);
+        let proven = |stock: &Outcome| Beaten::proven(&case(), &Value::Null, stock, &ours);
         assert_eq!(proven(&with(content(&[], "2"), &log)), Some(Beaten::Division));
         assert_eq!(proven(&with(content(&[], "2"), &[])), None, "nothing was divided");
         assert_eq!(proven(&with(content(&[("p", "1")], "2"), &log)), None, "a row is lost");
@@ -283,6 +284,10 @@ mod tests {
         let primary_gone = outcome(&primaries("3")[..1], &[]);
         let log = ["ERROR syncing with x, db: /n2/d2a/accounts/5/abc/0/0.db: #012ZeroDivisionError: y"];
         let stock = outcome(&[primaries("3")[0].clone(), ("d2a", content(&[], "1"))], &log);
-        assert_eq!(Beaten::proven(&case(), &stock, &primary_gone), None, "a primary is no handoff");
+        assert_eq!(
+            Beaten::proven(&case(), &Value::Null, &stock, &primary_gone),
+            None,
+            "a primary is no handoff"
+        );
     }
 }

@@ -94,7 +94,7 @@ fn oracle_is_sound(suite: Suite, server_type: ServerType) {
 /// stock keeps at a handoff.
 fn does_better(stock: &Outcome, outcome: &Outcome, case: &Value) -> bool {
     let proven = match case["beats"].as_str() {
-        Some("division") => Beaten::proven(case, stock, outcome) == Some(Beaten::Division),
+        Some("division") => Beaten::proven(case, &Value::Null, stock, outcome) == Some(Beaten::Division),
         beats => beats.is_some(),
     };
     proven && unsettled(outcome, case, "primaries").is_none()

@@ -31,6 +31,19 @@ def counts_in_another_order(w):
     w.link_all(brokers)
 
 
+@case('handoff-unheard', ('no change', 'removed'), settles='free', beats='D10', **ONLY)
+def handoff_unheard(w):
+    """Points say that all have all; the handoff has heard of other counts, and one primary of one container more.
+
+    Stock removes the handoff and what only it was told. Ours exchanges all rows anew, the handoff's counts too.
+    """
+    brokers = [w.create(device) for device in [*w.primaries, w.h]]
+    for broker, size in zip(brokers, (40, 40, 40, 60)):
+        w.merge(broker, [w.row('c', RECENT, size)])
+    w.merge(brokers[0], [w.row('only-a', RECENT, 5)])
+    w.link_all(brokers)
+
+
 @case('null-fields', ('diff',), settles='free', **ONLY)
 def null_fields(w):
     """Null counts in an incoming row keep what the receiver has."""

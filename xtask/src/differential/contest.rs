@@ -88,7 +88,7 @@ impl Contest {
             let beaten = if pairing == PairingName::StockStock {
                 Vec::new()
             } else {
-                take_beaten(&drawn.manifest, &oracle.outcome, &run.outcome, &mut differences)
+                take_beaten(&drawn, &oracle.outcome, &run.outcome, &mut differences)
             };
             Contestant { pairing, run, differences, beaten }
         });
@@ -99,17 +99,19 @@ impl Contest {
 
 /// Takes the differences away in which ours is proven to have ended better; returns their cases.
 fn take_beaten(
-    manifest: &[Value],
+    drawn: &Drawn,
     stock: &Outcome,
     ours: &Outcome,
     differences: &mut Vec<Difference>,
 ) -> Vec<(String, Beaten)> {
     let differs =
         |case: &&Value| differences.iter().any(|difference| case["title"] == difference.title.as_str());
-    let beaten: Vec<_> = manifest
+    let proven = |case: &Value| Beaten::proven(case, &drawn.dump, stock, ours);
+    let beaten: Vec<_> = drawn
+        .manifest
         .iter()
         .filter(differs)
-        .filter_map(|case| Some((case["title"].as_str()?.to_owned(), Beaten::proven(case, stock, ours)?)))
+        .filter_map(|case| Some((case["title"].as_str()?.to_owned(), proven(case)?)))
         .collect();
     differences.retain(|difference| !beaten.iter().any(|(title, _)| *title == difference.title));
     beaten
