@@ -129,7 +129,11 @@ fn of_step(step: PeerStep) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, net::UdpSocket, sync::mpsc};
+    use std::{
+        io,
+        net::UdpSocket,
+        sync::{Arc, mpsc},
+    };
 
     use super::*;
 
@@ -207,7 +211,7 @@ mod tests {
     fn a_host_that_is_not_found_is_asked_for_once_and_costs_only_its_metrics() {
         let (receiver, conf) = receiver();
         let (asked, looked_up) = mpsc::channel();
-        let look_up = Box::new(move |host: &str, _| {
+        let look_up = Arc::new(move |host: &str, _| {
             asked.send(host.to_owned()).unwrap();
             Err(io::Error::other("no name server"))
         });

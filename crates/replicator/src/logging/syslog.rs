@@ -172,13 +172,15 @@ impl Socket {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+
     use super::*;
 
     /// A name server that is down answers late: nobody may wait for it with each line.
     #[test]
     fn a_host_that_is_not_found_is_asked_for_once() {
-        let (asked, looked_up) = std::sync::mpsc::channel();
-        let look_up = Box::new(move |host: &str, _| {
+        let (asked, looked_up) = mpsc::channel();
+        let look_up = Arc::new(move |host: &str, _| {
             asked.send(host.to_owned()).unwrap();
             Err(io::Error::other("no name server"))
         });
