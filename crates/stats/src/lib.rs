@@ -40,6 +40,7 @@
 //! floats, as in stock ([`unix_seconds`]).
 
 mod aggregator;
+mod db_outcome;
 mod metrics;
 mod outcome;
 mod pass;
@@ -51,11 +52,9 @@ mod summary;
 mod udp_target;
 
 pub use aggregator::Aggregator;
+pub use db_outcome::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, PeerStep};
 pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight};
-pub use outcome::{
-    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PeerFailure, PeerId, PeerOutcome, PeerStep,
-    ReconcilerDb,
-};
+pub use outcome::{EnqueueResult, OrphanFate, Outcome, ReconcilerDb};
 pub use pass::PassStats;
 pub use recon::dump_recon_cache;
 pub use rpc_statsd::RpcStatsd;
