@@ -92,6 +92,22 @@ def shard_generation(name, missing):
         w.merge(a, w.rows(2, 'new'))
 
 
+LONE_COURSES = {'a': 'merge_shard_ranges', 'b': 'get_shard_ranges'}
+
+
+def lone_shard_generation(name, missing, role):
+    """Only one replica has ranges, in the old table: told by role a as it sends, by role b as it is asked."""
+    @case('shards-%s-only-%s' % (name, role), (LONE_COURSES[role],), types=('container',), settles='free')
+    def build(w):
+        broker = w.triplet(w.rows(3))['ab'.index(role)]
+        broker.merge_shard_ranges([
+            own(w, RECENT, ShardRange.ACTIVE),
+            shard(w, 's1', '', 'm', RECENT, ShardRange.FOUND, object_count=7, tombstones=3, reported=True)])
+        older_shard_table(w, broker, missing)
+
+
 shard_generation('before-table', None)
 for each_name, each_missing in SHARD_COLUMNS.items():
     shard_generation(each_name, each_missing)
+    for each_role in LONE_COURSES:
+        lone_shard_generation(each_name, each_missing, each_role)
