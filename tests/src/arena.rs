@@ -106,7 +106,8 @@ impl Arena {
         Ok(drawn)
     }
 
-    /// Rounds of passes over all nodes, from the drawn bytes until a round changes no content any more.
+    /// Rounds of passes over all nodes, from the drawn bytes until a round changes no content any more, and
+    /// searches no further for misplaced rows.
     ///
     /// `check` is asked before every pass whether to go on; its error ends the run.
     ///
@@ -124,7 +125,7 @@ impl Arena {
             self.round(drawn, senders, check, &mut outcome)?;
             let before = outcome.clone();
             outcome.dump = self.dump(drawn)?;
-            changes = compare(&before, &outcome, &[Aspect::Content]);
+            changes = compare(&before, &outcome, &[Aspect::Content, Aspect::Reconciler]);
             if before.dump.is_object() && changes.is_empty() {
                 outcome.log = self.cluster.log_lines();
                 return Ok(outcome);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -76,6 +76,10 @@ impl fmt::Display for Difference {
 ///     "diff: d1a 5/abc/0 / 0.db / content / rows / 1: wanted \"b\", is absent"
 /// );
 ///
+/// // Whatever nobody wanted is one too.
+/// let nothing = Outcome { dump: json!({"cases": {}}), ..outcome(json!([])) };
+/// assert_eq!(compare(&nothing, &outcome(json!(["a"])), &[Aspect::Content]).len(), 1);
+///
 /// // Rows are told apart by their names.
 /// let [one, other] = [json!({"name": "o", "size": 1}), json!({"name": "p", "size": 2})];
 /// let differences = compare(&outcome(json!([one, other])), &outcome(json!([other])), &[Aspect::Content]);
@@ -86,10 +90,11 @@ impl fmt::Display for Difference {
 /// ```
 pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<Difference> {
     let mut all = Vec::new();
-    for (title, case) in cases(&wanted.dump) {
+    let titles: BTreeSet<_> = titles(wanted).chain(titles(found)).collect();
+    for title in titles {
         let mut differences = Vec::new();
-        let other = found.dump["cases"].get(title).cloned().unwrap_or_default();
-        walk(&mut Vec::new(), Some(&reduce(case, aspects)), Some(&reduce(&other, aspects)), &mut differences);
+        let [wanted, found] = [wanted, found].map(|of| reduce(&of.dump["cases"][title], aspects));
+        walk(&mut Vec::new(), Some(&wanted), Some(&found), &mut differences);
         let more = differences.len().saturating_sub(SHOWN);
         differences.truncate(SHOWN);
         if more > 0 {
@@ -110,8 +115,8 @@ pub fn compare(wanted: &Outcome, found: &Outcome, aspects: &[Aspect]) -> Vec<Dif
     all
 }
 
-fn cases(dump: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    dump["cases"].as_object().into_iter().flatten()
+fn titles(outcome: &Outcome) -> impl Iterator<Item = &String> {
+    outcome.dump["cases"].as_object().into_iter().flat_map(serde_json::Map::keys)
 }
 
 /// place → database → the chosen parts. Folders without a database only count as leftovers.

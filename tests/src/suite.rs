@@ -46,8 +46,9 @@ pub struct Oracle {
     start: Tree,
     /// Unix time in seconds that all times in the starting bytes are counted from.
     base: f64,
-    ids: Value,
     layout: Value,
+    /// What the databases said before the first pass.
+    pub began: Value,
     /// The cases, as `tests/python/martlet_stock/build.py` lists them.
     pub manifest: Value,
     /// How stock to stock ended.
@@ -126,12 +127,12 @@ impl Suite {
         let mut oracle = Oracle {
             start: Tree::read(&cluster.disks())?,
             base,
-            ids: Value::Null,
+            began: Value::Null,
             layout: cluster.layout().clone(),
             manifest,
             outcome: Outcome { dump: Value::Null, counters: BTreeMap::new(), log: Vec::new() },
         };
-        oracle.ids = oracle.dump(&cluster, server_type)?["ids"].take();
+        oracle.began = oracle.dump(&cluster, server_type)?;
         oracle.outcome = self.run_on(&mut cluster, server_type, STOCK_ONLY, &oracle)?;
         Ok(oracle)
     }
@@ -225,7 +226,7 @@ impl Oracle {
     fn dump(&self, cluster: &Cluster, server_type: ServerType) -> Result<Value> {
         cluster.stock().call(&json!({
             "op": "dump", "type": server_type.name(), "roots": cluster.roots(), "base": self.base,
-            "manifest": self.manifest, "ids": self.ids,
+            "manifest": self.manifest, "ids": self.began["ids"],
         }))
     }
 }

@@ -90,14 +90,16 @@ fn oracle_is_sound(suite: Suite, server_type: ServerType) {
     assert!(faults.is_empty(), "{suite} {server_type}:\n{}", faults.join("\n"));
 }
 
-/// Where a case shows a defect of stock, ours may also do better: all primaries agree, and nothing is lost that
-/// stock keeps at a handoff.
-fn does_better(stock: &Outcome, outcome: &Outcome, case: &Value) -> bool {
-    let proven = match case["beats"].as_str() {
-        Some("division") => Beaten::proven(case, &Value::Null, stock, outcome) == Some(Beaten::Division),
-        beats => beats.is_some(),
+/// Where a case shows a defect of stock, ours may also do better: all primaries agree, and nothing is lost.
+fn does_better(oracle: &Oracle, outcome: &Outcome, case: &Value) -> bool {
+    let shown = match case["beats"].as_str() {
+        Some("division") => Beaten::Division,
+        Some("D10") => Beaten::Divergence,
+        Some(other) => panic!("{}: nobody knows how to beat {other}", case["title"]),
+        None => return false,
     };
-    proven && unsettled(outcome, case, "primaries").is_none()
+    Beaten::proven(case, &oracle.began, &oracle.outcome, outcome) == Some(shown)
+        && unsettled(outcome, case, "primaries").is_none()
 }
 
 /// The courses of which ours has more to say and to ask than stock.
@@ -194,7 +196,7 @@ fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspect
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|case| does_better(&oracle.outcome, &outcome, case))
+            .filter(|case| does_better(oracle, &outcome, case))
             .collect();
         differences
             .retain(|difference| !better.iter().any(|case| case["title"] == difference.title.as_str()));

@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 
 /// What contestants are held to. Points differ with the calls that are made, and of the files beside the
 /// databases only those of the receiver's lock do.
-const ASPECTS: &[Aspect] = &[Aspect::Content, Aspect::Schema];
+const ASPECTS: &[Aspect] = &[Aspect::Content, Aspect::Reconciler, Aspect::Schema];
 
 /// Two clusters, one with stock's servers and one with ours.
 pub(super) struct Contest {
