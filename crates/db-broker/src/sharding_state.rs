@@ -1,11 +1,17 @@
 //! How far the sharding of a container has come, by its files and its shard ranges.
 
+use std::{io, path::PathBuf};
+
 use protocol::{DbState, PythonRepr, ShardState};
 use rusqlite::OptionalExtension;
 use swift_types::{ServerType, Timestamp};
 use tracing::warn;
 
-use crate::{Broker, connection::integer, error::Result};
+use crate::{
+    Broker,
+    connection::integer,
+    error::{BrokerError, Result},
+};
 
 impl Broker {
     /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated.
@@ -72,11 +78,25 @@ impl Broker {
     pub(crate) fn sharding_view(&mut self, path: &str) -> Result<(DbState, Option<(i64, i64)>)> {
         let state = self.state_of(path)?;
         let counted = match state {
-            DbState::Sharding => self.retiring_stats()?,
+            DbState::Sharding => match self.retiring_stats() {
+                Err(BrokerError::Missing { path: gone }) if gone != self.file() => {
+                    return self.view_without(gone, path);
+                }
+                counted => counted?,
+            },
             DbState::Sharded if self.is_root(path)? => Some(self.shard_usage(path)?),
             _ => None,
         };
         Ok((state, counted))
+    }
+
+    /// The sharder has just removed the retiring file, and the state is another one now. Never
+    /// [`BrokerError::Missing`] for it: that would call for a whole database in the place of this one.
+    fn view_without(&mut self, gone: PathBuf, path: &str) -> Result<(DbState, Option<(i64, i64)>)> {
+        if self.location.db_files()?.iter().any(|listed| listed.file() == gone) {
+            return Err(BrokerError::io(gone)(io::ErrorKind::NotFound.into()));
+        }
+        self.sharding_view(path)
     }
 
     /// How many objects a container has, if that is not for its own rows to say; never for an account.
