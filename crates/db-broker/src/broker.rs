@@ -142,7 +142,7 @@ impl Broker {
         })
     }
 
-    fn check_in_place(&self) -> Result<()> {
+    pub(crate) fn check_in_place(&self) -> Result<()> {
         if identity_of(self.file())? == self.identity {
             return Ok(());
         }

@@ -34,7 +34,7 @@ fn put_in_place(
     to: &Path,
     rename: impl FnOnce(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
+    sync_file(from)?;
     let dir = to.parent().unwrap_or(Path::new("/"));
     create_dirs(dir)?;
     rename(from, to)?;
@@ -66,6 +66,14 @@ pub fn move_dir(from: &Path, to: &Path) -> io::Result<()> {
 /// The system's error.
 pub(crate) fn claim_file(from: &Path, to: &Path) -> io::Result<()> {
     rename(from, to)
+}
+
+/// Flushes what was written to a file, so that a rename that follows has little to wait for. Blocks on the disk.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn sync_file(file: &Path) -> io::Result<()> {
+    File::open(file)?.sync_all()
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

@@ -50,13 +50,59 @@ fn put_away(location: &DbLocation, place: &Place, reason: &str) -> BrokerError {
     }
 }
 
+/// Whether all that failed was to remove the journal, as somebody else had removed it: a connection to a file that a
+/// merged copy has replaced, stock's too, takes the journal of the new file's writer for its own crash. The pages
+/// were synced by then, so the file is whole and the work is done; stock quarantines it.
+fn is_lost_journal(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_DELETE_NOENT)
+}
+
 /// Stock's word for an error that means the file is damaged. Stock: `possibly_quarantine`.
 fn damage(error: &rusqlite::Error) -> Option<&'static str> {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => Some("malformed database"),
         Some(ErrorCode::NotADatabase) => Some("corrupted database"),
-        Some(ErrorCode::SystemIoFailure) => Some("disk error while accessing database"),
+        Some(ErrorCode::SystemIoFailure) if !is_lost_journal(error) => {
+            Some("disk error while accessing database")
+        }
         _ if error.to_string().contains("malformed database schema") => Some("malformed database"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swift_types::{DbName, HashPath, ServerType, Timestamp};
+
+    use super::*;
+    use crate::{Broker, NewDb};
+
+    #[test]
+    fn a_journal_that_somebody_else_removed_is_no_damage() {
+        let device = tempfile::tempdir().unwrap();
+        let digest = HashPath::new(vec![], b"x".to_vec()).unwrap().account("a");
+        let location = DbLocation::new(ServerType::Account, device.path(), 7, &DbName::unsharded(digest));
+        let now = Timestamp::parse("1700000000").unwrap();
+        let new = NewDb {
+            account: "a",
+            container: None,
+            put_timestamp: now,
+            created_at: now,
+            storage_policy_index: 0,
+        };
+        let mut broker = Broker::create(location, new).unwrap();
+        let journal = broker.file().with_extension("db-journal");
+        let error = broker
+            .run(|connection, _| {
+                let transaction = connection.transaction()?;
+                transaction.execute("UPDATE account_stat SET status = 'x'", [])?;
+                std::fs::remove_file(&journal).unwrap();
+                Ok(transaction.commit()?)
+            })
+            .unwrap_err();
+        assert!(matches!(error, BrokerError::Sqlite { .. }), "{error}");
+        assert!(broker.file().exists() && !device.path().join("quarantined").exists());
+        broker.replication_info().unwrap();
     }
 }

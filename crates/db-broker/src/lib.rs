@@ -68,6 +68,7 @@ mod receive;
 mod reclaim;
 mod reconciler;
 mod removal;
+mod replaced;
 mod root;
 mod rows;
 mod schema;

@@ -13,6 +13,7 @@ use crate::{
     durable,
     error::{BrokerError, Result},
     merge::Source,
+    replaced,
     stat_metadata::MetadataCheck,
     sync_points::Direction,
 };
@@ -96,6 +97,8 @@ impl ReceivedDb {
         received.take_new_id(self.sender_id.as_str())?;
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
+        // First, as what else is made in an empty directory takes its lock, and none of it may come during the flush.
+        durable::sync_file(&self.path).map_err(BrokerError::io(&self.path))?;
         let _lock = self.lock_unless_empty()?;
         match durable::rename_new_file(&self.path, &place) {
             Ok(()) => Ok(Installed::Installed { ignored: None }),
@@ -121,8 +124,8 @@ impl ReceivedDb {
     /// the existing one's place.
     ///
     /// The last rows are fed, and the rename done, with the directory lock and SQLite's write lock held, so
-    /// that no row written meanwhile is lost; a writer that still holds the replaced file is told by SQLite
-    /// that its file has moved. After a crash the old database or the merged one is in place, whole.
+    /// that no row written meanwhile is lost. The replaced file stays locked for a while: whoever still holds it
+    /// can read it, but neither write it nor take the new file's journal for its own. After a crash the old database or the merged one is in place, whole.
     ///
     /// The incoming point for the sender becomes the last row of its own that the file holds. Stock takes the
     /// last row of the merged file, and never asks for what the sender gets between the two.
@@ -144,6 +147,8 @@ impl ReceivedDb {
         let mut received = self.open_checked(hash_path)?;
         let senders_last_row = received.last_row()?;
         let point = feed(&mut existing, &mut received, -1)?;
+        // All but the last rows are on the disk before anybody has to wait for the locks.
+        durable::sync_file(&self.path).map_err(BrokerError::io(&self.path))?;
         let lock = existing.lock_dir(PENDING_LOCK_TIMEOUT)?;
         if !existing.is_in_place() {
             // Another merge was faster, with rows that this one has not seen.
@@ -161,6 +166,7 @@ impl ReceivedDb {
         }
         let place = existing.location().file();
         durable::rename_file(&self.path, place).map_err(BrokerError::io(place))?;
+        replaced::keep_locked(existing);
         Ok(Installed::Installed { ignored })
     }
 

@@ -58,16 +58,41 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::commit_pending`], or the copy cannot be written; that quarantines nothing.
+    /// [`BrokerError::Replaced`] also if a merged copy takes the database's place meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.commit_pending()?;
         let tmp = self.location.tmp_dir();
         fs::create_dir_all(&tmp).map_err(BrokerError::io(&tmp))?;
         let path = tmp.join(format!("snapshot-{}", uuid::Uuid::new_v4().simple()));
         let snapshot = Snapshot { path };
+        self.copy_to(snapshot.path())?;
+        Ok(snapshot)
+    }
+
+    /// Every step takes SQLite's lock anew, and so needs the look before it that [`Broker::run`] takes; the one at
+    /// the end finds a file that was replaced behind that look.
+    fn copy_to(&self, to: &Path) -> Result<()> {
         // Which of the two files an error is about is not known, so it is no reason to quarantine the live one.
         let failed = |source| BrokerError::Sqlite { path: self.file().to_owned(), source };
-        copy(&self.connection, snapshot.path()).map_err(failed)?;
-        Ok(snapshot)
+        let mut copy = open_copy(to).map_err(failed)?;
+        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+        let (mut restarts, mut remaining) = (0, c_int::MAX);
+        let mut deadline = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            let pages = if restarts < RESTARTS { PAGES_PER_STEP } else { ALL_PAGES };
+            self.check_in_place()?;
+            match backup.step(pages).map_err(failed)? {
+                StepResult::Done => return self.check_in_place(),
+                StepResult::More => {
+                    let left = backup.progress().remaining;
+                    restarts += u32::from(left >= remaining);
+                    remaining = left;
+                    deadline = Instant::now() + BUSY_TIMEOUT;
+                }
+                _ if Instant::now() < deadline => thread::sleep(PAUSE),
+                _ => return Err(failed(busy())),
+            }
+        }
     }
 
     /// Whether a [`snapshot`](Self::snapshot) would leave more than `reserve` free on its disk.
@@ -113,28 +138,12 @@ impl Broker {
     }
 }
 
-fn copy(from: &Connection, to: &Path) -> rusqlite::Result<()> {
-    let mut copy = Connection::open(to)?;
+fn open_copy(to: &Path) -> rusqlite::Result<Connection> {
+    let copy = Connection::open(to)?;
     // The copy is thrown away after a crash, so it needs no journal and no sync.
     copy.execute_batch("PRAGMA synchronous = OFF")?;
     copy.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
-    let backup = Backup::new(from, &mut copy)?;
-    let (mut restarts, mut remaining) = (0, c_int::MAX);
-    let mut deadline = Instant::now() + BUSY_TIMEOUT;
-    loop {
-        let pages = if restarts < RESTARTS { PAGES_PER_STEP } else { ALL_PAGES };
-        match backup.step(pages)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => {
-                let left = backup.progress().remaining;
-                restarts += u32::from(left >= remaining);
-                remaining = left;
-                deadline = Instant::now() + BUSY_TIMEOUT;
-            }
-            _ if Instant::now() < deadline => thread::sleep(PAUSE),
-            _ => return Err(busy()),
-        }
-    }
+    Ok(copy)
 }
 
 fn busy() -> rusqlite::Error {

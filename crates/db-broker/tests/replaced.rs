@@ -10,7 +10,10 @@ use swift_types::{DbName, HashPath, ServerType, Timestamp};
 
 fn create(device: &Path) -> Broker {
     let digest = HashPath::new(vec![], b"x".to_vec()).unwrap().container("a", "c");
-    let location = DbLocation::new(ServerType::Container, device, 7, &DbName::unsharded(digest));
+    create_at(DbLocation::new(ServerType::Container, device, 7, &DbName::unsharded(digest)))
+}
+
+fn create_at(location: DbLocation) -> Broker {
     let now = Timestamp::parse("1700000000").unwrap();
     let new = NewDb {
         account: "a",
@@ -57,4 +60,31 @@ fn the_journal_of_the_new_files_writer_is_left_alone() {
         assert!(matches!(error, BrokerError::Replaced { .. }), "{error}");
     }
     assert!(journal.exists());
+}
+
+#[test]
+fn a_replaced_file_is_not_copied() {
+    let (device, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut stale = replaced(device.path(), elsewhere.path(), &device.path().join("old.db"));
+    let journal = stale.file().with_extension("db-journal");
+    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    let error = stale.snapshot().unwrap_err();
+    assert!(matches!(error, BrokerError::Replaced { .. }), "{error}");
+    assert!(journal.exists());
+    assert_eq!(fs::read_dir(device.path().join("tmp")).unwrap().count(), 0);
+}
+
+/// A sharder that removes it between the look into the directory and the opening.
+#[test]
+fn a_retiring_file_that_is_gone_does_not_make_the_database_missing() {
+    let device = tempfile::tempdir().unwrap();
+    let digest = HashPath::new(vec![], b"x".to_vec()).unwrap().container("a", "c");
+    let fresh = DbName { epoch: Some("1700000000.00000".to_owned()), ..DbName::unsharded(digest) };
+    let mut broker = create_at(DbLocation::new(ServerType::Container, device.path(), 7, &fresh));
+    let retiring = DbLocation::new(ServerType::Container, device.path(), 7, &DbName::unsharded(digest));
+    std::os::unix::fs::symlink("nowhere", retiring.file()).unwrap();
+    let error = broker.replication_info().unwrap_err();
+    assert!(matches!(error, BrokerError::Io { .. }), "{error}");
+    fs::remove_file(retiring.file()).unwrap();
+    broker.replication_info().unwrap();
 }

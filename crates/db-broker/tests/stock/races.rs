@@ -145,6 +145,23 @@ fn a_broker_of_a_replaced_file_is_told_and_harms_nothing() {
     assert!(names.contains(&"late".to_owned()) && names.contains(&"theirs".to_owned()), "{names:?}");
 }
 
+/// Whoever held the replaced file all the time, stock or we, may read it still.
+#[test]
+fn a_connection_to_a_replaced_file_leaves_the_journal_of_the_new_ones_writer_alone() {
+    let case = Case::new(KIND, "current");
+    let stale = rusqlite::Connection::open(case.ours.file()).unwrap();
+    stale.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let rows = || stale.query_row("SELECT count(*) FROM object", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = rows();
+    dropped(&case).merge_into_place(&hash_path()).unwrap();
+    let journal = case.ours.file().with_extension("db-journal");
+    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    assert_eq!(rows(), before);
+    let refused = stale.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+    assert_eq!(refused.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+    assert!(journal.exists(), "played back into a file that it is not of");
+}
+
 /// Two peers drop a file each; the second to finish must not put back what was before the first.
 #[test]
 fn two_merges_at_once_keep_the_rows_of_both_or_leave_one_to_be_sent_again() {
