@@ -4,7 +4,8 @@ use crate::{RemoteInfo, ReplicationInfo};
 /// told the other of having sent everything (defect D10). Nothing like it in stock, which does not look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// The live rows or bytes differ: no tombstone that one side has reclaimed earlier does that.
+    /// The live rows or bytes differ. Reclaiming tombstones earlier than the other side does not make them so, unless
+    /// the other side never got these tombstones: a replica that was away for longer than `reclaim_age`.
     Counts,
     /// Only the hashes differ, as they do while one side has yet to reclaim its tombstones.
     HashOnly,

@@ -31,6 +31,7 @@ mod reconciler;
 mod request;
 mod row;
 mod shard_range;
+mod sync_args;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
@@ -43,7 +44,8 @@ pub use own_range::{OwnRangeWithoutEpoch, keep_epoched_own_range};
 pub use policy::{PolicyClaim, adopts_remote_policy};
 pub use python_repr::PythonRepr;
 pub use reconciler::{NotQueueable, QueueEntry, RECONCILER_ACCOUNT};
-pub use request::{BadRequest, PolicyArgs, Request, SyncArgs};
+pub use request::{BadRequest, Request};
 pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};
 pub use shard_range::{ShardRange, ShardState};
 pub use swift_types::ServerType;
+pub use sync_args::{PolicyArgs, SyncArgs};

@@ -7,7 +7,7 @@ use serde::{
 };
 use swift_types::{DbName, ServerType, TmpName};
 
-use crate::{Rows, ShardRange, SyncPoint, lenient};
+use crate::{PolicyArgs, Rows, ShardRange, SyncArgs, SyncPoint, lenient};
 
 /// One REPLICATE message: the closed set of operations that stock's peers send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,38 +41,6 @@ pub enum Request {
     MergeShardRanges(Vec<ShardRange>),
     /// Containers only: asks for all shard ranges.
     GetShardRanges,
-}
-
-/// The arguments of `sync`: 7 from accounts and single-policy containers, 10 with several policies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncArgs {
-    /// The sender's highest row id, -1 if none.
-    pub max_row: i64,
-    /// The sender's hash over all rows.
-    pub hash: String,
-    /// The id of the sender's database.
-    pub id: String,
-    /// When the sender's replica was made.
-    pub created_at: String,
-    /// The sender's put timestamp.
-    pub put_timestamp: String,
-    /// The sender's delete timestamp.
-    pub delete_timestamp: String,
-    /// The sender's raw metadata text, possibly empty.
-    pub metadata: String,
-    /// The sender's claim about the policy, when the cluster has several.
-    pub policy: Option<PolicyArgs>,
-}
-
-/// Arguments 8 to 10 of `sync`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyArgs {
-    /// When the sender's status or policy last changed.
-    pub status_changed_at: String,
-    /// The sender's live rows.
-    pub count: i64,
-    /// The sender's policy.
-    pub storage_policy_index: i64,
 }
 
 /// The body is not a message that this kind of server understands; answer 400 with this text.

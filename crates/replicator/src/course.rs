@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, quarantine};
-use protocol::{DbState, PolicyArgs, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
+use protocol::{DbState, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, unix_seconds};
 use swift_types::ServerType;
@@ -122,7 +122,7 @@ impl<'a> Running<'a> {
     }
 
     fn ask_peers(&mut self, roster: &mut Roster, partition: u64) -> Vec<PeerOutcome> {
-        let sync = Request::Sync(sync_args(&self.info, self.node.swift.policies.len()));
+        let sync = Request::Sync(SyncArgs::of(&self.info, self.node.swift.policies.len()));
         let (mut outcomes, mut anew) = (Vec::new(), Anew::default());
         while let Some(device) = roster.next() {
             let local = Local {
@@ -224,25 +224,6 @@ impl<'a> Running<'a> {
             return DbResult::Kept;
         }
         departure.remove()
-    }
-}
-
-/// What is said to every peer first. Stock: `_gather_sync_args`.
-fn sync_args(info: &ReplicationInfo, policies: usize) -> SyncArgs {
-    let policy = info.container().filter(|_| policies > 1).map(|container| PolicyArgs {
-        status_changed_at: info.status_changed_at.clone(),
-        count: info.count,
-        storage_policy_index: container.storage_policy_index,
-    });
-    SyncArgs {
-        max_row: info.max_row,
-        hash: info.hash.clone(),
-        id: info.id.clone(),
-        created_at: info.created_at.clone(),
-        put_timestamp: info.put_timestamp.clone(),
-        delete_timestamp: info.delete_timestamp.clone(),
-        metadata: info.metadata.clone(),
-        policy,
     }
 }
 

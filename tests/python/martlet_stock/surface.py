@@ -8,9 +8,9 @@ import json
 import sys
 
 from swift.account import replicator as account_replicator, server as account_server
-from swift.common import base_storage_server, daemon, db_replicator, statsd_client, wsgi
+from swift.common import base_storage_server, daemon, db, db_replicator, statsd_client, utils, wsgi
 from swift.common.utils import libc, logs
-from swift.container import replicator as container_replicator, server as container_server
+from swift.container import backend, replicator as container_replicator, server as container_server
 
 from martlet_stock import cases_schema, schemas
 
@@ -21,6 +21,10 @@ SERVER_CONF_READERS = SERVERS + (base_storage_server, wsgi)
 LOGGERS = ('logger', 'db_logger')
 # What an operator may grep for; debug lines are nobody's contract.
 LEVELS = ('info', 'warning', 'error', 'exception', 'notice')
+# Modules that replicators share with all of Swift, and of their lines those that a replicator comes to.
+SHARED = (db, utils, libc, backend)
+SHARED_LINES = ('Invalid pending entry', 'Exception dumping recon cache', 'Unable to modify nice', 'Unable to modify ionice',
+                'Unexpected db files', 'Unable to perform fsync() on directory', 'Unable to locate fallocate')
 COUNTERS = ('increment', 'timing_since', 'update_stats', 'timing')
 
 
@@ -65,6 +69,9 @@ def log_lines():
     for call in nodes(REPLICATORS + (daemon,), ast.Call):
         if called_on(call, LOGGERS, LEVELS):
             yield from filter(None, map(text, call.args[:2]))
+    for call in nodes(SHARED, ast.Call):
+        if called_on(call, ('logging', 'logger', 'self'), LEVELS) and (text(call.args[0]) or '').startswith(SHARED_LINES):
+            yield text(call.args[0])
 
 
 def statsd_names():
@@ -118,8 +125,8 @@ def schema_generations():
                                      ('container', schemas.CONTAINER_GENERATIONS)):
         for generation in generations:
             yield '%s %s' % (server_type, generation)
-    for generation in cases_schema.SHARD_COLUMNS:
-        yield 'container ' + generation
+    for generation in (*cases_schema.SHARD_COLUMNS, 'before-table'):
+        yield 'container ' + generation.replace('table', 'shard-ranges')
 
 
 def options():
