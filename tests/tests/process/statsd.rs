@@ -45,23 +45,38 @@ fn without_time(line: String) -> Result<String> {
     Ok(format!("{name}.timing:#|ms"))
 }
 
-fn shape(port: u16) -> Shape {
+/// Cases, and the storage policies of the cluster that they are for.
+#[derive(Clone, Copy)]
+struct Cases {
+    suite: &'static str,
+    policies: u8,
+}
+
+const MAIN: Cases = Cases { suite: "main", policies: 1 };
+
+fn shape(port: u16, cases: Cases) -> Shape {
     let daemon =
         format!("log_statsd_host = 127.0.0.1\nlog_statsd_port = {port}\nlog_statsd_metric_prefix = a.b");
-    Shape { tuning: Tuning { daemon, ..Tuning::default() }, ..Shape::default() }
+    let tuning = Tuning { daemon, ..Tuning::default() };
+    Shape { tuning, policies: cases.policies, ..Shape::default() }
 }
 
 /// What the rounds tell; `start` is what they begin from, made by the first who runs them.
-fn told(server_type: ServerType, senders: Daemon, start: &mut Option<Tree>) -> Result<BTreeMap<String, u64>> {
+fn told(
+    cases: Cases,
+    server_type: ServerType,
+    senders: Daemon,
+    start: &mut Option<Tree>,
+) -> Result<BTreeMap<String, u64>> {
     let (wire, port) = Wire::udp()?;
-    let mut cluster = Cluster::start(shape(port))?;
+    let mut cluster = Cluster::start(shape(port, cases))?;
     if let Some(start) = start {
         std::fs::remove_dir_all(cluster.disks())?;
         std::fs::create_dir(cluster.disks())?;
         start.write(&cluster.disks())?;
     } else {
         cluster.stock().call(&json!({
-            "op": "build", "suite": "main", "type": server_type.name(), "roots": cluster.roots(),
+            "op": "build", "suite": cases.suite, "type": server_type.name(), "roots": cluster.roots(),
             "swift_dir": cluster.swift_dir(), "base": now()?, "faulty": null,
             "without": OTHERWISE,
         }))?;
@@ -78,12 +93,12 @@ fn told(server_type: ServerType, senders: Daemon, start: &mut Option<Tree>) -> R
 
 fn alike(server_type: ServerType, names: &[&str]) -> Result<()> {
     let mut start = None;
-    let stocks = told(server_type, Daemon::Stock, &mut start)?;
+    let stocks = told(MAIN, server_type, Daemon::Stock, &mut start)?;
     for name in names {
         let line = format!("a.b.{server_type}-replicator.{name}");
         assert!(stocks.keys().any(|key| key.starts_with(&line)), "no {line} in {stocks:?}");
     }
-    assert_eq!(told(server_type, Daemon::Martlet, &mut start)?, stocks);
+    assert_eq!(told(MAIN, server_type, Daemon::Martlet, &mut start)?, stocks);
     Ok(())
 }
 
@@ -108,6 +123,19 @@ fn accounts_metrics_are_stocks() -> Result<()> {
 #[test]
 fn containers_metrics_are_stocks() -> Result<()> {
     alike(ServerType::Container, &NAMES)
+}
+
+/// How often is not compared: on which device stock makes such a container is left to chance.
+#[test]
+fn containers_of_the_reconcilers_queue_are_told_as_stock_tells_them() -> Result<()> {
+    let (mut start, cases) = (None, Cases { suite: "policies", policies: 3 });
+    for senders in [Daemon::Stock, Daemon::Martlet] {
+        let told = told(cases, ServerType::Container, senders, &mut start)?;
+        let queue: Vec<_> = told.keys().filter(|line| line.contains("reconciler_db")).collect();
+        let name = "a.b.container-replicator.reconciler_db";
+        assert_eq!(queue, [&format!("{name}_created:1|c"), &format!("{name}_exists:1|c")], "{senders:?}");
+    }
+    Ok(())
 }
 
 const HASH: &str = "0123456789abcdef0123456789abcdef";

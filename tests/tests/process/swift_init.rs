@@ -1,11 +1,10 @@
 //! The real `swift-init` with our daemons under stock's names.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use martlet_testkit::{ServerType, martlet_program, stock_python};
 use ring::{Device, RingWriter};
 
@@ -22,9 +21,11 @@ impl Machine {
     fn new(dir: &Path) -> Result<Self> {
         let bin = dir.join("bin");
         fs::create_dir(&bin)?;
+        let stocks = stock_python()?.parent().context("python is in a folder")?.to_owned();
         fs::write("/etc/swift/swift.conf", "[swift-hash]\nswift_hash_path_suffix = x\n")?;
         for server_type in [ServerType::Account, ServerType::Container] {
-            symlink(martlet_program(server_type)?, bin.join(format!("swift-{server_type}-replicator")))?;
+            let name = format!("swift-{server_type}-replicator");
+            fs::copy(stocks.join(&name), bin.join(&name))?;
             fs::create_dir_all(dir.join("node/sdb1").join(server_type.datadir()))?;
             let mut ring = RingWriter::new(2, 1);
             ring.add(Device::new(0, "127.0.0.1", server_type.default_port(), "sdb1"));
@@ -38,9 +39,22 @@ impl Machine {
             );
             fs::write(format!("/etc/swift/{server_type}-server.conf"), text)?;
         }
-        let stocks = stock_python()?.parent().context("python is in a folder")?.display().to_string();
-        let path = format!("{}:{stocks}:{}", bin.display(), std::env::var("PATH")?);
-        Ok(Self { dir: dir.to_owned(), path })
+        let path = format!("{}:{}:{}", bin.display(), stocks.display(), std::env::var("PATH")?);
+        let machine = Self { dir: dir.to_owned(), path };
+        let built = martlet_program(ServerType::Account)?;
+        let built = built.parent().context("a program is in a folder")?;
+        machine.install(&["--bin-dir", &built.display().to_string()])?;
+        Ok(machine)
+    }
+
+    /// `cargo xtask install` in the place of stock's programs, by the xtask that was built with ours.
+    fn install(&self, options: &[&str]) -> Result<()> {
+        let xtask = martlet_program(ServerType::Account)?.with_file_name("xtask");
+        let mut command = Command::new(&xtask);
+        command.args(["install", "--prefix"]).arg(&self.dir).args(options);
+        let output = command.output().with_context(|| format!("{}: build it first", xtask.display()))?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Its exit code, and what it printed.
@@ -51,13 +65,21 @@ impl Machine {
         Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
     }
 
-    /// The process of the pid file, and that it is ours.
-    fn pid(&self, server_type: ServerType) -> Result<String> {
+    /// The process of the pid file, and its program.
+    fn running(server_type: ServerType) -> Result<(String, PathBuf)> {
         let pid = fs::read_to_string(format!("/var/run/swift/{server_type}-server.pid"))
             .or_else(|_| fs::read_to_string(format!("/var/run/swift/{server_type}-replicator.pid")))?;
         let program = fs::read_link(format!("/proc/{}/exe", pid.trim()))?;
-        assert_eq!(program, fs::canonicalize(martlet_program(server_type)?)?, "{}", self.dir.display());
-        Ok(pid.trim().to_owned())
+        Ok((pid.trim().to_owned(), program))
+    }
+
+    /// The process of the pid file, and that it is ours.
+    fn pid(&self, server_type: ServerType) -> Result<String> {
+        let (pid, program) = Self::running(server_type)?;
+        let installed = self.dir.join("bin").join(format!("swift-{server_type}-replicator"));
+        assert_eq!(program, fs::canonicalize(installed)?);
+        assert_eq!(fs::read(program)?, fs::read(martlet_program(server_type)?)?);
+        Ok(pid)
     }
 }
 
@@ -99,6 +121,26 @@ fn swift_init_starts_stops_and_asks_us() -> Result<()> {
                 machine.init(&format!("-n -o {name} start"))?,
                 0,
                 &[&format!("{name}: Replication run OVER")],
+            );
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn swift_init_starts_stocks_again_when_they_are_restored() -> Result<()> {
+    on_its_own("swift_init::swift_init_starts_stocks_again_when_they_are_restored", |dir| {
+        let machine = Machine::new(dir)?;
+        machine.install(&["--restore"])?;
+        for server_type in [ServerType::Account, ServerType::Container] {
+            let name = format!("{server_type}-replicator");
+            says(machine.init(&format!("{name} start"))?, 0, &[&format!("Starting {name}...")]);
+            let (pid, program) = Machine::running(server_type)?;
+            assert!(program.display().to_string().contains("python"), "{}", program.display());
+            says(
+                machine.init(&format!("{name} stop"))?,
+                0,
+                &[&format!("{name} ({pid}) appears to have stopped")],
             );
         }
         Ok(())
