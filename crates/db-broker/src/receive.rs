@@ -125,7 +125,8 @@ impl ReceivedDb {
     ///
     /// The last rows are fed, and the rename done, with the directory lock and SQLite's write lock held, so
     /// that no row written meanwhile is lost. The replaced file stays locked for a while: whoever still holds it
-    /// can read it, but neither write it nor take the new file's journal for its own. After a crash the old database or the merged one is in place, whole.
+    /// can read it, but neither write it nor take the new file's journal for its own. After a crash the old
+    /// database or the merged one is in place, whole.
     ///
     /// The incoming point for the sender becomes the last row of its own that the file holds. Stock takes the
     /// last row of the merged file, and never asks for what the sender gets between the two.
