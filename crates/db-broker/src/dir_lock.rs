@@ -70,6 +70,7 @@ fn is_named(file: &File, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable;
 
     #[test]
     fn one_holder_at_a_time() {
@@ -97,7 +98,8 @@ mod tests {
                 }
             }
         });
-        std::fs::remove_dir_all(&dir).unwrap();
+        // In one step: a directory whose files go first could get the waiter's new lock file before it goes itself.
+        durable::claim_file(&dir, &root.path().join("removed")).unwrap();
         std::fs::create_dir(&dir).unwrap();
         drop(held);
         let granted = waiter.join().unwrap().unwrap();
