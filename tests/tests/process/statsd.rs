@@ -16,8 +16,9 @@ const ROUNDS: usize = 2;
 /// Cases in which ours makes other calls on purpose (defect D10): it exchanges again what stock leaves apart,
 /// and after a merge of the whole file takes a new id and knows that all has been sent. And it removes what stock
 /// fails to.
-const OTHERWISE: [&str; 8] = [
+const OTHERWISE: [&str; 9] = [
     "silent-divergence",
+    "handoff-unheard",
     "reclaimed-tombstone",
     "divided-by-zero",
     "remote-merge",
