@@ -1,5 +1,6 @@
 //! READY=1 and STOPPING=1, to the service manager and to stock's abstract socket.
 
+use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -38,6 +39,11 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.0), signal)?)
+    }
+
+    /// Whether its main thread has nothing to do but to wait.
+    pub(crate) fn is_asleep(&self) -> bool {
+        fs::read_to_string(format!("/proc/{}/stat", self.id())).is_ok_and(|stat| stat.contains(") S "))
     }
 
     /// Its exit code; none if a signal ended it.

@@ -30,6 +30,8 @@ fn stopped(daemon: Daemon, signal: Signal) -> Result<(Vec<String>, Option<i32>)>
     let running = Running::start(&command, |_| Ok(()))?;
     let pid = running.id().to_string();
     assert_eq!(received(&manager)?, "READY=1");
+    // On its way from there to its wait stock can miss an interrupt: Python drops what is raised in a finalizer.
+    until("it waits", || running.is_asleep().then_some(()))?;
     running.signal(signal)?;
     let code = running.end()?;
     Ok((wire.close().iter().map(|line| masked(line).replace(&pid, "#")).collect(), code))
@@ -44,13 +46,7 @@ fn a_signal_is_told_as_stock_tells_it() -> Result<()> {
     // Stock has no time left to say that it is gone.
     assert_eq!(ours, [&stocks[..], &["<133>account-replicator: Exited #\\0".to_owned()]].concat());
     assert_eq!(code, Some(0));
-    let (stocks, code) = stopped(Daemon::Stock, Signal::INT)?;
-    // Stock says it with another priority as long as it has not begun to wait.
-    let stocks = stocks
-        .iter()
-        .map(|line| line.replace("<134>account-replicator: User", "<133>account-replicator: User"))
-        .collect();
-    assert_eq!(stopped(Daemon::Martlet, Signal::INT)?, (stocks, code));
+    assert_eq!(stopped(Daemon::Martlet, Signal::INT)?, stopped(Daemon::Stock, Signal::INT)?);
     let (ours, code) = stopped(Daemon::Martlet, Signal::HUP)?;
     assert!(ours.contains(&last.replace("TERM", "HUP")) && code == Some(0), "{ours:?}");
     Ok(())
