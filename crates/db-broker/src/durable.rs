@@ -18,14 +18,16 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 /// # Errors
 /// The system's error; before the rename nothing has changed but missing directories.
 pub fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
+    sync_file(from)?;
     put_in_place(from, to, rename)
 }
 
-/// As [`rename_file`], but never in the place of another file: whoever is first has it. Needs Linux 3.15.
+/// As [`rename_file`] of a file that [`sync_file`] has flushed, but never in the place of another: whoever is first has
+/// it. Needs Linux 3.15.
 ///
 /// # Errors
 /// `AlreadyExists` if the place is taken; else as [`rename_file`].
-pub fn rename_new_file(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_synced_new_file(from: &Path, to: &Path) -> io::Result<()> {
     put_in_place(from, to, |from, to| Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?))
 }
 
@@ -34,7 +36,6 @@ fn put_in_place(
     to: &Path,
     rename: impl FnOnce(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    sync_file(from)?;
     let dir = to.parent().unwrap_or(Path::new("/"));
     create_dirs(dir)?;
     rename(from, to)?;
@@ -106,8 +107,8 @@ mod tests {
         let (first, second, place) = (dir.path().join("1"), dir.path().join("2"), dir.path().join("a/place"));
         fs::write(&first, "first").unwrap();
         fs::write(&second, "second").unwrap();
-        rename_new_file(&first, &place).unwrap();
-        let error = rename_new_file(&second, &place).unwrap_err();
+        rename_synced_new_file(&first, &place).unwrap();
+        let error = rename_synced_new_file(&second, &place).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&place).unwrap(), "first");
         assert_eq!(fs::read_to_string(&second).unwrap(), "second");

@@ -100,7 +100,7 @@ impl ReceivedDb {
         // First, as what else is made in an empty directory takes its lock, and none of it may come during the flush.
         durable::sync_file(&self.path).map_err(BrokerError::io(&self.path))?;
         let _lock = self.lock_unless_empty()?;
-        match durable::rename_new_file(&self.path, &place) {
+        match durable::rename_synced_new_file(&self.path, &place) {
             Ok(()) => Ok(Installed::Installed { ignored: None }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Installed::NotCalledFor),
             Err(error) => Err(BrokerError::io(place)(error)),
