@@ -73,25 +73,13 @@ fn damage(error: &rusqlite::Error) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use swift_types::{DbName, HashPath, ServerType, Timestamp};
-
     use super::*;
-    use crate::{Broker, NewDb};
+    use crate::fixtures::account;
 
     #[test]
     fn a_journal_that_somebody_else_removed_is_no_damage() {
         let device = tempfile::tempdir().unwrap();
-        let digest = HashPath::new(vec![], b"x".to_vec()).unwrap().account("a");
-        let location = DbLocation::new(ServerType::Account, device.path(), 7, &DbName::unsharded(digest));
-        let now = Timestamp::parse("1700000000").unwrap();
-        let new = NewDb {
-            account: "a",
-            container: None,
-            put_timestamp: now,
-            created_at: now,
-            storage_policy_index: 0,
-        };
-        let mut broker = Broker::create(location, new).unwrap();
+        let mut broker = account(device.path());
         let journal = broker.file().with_extension("db-journal");
         let error = broker
             .run(|connection, _| {

@@ -50,6 +50,8 @@ mod dir_lock;
 pub mod durable;
 mod error;
 mod fault;
+#[cfg(test)]
+mod fixtures;
 mod free_space;
 mod identity;
 mod info;

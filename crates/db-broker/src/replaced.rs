@@ -59,3 +59,39 @@ fn release_due(now: Instant) -> Option<Duration> {
     }
     kept.front().map(|next| next.until.saturating_duration_since(now))
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::fixtures::account;
+
+    /// Keeps a database of its own locked; the connection of somebody who does not wait for it.
+    fn kept_locked(device: &std::path::Path) -> Connection {
+        let mut broker = account(device);
+        let other = Connection::open(broker.file()).unwrap();
+        other.busy_timeout(Duration::ZERO).unwrap();
+        broker.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?)).unwrap();
+        keep_locked(broker);
+        other
+    }
+
+    fn is_locked(other: &Connection) -> bool {
+        other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_err()
+    }
+
+    /// One test, as there is one list of them.
+    #[test]
+    fn locks_are_kept_for_their_time_and_the_oldest_gives_way() {
+        let devices: Vec<_> = (0..=MOST).map(|_| tempfile::tempdir().unwrap()).collect();
+        let mut others = devices.iter().map(|device| kept_locked(device.path()));
+        let first = others.next().unwrap();
+        assert!(is_locked(&first));
+        let others: Vec<_> = others.collect();
+        assert!(!is_locked(&first), "one more than are kept");
+        assert!(others.iter().all(is_locked));
+        assert_eq!(release_due(Instant::now() + KEPT_FOR), None);
+        assert!(!others.iter().any(is_locked));
+    }
+}
