@@ -125,8 +125,8 @@ def schema_generations():
                                      ('container', schemas.CONTAINER_GENERATIONS)):
         for generation in generations:
             yield '%s %s' % (server_type, generation)
-    for generation in (*cases_schema.SHARD_COLUMNS, 'before-table'):
-        yield 'container ' + generation.replace('table', 'shard-ranges')
+    for generation in cases_schema.SHARD_COLUMNS:
+        yield 'container ' + generation
 
 
 def options():
