@@ -221,29 +221,27 @@ mod tests {
         json!({"title": "one", "primaries": ["d1a", "d2a"]})
     }
 
+    /// Of outcomes that nobody saw the beginning of.
+    fn proven(stock: &Outcome, ours: &Outcome) -> Option<Beaten> {
+        Beaten::proven(&case(), &Value::Null, stock, ours)
+    }
+
     #[test]
     fn replicas_that_found_each_other_hold_the_newest_of_every_row() {
         let (old, new, both) = ([("o", "1")], [("o", "2"), ("p", "1")], [("o", "2"), ("p", "1")]);
         let stock = outcome(&[("d1a", content(&old, "1")), ("d2a", content(&new, "1"))], &[]);
         let with =
             |rows: &[_], put| outcome(&[("d1a", content(rows, put)), ("d2a", content(&both, "1"))], &[]);
-        assert_eq!(
-            Beaten::proven(&case(), &Value::Null, &stock, &with(&both, "1")),
-            Some(Beaten::Divergence)
-        );
+        assert_eq!(proven(&stock, &with(&both, "1")), Some(Beaten::Divergence));
         let rest_differs = with(&both, "2");
         let row_lost = with(&[("o", "2")], "1");
         let row_older = with(&[("o", "1"), ("p", "1")], "1");
         let row_invented = with(&[("o", "2"), ("p", "1"), ("q", "1")], "1");
         for worse in [rest_differs, row_lost, row_older, row_invented] {
-            assert_eq!(Beaten::proven(&case(), &Value::Null, &stock, &worse), None);
+            assert_eq!(proven(&stock, &worse), None);
         }
         let united = with(&both, "1");
-        assert_eq!(
-            Beaten::proven(&case(), &Value::Null, &united, &stock),
-            None,
-            "stock's replicas did not differ"
-        );
+        assert_eq!(proven(&united, &stock), None, "stock's replicas did not differ");
     }
 
     /// A container's counts as an account has them, all of one moment.
@@ -276,18 +274,14 @@ mod tests {
             |gone: Value, log: &[&str]| outcome(&[&primaries("3")[..], &[("d3a", gone)]].concat(), log);
         let log = ["ERROR syncing with x, db: /n3/d3a/containers/5/abc/0/0.db: #012ZeroDivisionError: y"];
         let ours = outcome(&primaries("3"), &[]);
-        let proven = |stock: &Outcome| Beaten::proven(&case(), &Value::Null, stock, &ours);
-        assert_eq!(proven(&with(content(&[], "2"), &log)), Some(Beaten::Division));
-        assert_eq!(proven(&with(content(&[], "2"), &[])), None, "nothing was divided");
-        assert_eq!(proven(&with(content(&[("p", "1")], "2"), &log)), None, "a row is lost");
-        assert_eq!(proven(&with(content(&[], "4"), &log)), None, "no primary knows of the last PUT");
+        let with_ours = |stock: &Outcome| proven(stock, &ours);
+        assert_eq!(with_ours(&with(content(&[], "2"), &log)), Some(Beaten::Division));
+        assert_eq!(with_ours(&with(content(&[], "2"), &[])), None, "nothing was divided");
+        assert_eq!(with_ours(&with(content(&[("p", "1")], "2"), &log)), None, "a row is lost");
+        assert_eq!(with_ours(&with(content(&[], "4"), &log)), None, "no primary knows of the last PUT");
         let primary_gone = outcome(&primaries("3")[..1], &[]);
         let log = ["ERROR syncing with x, db: /n2/d2a/accounts/5/abc/0/0.db: #012ZeroDivisionError: y"];
         let stock = outcome(&[primaries("3")[0].clone(), ("d2a", content(&[], "1"))], &log);
-        assert_eq!(
-            Beaten::proven(&case(), &Value::Null, &stock, &primary_gone),
-            None,
-            "a primary is no handoff"
-        );
+        assert_eq!(proven(&stock, &primary_gone), None, "a primary is no handoff");
     }
 }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use martlet_db_broker::{Broker, BrokerError, DbLocation, Direction, NewDb, durable};
 use protocol::SyncPoint;
@@ -23,6 +26,13 @@ fn create_at(location: DbLocation) -> Broker {
         storage_policy_index: 0,
     };
     Broker::create(location, new).unwrap()
+}
+
+/// The journal of a writer in the middle of its transaction, as seen from the directory.
+fn journal_beside(broker: &Broker) -> PathBuf {
+    let journal = broker.file().with_extension("db-journal");
+    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    journal
 }
 
 /// A broker, and its device, after the file was replaced by a copy made elsewhere; `old` keeps the old file.
@@ -49,9 +59,7 @@ fn what_the_old_file_calls_damage_does_not_move_the_new_one_away() {
 fn the_journal_of_the_new_files_writer_is_left_alone() {
     let (device, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut stale = replaced(device.path(), elsewhere.path(), &device.path().join("old.db"));
-    let journal = stale.file().with_extension("db-journal");
-    // A writer of the new file in the middle of its transaction, as seen from the directory.
-    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    let journal = journal_beside(&stale);
     let point = SyncPoint { remote_id: "r".to_owned(), sync_point: 1 };
     for error in [
         stale.sync_point(Direction::Outgoing, "r").unwrap_err(),
@@ -66,8 +74,7 @@ fn the_journal_of_the_new_files_writer_is_left_alone() {
 fn a_replaced_file_is_not_copied() {
     let (device, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut stale = replaced(device.path(), elsewhere.path(), &device.path().join("old.db"));
-    let journal = stale.file().with_extension("db-journal");
-    fs::write(&journal, b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7 and so on").unwrap();
+    let journal = journal_beside(&stale);
     let error = stale.snapshot().unwrap_err();
     assert!(matches!(error, BrokerError::Replaced { .. }), "{error}");
     assert!(journal.exists());

@@ -44,6 +44,10 @@ impl Machine {
         let built = martlet_program(ServerType::Account)?;
         let built = built.parent().context("a program is in a folder")?;
         machine.install(&["--bin-dir", &built.display().to_string()])?;
+        for server_type in [ServerType::Account, ServerType::Container] {
+            let installed = bin.join(format!("swift-{server_type}-replicator"));
+            assert_eq!(fs::read(installed)?, fs::read(martlet_program(server_type)?)?, "ours is in place");
+        }
         Ok(machine)
     }
 
@@ -78,7 +82,6 @@ impl Machine {
         let (pid, program) = Self::running(server_type)?;
         let installed = self.dir.join("bin").join(format!("swift-{server_type}-replicator"));
         assert_eq!(program, fs::canonicalize(installed)?);
-        assert_eq!(fs::read(program)?, fs::read(martlet_program(server_type)?)?);
         Ok(pid)
     }
 }
