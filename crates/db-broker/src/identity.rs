@@ -1,3 +1,4 @@
+use protocol::SyncPoint;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use swift_types::ServerType;
 
@@ -38,12 +39,18 @@ impl Broker {
     /// Nothing happens if the hash is no longer `hash` or a shard range has come: whoever judged that rows are
     /// missing judged of another state, and the sharder keeps its progress under the id.
     ///
-    /// Other replicas lose nothing by it: their points are kept here. Nothing like it in stock, which has no
-    /// way out of points that are wrong (defect D10).
+    /// The replicas that have `acknowledged` rows under the old id are not sent these again: our points for them
+    /// are kept, and raised to what they hold. Nothing like it in stock, which has no way out of points that are
+    /// wrong (defect D10).
     ///
     /// # Errors
     /// As any write.
-    pub fn restart_exchange(&mut self, remote_ids: &[String], hash: &str) -> Result<()> {
+    pub fn restart_exchange(
+        &mut self,
+        remote_ids: &[String],
+        acknowledged: &[SyncPoint],
+        hash: &str,
+    ) -> Result<()> {
         let id = new_id(&self.location);
         let stat = self.stat_table();
         self.run(|connection, _| {
@@ -53,7 +60,7 @@ impl Broker {
                 [hash],
                 |row| row.get::<_, i64>(0),
             )?;
-            if judged == 0 || renew(&transaction, stat, &id)? == Renewal::LeftToTheSharder {
+            if judged == 0 || renew(&transaction, stat, &id, acknowledged)? == Renewal::LeftToTheSharder {
                 return Ok(());
             }
             for remote_id in remote_ids {
@@ -64,19 +71,26 @@ impl Broker {
         })
     }
 
-    /// Takes a new id and keeps all points: what others hold for the old one counts no more. One transaction.
+    /// An id that nobody has had, for [`renew_id`](Self::renew_id). Stock: `_new_db_id`.
+    pub fn fresh_id(&self) -> String {
+        new_id(&self.location)
+    }
+
+    /// Takes a [fresh id](Self::fresh_id): what others hold for the old one counts no more. One transaction.
     ///
     /// For a replica whose peer holds a point beyond its last row, as stock does after it merged a file of this
-    /// replica's. Nothing happens where a shard range is known: the sharder keeps its progress under the id.
+    /// replica's. The replicas that have `acknowledged` rows under the old id are not sent these again: our points
+    /// are kept, and raised to what they hold. Of an account's row the counts win that come last, so rows sent
+    /// again could undo newer ones. Nothing happens where a shard range is known: the sharder keeps its progress
+    /// under the id.
     ///
     /// # Errors
     /// As any write.
-    pub fn renew_id(&mut self) -> Result<()> {
-        let id = new_id(&self.location);
+    pub fn renew_id(&mut self, id: &str, acknowledged: &[SyncPoint]) -> Result<()> {
         let stat = self.stat_table();
         self.run(|connection, _| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            renew(&transaction, stat, &id)?;
+            renew(&transaction, stat, id, acknowledged)?;
             Ok(transaction.commit()?)
         })
     }
@@ -97,11 +111,14 @@ enum Renewal {
     LeftToTheSharder,
 }
 
-fn renew(transaction: &Transaction<'_>, stat: &str, id: &str) -> Work<Renewal> {
+fn renew(transaction: &Transaction<'_>, stat: &str, id: &str, acknowledged: &[SyncPoint]) -> Work<Renewal> {
     if max_row(transaction, "shard_range")? >= 0 {
         return Ok(Renewal::LeftToTheSharder);
     }
     transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
+    for point in acknowledged {
+        raise_point(transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
+    }
     Ok(Renewal::Done)
 }
 

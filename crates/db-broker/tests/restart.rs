@@ -36,7 +36,7 @@ fn a_new_id_and_no_points_for_those_that_diverged() {
     for server_type in [ServerType::Account, ServerType::Container] {
         let device = tempfile::tempdir().unwrap();
         let (mut broker, before) = broker(device.path(), server_type);
-        broker.restart_exchange(&["diverged".to_owned()], &before.hash).unwrap();
+        broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
         let after = broker.replication_info().unwrap();
         assert_ne!(after.id, before.id);
         assert_eq!((after.hash, after.max_row), (before.hash, before.max_row));
@@ -48,7 +48,7 @@ fn a_new_id_and_no_points_for_those_that_diverged() {
 fn what_was_judged_of_another_state_changes_nothing() {
     let device = tempfile::tempdir().unwrap();
     let (mut broker, before) = broker(device.path(), ServerType::Container);
-    broker.restart_exchange(&["diverged".to_owned()], "00000000000000000000000000000001").unwrap();
+    broker.restart_exchange(&["diverged".to_owned()], &[], "00000000000000000000000000000001").unwrap();
     assert_eq!(broker.replication_info().unwrap().id, before.id);
     assert_eq!(points(&mut broker), [5, 5, 5, 5]);
 }
@@ -61,17 +61,32 @@ fn a_database_with_shard_ranges_keeps_its_id() {
         "object_count": 0, "bytes_used": 0, "meta_timestamp": "1700000001.00000", "deleted": 0, "state": 10,
         "state_timestamp": "1700000001.00000", "epoch": null}]"#;
     broker.merge_peer_shard_ranges(ShardRange::parse_list(range).unwrap()).unwrap();
-    broker.restart_exchange(&["diverged".to_owned()], &before.hash).unwrap();
-    broker.renew_id().unwrap();
+    broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
+    let fresh = broker.fresh_id();
+    broker.renew_id(&fresh, &[]).unwrap();
     assert_eq!(broker.replication_info().unwrap().id, before.id);
     assert_eq!(points(&mut broker), [5, 5, 5, 5]);
 }
 
 #[test]
-fn a_new_id_alone_keeps_all_points() {
-    let device = tempfile::tempdir().unwrap();
-    let (mut broker, before) = broker(device.path(), ServerType::Account);
-    broker.renew_id().unwrap();
-    assert_ne!(broker.replication_info().unwrap().id, before.id);
-    assert_eq!(points(&mut broker), [5, 5, 5, 5]);
+fn a_new_id_keeps_all_points_and_what_was_acknowledged_under_the_old_one() {
+    let renewed = |broker: &mut Broker, acknowledged: &[SyncPoint]| {
+        let id = broker.fresh_id();
+        broker.renew_id(&id, acknowledged).unwrap();
+        assert_eq!(broker.replication_info().unwrap().id, id);
+    };
+    let restarted = |broker: &mut Broker, acknowledged: &[SyncPoint]| {
+        let hash = broker.hash().unwrap();
+        broker.restart_exchange(&[], acknowledged, &hash).unwrap();
+    };
+    for take_new_id in [renewed, restarted] {
+        let device = tempfile::tempdir().unwrap();
+        let (mut broker, before) = broker(device.path(), ServerType::Account);
+        let acknowledged = [("diverged", 3), ("equal", 7), ("unheard", 4)]
+            .map(|(id, sync_point)| SyncPoint { remote_id: id.to_owned(), sync_point });
+        take_new_id(&mut broker, &acknowledged);
+        assert_ne!(broker.replication_info().unwrap().id, before.id);
+        assert_eq!(points(&mut broker), [5, 5, 5, 7]);
+        assert_eq!(broker.sync_point(Direction::Outgoing, "unheard").unwrap(), 4);
+    }
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use db_broker::{Broker, BrokerError, MetadataCheck};
 use protocol::{
-    BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, adopts_remote_policy,
+    BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, SyncPoint,
+    adopts_remote_policy,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
@@ -33,13 +34,15 @@ pub(crate) struct Local<'a> {
     pub(crate) anew: &'a mut Anew,
 }
 
-/// What calls for a new id when all peers have been seen to.
+/// What calls for a new id when all peers have been seen to, and what must not be lost with the present one.
 #[derive(Debug, Default)]
 pub(crate) struct Anew {
     /// The ids of peers' databases with which all rows are to be exchanged anew.
     pub(crate) diverged: Vec<String>,
-    /// A peer holds a point for our present id that is not true.
-    pub(crate) id_is_spent: bool,
+    /// The next id, if a peer holds a point for the present one that is not true.
+    pub(crate) id: Option<String>,
+    /// The points that the other peers hold for our present id.
+    pub(crate) acknowledged: Vec<SyncPoint>,
 }
 
 /// One database's way to one peer. Answers to stock's `_repl_to_node` and what it calls.

@@ -1,6 +1,7 @@
 """Cases only accounts have: rows whose fields merge one by one, policies, status DELETED."""
 from martlet_stock.bench import RECENT
 from martlet_stock.case import Cases
+from martlet_stock.cases_damage import garbage_header
 
 CASES = Cases()
 ONLY = {'types': ('account',)}
@@ -42,6 +43,20 @@ def handoff_unheard(w):
         w.merge(broker, [w.row('c', RECENT, size)])
     w.merge(brokers[0], [w.row('only-a', RECENT, 5)])
     w.link_all(brokers)
+
+
+@case('older-counts-after-remote-merge', ('rsync_then_merge', 'diff capped', 'quarantined'), settles='free', **ONLY)
+def older_counts_after_remote_merge(w):
+    """Only c has heard the last of a container, and gives b its file; for a that row comes too late in the first pass.
+
+    Of an older row the counts win if it comes later: were b sent all of a's rows again, it would have them wrong.
+    """
+    older = [w.tombstone('c', RECENT)] + w.rows(40)
+    w.create(w.a, older)
+    b = w.create(w.b, older)
+    garbage_header(w, b)
+    b.conn = None
+    w.create(w.c, [w.row('c', RECENT + 50, 379)])
 
 
 @case('null-fields', ('diff',), settles='free', **ONLY)

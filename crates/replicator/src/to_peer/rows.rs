@@ -25,7 +25,9 @@ impl ToPeer<'_> {
         match Course::decide(self.local.info, remote, outgoing, per_diff) {
             Course::NoChange => {
                 self.steps.push(PeerStep::NoChange);
-                self.check_exchanged(remote)
+                self.check_exchanged(remote)?;
+                self.acknowledge(remote);
+                Ok(())
             }
             Course::HashMatch { point } => {
                 self.steps.push(PeerStep::HashMatch);
@@ -43,6 +45,7 @@ impl ToPeer<'_> {
             }
             Course::Diff { since } => {
                 self.steps.push(PeerStep::Diff);
+                self.acknowledge(remote);
                 self.send_rows(since, &remote.id)
             }
         }
@@ -86,15 +89,30 @@ impl ToPeer<'_> {
     /// Asks a stock peer for the id that it gave its database with the merge, and stores how far it has got.
     ///
     /// The point that it stored itself for our id may be beyond our last row. Rows that come in later would fill the
-    /// gap up to it and never be sent, so such an id is given up after the course.
+    /// gap up to it and never be sent, so such an id is given up after the course. The peer is told how far it has
+    /// got under the next one, as whoever gets a copy of its file has got as far.
     fn remember_merged(&mut self, before: &RemoteInfo) -> Result<(), PeerFailure> {
         let Ok(reply) = self.call(self.local.sync, self.node.conf.sync.node_timeout) else { return Ok(()) };
         match RemoteInfo::parse(&reply.body) {
             Ok(now) if reply.is_success() && now.id != before.id => {
-                self.local.anew.id_is_spent |= now.point > self.local.info.max_row;
-                self.remember(&now.id, self.local.info.max_row)
+                let max_row = self.local.info.max_row;
+                self.remember(&now.id, max_row)?;
+                if now.point <= max_row {
+                    return Ok(());
+                }
+                let next_id = self.local.anew.id.get_or_insert_with(|| self.local.broker.fresh_id());
+                let point = SyncPoint { remote_id: next_id.clone(), sync_point: max_row };
+                self.send(&Request::MergeSyncs(vec![point]))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Notes what the peer holds for our present id; what is not true of it counts for nothing.
+    fn acknowledge(&mut self, remote: &RemoteInfo) {
+        if (0..=self.local.info.max_row).contains(&remote.point) {
+            let point = SyncPoint { remote_id: remote.id.clone(), sync_point: remote.point };
+            self.local.anew.acknowledged.push(point);
         }
     }
 
