@@ -5,13 +5,17 @@ use std::fmt;
 
 use serde_json::Value;
 
-use self::rows::{alike_but_for_times, is_newest, seconds, variants};
+use self::knowledge::knows_all_of;
+use self::rows::{alike_but_for_times, is_newest, variants};
 use crate::outcome::Outcome;
 
+mod knowledge;
 mod rows;
 
 /// What stock logs about a database without rows whose peer has some: it divides by its last row.
 const DIVIDED: &str = "ZeroDivisionError";
+/// What ours logs about a database whose peer has other rows although the points say that all were exchanged.
+const EXCHANGED_ANEW: &str = "all are exchanged anew";
 /// What rows decide in the stat row.
 const FIGURES: &[&str] = &["hash", "object_count", "bytes_used", "container_count"];
 /// What rows decide of a database's content.
@@ -19,7 +23,8 @@ const OF_ROWS: &[&str] = &["rows", "hash of rows", "policy_stat"];
 /// A defect of stock that shows in how it leaves a case at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Beaten {
-    /// D10: replicas that differ stay so, because their points say that all was exchanged.
+    /// D10: replicas that differ stay so, or one of them is removed with what only it had, because their points say
+    /// that all was exchanged.
     Divergence,
     /// A handoff whose last row is 0 stays, because every pass divides by that once a peer has rows.
     Division,
@@ -47,11 +52,14 @@ impl Beaten {
             ours: replicas(&ours.dump, title),
         };
         let primaries: BTreeSet<_> = case["primaries"].as_array()?.iter().filter_map(Value::as_str).collect();
-        if pair.only_rows_differ() && pair.was_diverged() && pair.is_united() {
+        if pair.only_rows_differ()
+            && (pair.was_diverged() || pair.was_dropped_unheard(ours))
+            && pair.is_united()
+        {
             return Some(Self::Divergence);
         }
         let gone = pair.only_missing()?;
-        let divided = gone.iter().all(|place| was_divided(stock, place));
+        let divided = gone.iter().all(|place| is_told(stock, place, DIVIDED));
         (divided && gone.iter().all(|place| pair.is_handed_over(place, &primaries))).then_some(Self::Division)
     }
 }
@@ -74,11 +82,11 @@ fn device<'a>(place: &Place<'a>) -> &'a str {
     place.0.split(' ').next().unwrap_or_default()
 }
 
-fn was_divided(stock: &Outcome, (folder, file): &Place<'_>) -> bool {
-    let path = format!("{}/{file}", folder.replacen(' ', "/containers/", 1));
-    let of_account = format!("{}/{file}", folder.replacen(' ', "/accounts/", 1));
-    let tells = |line: &&String| line.contains(&path) || line.contains(&of_account);
-    stock.log.iter().filter(tells).any(|line| line.contains(DIVIDED))
+/// Whether somebody logged these words about the database.
+fn is_told(outcome: &Outcome, (folder, file): &Place<'_>, words: &str) -> bool {
+    let paths = ["containers", "accounts"]
+        .map(|kind| format!("{}/{file}", folder.replacen(' ', &format!("/{kind}/"), 1)));
+    outcome.log.iter().any(|line| line.contains(words) && paths.iter().any(|path| line.contains(path)))
 }
 
 /// One case as it began, as stock left it, and as ours did.
@@ -103,6 +111,15 @@ impl<'a> Pair<'a> {
         let mut rows = self.stock.values().map(|database| &database["content"]["rows"]);
         let first = rows.next();
         rows.any(|rows| Some(rows) != first)
+    }
+
+    /// Stock removed a replica with other rows than it kept, and ours saw that peers had not heard of them.
+    fn was_dropped_unheard(&self, ours: &Outcome) -> bool {
+        let kept = self.stock.values().next().map(|database| &database["content"]["rows"]);
+        let mut dropped = self.start.iter().filter(|(place, _)| !self.stock.contains_key(*place));
+        dropped.any(|(place, database)| {
+            Some(&database["content"]["rows"]) != kept && is_told(ours, place, EXCHANGED_ANEW)
+        })
     }
 
     /// All of ours hold the newest of each row that stock's replicas have between them, and no other.
@@ -161,32 +178,6 @@ fn without_rows(database: &Value) -> Value {
         stat.retain(|column, _| !FIGURES.contains(&column.as_str()));
     }
     Value::Array(vec![content, database["schema"].clone()])
-}
-
-/// Whether times, metadata and shard ranges of `gone` are in `kept`, or newer ones.
-fn knows_all_of(kept: &Value, gone: &Value) -> bool {
-    let (kept_stat, gone_stat) = (&kept["stat"][0], &gone["stat"][0]);
-    let at_least = |column| seconds(&kept_stat[column]) >= seconds(&gone_stat[column]);
-    let metadata = gone_stat["metadata"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .all(|(key, value)| seconds(&kept_stat["metadata"][key][1]) >= seconds(&value[1]));
-    let mut ranges = gone["shard_ranges"].as_array().into_iter().flatten();
-    at_least("put_timestamp")
-        && at_least("delete_timestamp")
-        && metadata
-        && ranges.all(|range| knows_range(kept, range))
-}
-
-fn knows_range(kept: &Value, range: &Value) -> bool {
-    let mut ranges = kept["shard_ranges"].as_array().into_iter().flatten();
-    ranges.any(|other| {
-        other["name"] == range["name"]
-            && ["timestamp", "state_timestamp", "meta_timestamp"]
-                .iter()
-                .all(|column| seconds(&other[*column]) >= seconds(&range[*column]))
-    })
 }
 
 #[cfg(test)]
@@ -264,6 +255,24 @@ mod tests {
         }
         assert_eq!(proven(&[("d1a", 4), ("d2a", 4)]), None, "nobody ever counted that");
         assert_eq!(proven(&[("d1a", 3), ("d2a", 1)]), None, "they differ still");
+    }
+
+    #[test]
+    fn where_stock_removed_the_only_replica_that_differed_ours_has_to_have_seen_it() {
+        let replicas = |counts: &[(&str, u64)], log: &[&str]| {
+            outcome(&counts.iter().map(|(device, count)| (*device, counted(*count))).collect::<Vec<_>>(), log)
+        };
+        let start = replicas(&[("d1a", 1), ("d2a", 1), ("d3a", 3)], &[]);
+        let stock = replicas(&[("d1a", 1), ("d2a", 1)], &[]);
+        let seen = |device: &str| format!("all are exchanged anew, db: /{device}/accounts/5/abc/0/0.db");
+        let proven = |counts: &[(&str, u64)], log: &str| {
+            Beaten::proven(&case(), &start.dump, &stock, &replicas(counts, &[log]))
+        };
+        let united = [("d1a", 3), ("d2a", 3)];
+        assert_eq!(proven(&united, &seen("d3a")), Some(Beaten::Divergence));
+        assert_eq!(proven(&united, ""), None, "it came of something else");
+        assert_eq!(proven(&united, &seen("d1a")), None, "about another replica");
+        assert_eq!(proven(&[("d1a", 4), ("d2a", 4)], &seen("d3a")), None, "nobody ever counted that");
     }
 
     #[test]

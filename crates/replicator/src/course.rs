@@ -153,9 +153,9 @@ impl<'a> Running<'a> {
     /// After all peers, as they are told one id in one course.
     fn begin_anew(&mut self, anew: &Anew) -> Result<(), BrokerError> {
         if !anew.diverged.is_empty() {
-            self.broker.restart_exchange(&anew.diverged, &anew.acknowledged, &self.info.hash)?;
+            self.broker.restart_exchange(&anew.diverged, &anew.points(), &self.info.hash)?;
         }
-        anew.id.as_ref().map_or(Ok(()), |id| self.broker.renew_id(id, &anew.acknowledged))
+        anew.id.as_ref().map_or(Ok(()), |id| self.broker.renew_id(id, &anew.points()))
     }
 
     /// What else on this node follows a container's database.

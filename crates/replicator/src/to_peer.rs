@@ -5,7 +5,10 @@ mod rows;
 mod shard_ranges;
 mod whole_db;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use db_broker::{Broker, BrokerError, MetadataCheck};
 use protocol::{
@@ -41,8 +44,16 @@ pub(crate) struct Anew {
     pub(crate) diverged: Vec<String>,
     /// The next id, if a peer holds a point for the present one that is not true.
     pub(crate) id: Option<String>,
-    /// The points that the other peers hold for our present id.
-    pub(crate) acknowledged: Vec<SyncPoint>,
+    /// By the ids of the other peers' databases the rows that they have got under our present id.
+    pub(crate) acknowledged: BTreeMap<String, i64>,
+}
+
+impl Anew {
+    /// [`Self::acknowledged`] as the broker stores it.
+    pub(crate) fn points(&self) -> Vec<SyncPoint> {
+        let points = self.acknowledged.iter();
+        points.map(|(id, &sync_point)| SyncPoint { remote_id: id.clone(), sync_point }).collect()
+    }
 }
 
 /// One database's way to one peer. Answers to stock's `_repl_to_node` and what it calls.

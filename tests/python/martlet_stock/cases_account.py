@@ -45,6 +45,33 @@ def handoff_unheard(w):
     w.link_all(brokers)
 
 
+@case('handoff-unheard-alone', ('no change', 'removed'), settles='free', beats='D10', **ONLY)
+def handoff_unheard_alone(w):
+    """Points say that all have all; of a container the handoff has heard other counts than all primaries.
+
+    Stock removes the handoff, and its primaries were equal all the time. Ours exchanges its rows anew before.
+    """
+    brokers = [w.create(device) for device in [*w.primaries, w.h]]
+    for broker, size in zip(brokers, (40, 40, 40, 60)):
+        w.merge(broker, [w.row('c', RECENT, size)])
+    w.link_all(brokers)
+
+
+@case('older-counts-after-capped-diff', ('rsync_then_merge', 'diff capped'), settles='free', **ONLY)
+def older_counts_after_capped_diff(w):
+    """A handoff gives c its file, and b the first of many rows; before b gets more, a tells it newer counts of one.
+
+    Were b sent the first rows again, their counts would come last.
+    """
+    told = [w.row('c', RECENT, 379)]
+    # More than twice as many as c will have by then, and no more than that of b.
+    h = w.create(w.h, [w.row('c', RECENT, 10)] + w.rows(269))
+    # What a tells is row 31, one more than goes in a pass; what the handoff has counts as told.
+    w.link(h, w.create(w.a, w.rows(30, 'a') + told + w.rows(111, 'more')))
+    w.create(w.b, w.rows(120, 'b'))
+    w.create(w.c, w.rows(70, 'c') + told)
+
+
 @case('older-counts-after-remote-merge', ('rsync_then_merge', 'diff capped', 'quarantined'), settles='free', **ONLY)
 def older_counts_after_remote_merge(w):
     """Only c has heard the last of a container, and gives b its file; for a that row comes too late in the first pass.

@@ -16,13 +16,16 @@ const ROUNDS: usize = 2;
 /// Cases in which ours makes other calls on purpose (defect D10): it exchanges again what stock leaves apart,
 /// and after a merge of the whole file takes a new id and knows that all has been sent. And it removes what stock
 /// fails to.
-const OTHERWISE: [&str; 9] = [
+const OTHERWISE: [&str; 12] = [
     "silent-divergence",
     "handoff-unheard",
+    "handoff-unheard-alone",
     "reclaimed-tombstone",
     "divided-by-zero",
     "remote-merge",
     "remote-merge-two",
+    "older-counts-after-remote-merge",
+    "older-counts-after-capped-diff",
     "before-metadata-remote-merge-sends",
     "before-sync-points-remote-merge-sends",
     "before-policies-remote-merge-sends",

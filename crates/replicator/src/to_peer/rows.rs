@@ -22,12 +22,14 @@ impl ToPeer<'_> {
         let outgoing = self.local.broker.sync_point(Direction::Outgoing, &remote.id);
         let outgoing = self.at_home(outgoing)?;
         let per_diff = i64::from(self.node.conf.sync.per_diff.get());
+        // A point beyond our last row is nobody's word for our rows.
+        if (0..=self.local.info.max_row).contains(&remote.point) {
+            self.acknowledge(&remote.id, remote.point);
+        }
         match Course::decide(self.local.info, remote, outgoing, per_diff) {
             Course::NoChange => {
                 self.steps.push(PeerStep::NoChange);
-                self.check_exchanged(remote)?;
-                self.acknowledge(remote);
-                Ok(())
+                self.check_exchanged(remote)
             }
             Course::HashMatch { point } => {
                 self.steps.push(PeerStep::HashMatch);
@@ -45,7 +47,6 @@ impl ToPeer<'_> {
             }
             Course::Diff { since } => {
                 self.steps.push(PeerStep::Diff);
-                self.acknowledge(remote);
                 self.send_rows(since, &remote.id)
             }
         }
@@ -68,6 +69,7 @@ impl ToPeer<'_> {
             self.send(&Request::MergeItems { rows, source: Some(self.local.info.id.clone()) })?;
             self.rows_sent += count;
             point = last;
+            self.acknowledge(remote_id, point);
             self.lag.set(rows_between(point, self.local.info.max_row));
         }
         let rest = self.local.broker.rows_since(point, 1);
@@ -96,6 +98,7 @@ impl ToPeer<'_> {
         match RemoteInfo::parse(&reply.body) {
             Ok(now) if reply.is_success() && now.id != before.id => {
                 let max_row = self.local.info.max_row;
+                self.local.anew.acknowledged.remove(&before.id);
                 self.remember(&now.id, max_row)?;
                 if now.point <= max_row {
                     return Ok(());
@@ -108,12 +111,9 @@ impl ToPeer<'_> {
         }
     }
 
-    /// Notes what the peer holds for our present id; what is not true of it counts for nothing.
-    fn acknowledge(&mut self, remote: &RemoteInfo) {
-        if (0..=self.local.info.max_row).contains(&remote.point) {
-            let point = SyncPoint { remote_id: remote.id.clone(), sync_point: remote.point };
-            self.local.anew.acknowledged.push(point);
-        }
+    /// Notes how far the peer has got, by what it holds for our present id.
+    fn acknowledge(&mut self, remote_id: &str, point: i64) {
+        self.local.anew.acknowledged.insert(remote_id.to_owned(), point);
     }
 
     /// Stores how far the peer is known to have received.
