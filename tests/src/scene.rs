@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -67,6 +68,19 @@ impl Scene {
     pub fn primaries(&self, title: &str) -> Result<Vec<String>> {
         let devices = self.case(title)?["primaries"].as_array().into_iter().flatten();
         Ok(devices.filter_map(|device| device.as_str().map(str::to_owned)).collect())
+    }
+
+    /// The file of a case's database on a device, in its own partition.
+    ///
+    /// # Errors
+    /// When the suite has no such case.
+    pub fn database(&self, title: &str, device: &str) -> Result<PathBuf> {
+        let case = self.case(title)?;
+        let (hash, partition) = (case["hash"].as_str().context("a case has a hash")?, &case["part"]);
+        let kind = self.common["type"].as_str().context("a scene has a type")?;
+        let suffix = &hash[hash.len() - 3..];
+        let root = PathBuf::from(self.cluster.roots()[device].as_str().context("there is no such device")?);
+        Ok(root.join(format!("{device}/{kind}s/{partition}/{suffix}/{hash}/{hash}.db")))
     }
 
     /// The request that acknowledges a row at a device as a server does: into the pending file.

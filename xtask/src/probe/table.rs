@@ -79,6 +79,17 @@ mod tests {
     }
 
     #[test]
+    fn every_combination_is_kept() {
+        let mut titles: Vec<_> = kept().iter().map(Run::title).collect();
+        titles.sort();
+        let sides = ["martlet", "stock"];
+        let all = ["separate", "shared"].map(|layout| {
+            sides.map(|replicators| sides.map(|rpc| Run::new(layout, replicators, rpc).title()))
+        });
+        assert_eq!(titles, all.concat().concat());
+    }
+
+    #[test]
     fn what_passes_with_stock_alone_passes_with_ours() {
         let kept = kept();
         let ok = |run: &Run, name: &str| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use db_broker::Direction;
 use protocol::{Capabilities, Course, RemoteInfo, Request, SyncPoint};
 use stats::{PeerFailure, PeerStep};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{ToPeer, rows_between};
 
@@ -90,25 +90,32 @@ impl ToPeer<'_> {
 
     /// Asks a stock peer for the id that it gave its database with the merge, and stores how far it has got.
     ///
-    /// The point that it stored itself for our id may be beyond our last row. Rows that come in later would fill the
-    /// gap up to it and never be sent, so such an id is given up after the course. The peer is told how far it has
-    /// got under the next one, as whoever gets a copy of its file has got as far.
+    /// Of two files that are merged there at the same time the last takes the place of the first, and stock's server
+    /// does not see it: then our rows are not there.
     fn remember_merged(&mut self, before: &RemoteInfo) -> Result<(), PeerFailure> {
         let Ok(reply) = self.call(self.local.sync, self.node.conf.sync.node_timeout) else { return Ok(()) };
-        match RemoteInfo::parse(&reply.body) {
-            Ok(now) if reply.is_success() && now.id != before.id => {
-                let max_row = self.local.info.max_row;
-                self.local.anew.acknowledged.remove(&before.id);
-                self.remember(&now.id, max_row)?;
-                if now.point <= max_row {
-                    return Ok(());
-                }
-                let next_id = self.local.anew.id.get_or_insert_with(|| self.local.broker.fresh_id());
-                let point = SyncPoint { remote_id: next_id.clone(), sync_point: max_row };
-                self.send(&Request::MergeSyncs(vec![point]))
-            }
-            _ => Ok(()),
+        let now = RemoteInfo::parse(&reply.body).ok().filter(|_| reply.is_success());
+        let Some(now) = now else { return Ok(()) };
+        let max_row = self.local.info.max_row;
+        if now.point < max_row && now.hash != self.local.info.hash {
+            info!(
+                "another file took the place of the one that {} merged for us; moving on and will try again next pass{}",
+                self.target, self.local.subject
+            );
+            return Err(PeerFailure::Unfinished);
         }
+        self.local.anew.acknowledged.remove(&before.id);
+        self.remember(&now.id, max_row)?;
+        if now.point > max_row { self.give_id_up(max_row) } else { Ok(()) }
+    }
+
+    /// The peer's own point for our id is beyond our last row: rows that come in later would fill the gap up to it and
+    /// never be sent, so we take another id after the course. The peer is told how far it has got under that one, as
+    /// whoever gets a copy of its file has got as far.
+    fn give_id_up(&mut self, max_row: i64) -> Result<(), PeerFailure> {
+        let next_id = self.local.anew.id.get_or_insert_with(|| self.local.broker.fresh_id());
+        let point = SyncPoint { remote_id: next_id.clone(), sync_point: max_row };
+        self.send(&Request::MergeSyncs(vec![point]))
     }
 
     /// Notes how far the peer has got, by what it holds for our present id.
