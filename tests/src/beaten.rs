@@ -113,12 +113,12 @@ impl<'a> Pair<'a> {
         rows.any(|rows| Some(rows) != first)
     }
 
-    /// Stock removed a replica with other rows than it kept, and ours saw that peers had not heard of them.
+    /// Stock removed a replica with a row that no other has, and ours saw that peers had not heard of all of it.
     fn was_dropped_unheard(&self, ours: &Outcome) -> bool {
-        let kept = self.stock.values().next().map(|database| &database["content"]["rows"]);
+        let kept: Vec<&Value> = self.stock.values().flat_map(|database| rows(database)).collect();
         let mut dropped = self.start.iter().filter(|(place, _)| !self.stock.contains_key(*place));
         dropped.any(|(place, database)| {
-            Some(&database["content"]["rows"]) != kept && is_told(ours, place, EXCHANGED_ANEW)
+            rows(database).any(|row| !kept.contains(&row)) && is_told(ours, place, EXCHANGED_ANEW)
         })
     }
 
@@ -167,6 +167,10 @@ impl<'a> Pair<'a> {
                 there.any(|(_, database)| knows_all_of(&database["content"], gone))
             })
     }
+}
+
+fn rows(database: &Value) -> impl Iterator<Item = &Value> {
+    database["content"]["rows"].as_array().into_iter().flatten()
 }
 
 fn without_rows(database: &Value) -> Value {
@@ -268,6 +272,13 @@ mod tests {
         let proven = |counts: &[(&str, u64)], log: &str| {
             Beaten::proven(&case(), &start.dump, &stock, &replicas(counts, &[log]))
         };
+        let of_heard = Beaten::proven(
+            &case(),
+            &start.dump,
+            &replicas(&[("d1a", 3), ("d2a", 3)], &[]),
+            &replicas(&[("d1a", 1), ("d2a", 1)], &[&seen("d3a")]),
+        );
+        assert_eq!(of_heard, None, "stock kept all that it had");
         let united = [("d1a", 3), ("d2a", 3)];
         assert_eq!(proven(&united, &seen("d3a")), Some(Beaten::Divergence));
         assert_eq!(proven(&united, ""), None, "it came of something else");

@@ -35,7 +35,7 @@ fn rows_that_another_merge_took_away_are_sent_in_the_next_pass() -> Result<()> {
         SocketAddr::from((address, KIND.default_port())),
         SocketAddr::from((address, BEHIND)),
         vec!["rsync_then_merge".to_owned()],
-        move || drop(fs::copy(instead, there).expect("it can be copied")),
+        move || _ = fs::copy(instead, there).expect("it can be copied"),
     )?;
     scene.cluster.pass(node_of(sender), KIND, Daemon::Martlet)?;
     ensure!(wire.tripped(), "nobody asked for the merge");

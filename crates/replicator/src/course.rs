@@ -150,12 +150,18 @@ impl<'a> Running<'a> {
         outcomes
     }
 
-    /// After all peers, as they are told one id in one course.
+    /// After all peers, as they are asked under one id in one course.
     fn begin_anew(&mut self, anew: &Anew) -> Result<(), BrokerError> {
-        if !anew.diverged.is_empty() {
-            self.broker.restart_exchange(&anew.diverged, &anew.points(), &self.info.hash)?;
+        let points = anew.points();
+        if anew.diverged.is_empty() {
+            return anew.id.as_ref().map_or(Ok(()), |id| self.broker.renew_id(id, &points));
         }
-        anew.id.as_ref().map_or(Ok(()), |id| self.broker.renew_id(id, &anew.points()))
+        let restarted = self.broker.restart_exchange(&anew.diverged, &points, &self.info.hash);
+        if anew.id.is_some() {
+            // Not the one that was told: peers would pass its points on to those that diverged.
+            self.broker.renew_id(&self.broker.fresh_id(), &points)?;
+        }
+        restarted
     }
 
     /// What else on this node follows a container's database.

@@ -49,6 +49,11 @@ pub(crate) struct Anew {
 }
 
 impl Anew {
+    /// The present id is not to be used any longer; `fresh` is the next one if there is none yet.
+    pub(crate) fn spend(&mut self, fresh: String) {
+        self.id.get_or_insert(fresh);
+    }
+
     /// [`Self::acknowledged`] as the broker stores it.
     pub(crate) fn points(&self) -> Vec<SyncPoint> {
         let points = self.acknowledged.iter();
