@@ -82,11 +82,21 @@ fn call_of_ours(line: &str) -> Option<[&str; 4]> {
     (op != "whole_file").then_some([op, status, hash, device])
 }
 
-/// Ours asks a stock peer once more after a merge, for the id that the peer took with it: see `remember_merged`.
+/// Ours asks a stock peer once more after a merge, for the id that the peer took with it, and may then tell it a point
+/// and look again: see `remember_merged`.
 pub fn without_the_question_after_a_merge(calls: &[String]) -> Vec<String> {
-    let merged = |at: usize| at > 0 && calls[at - 1].starts_with("rsync_then_merge 204");
-    let kept = calls.iter().enumerate().filter(|(at, call)| !(merged(*at) && *call == "sync 200"));
-    kept.map(|(_, call)| call.clone()).collect()
+    let (mut kept, mut rest) = (Vec::new(), calls.iter().peekable());
+    while let Some(call) = rest.next() {
+        kept.push(call.clone());
+        let mut followed_by = |more: &str| rest.next_if(|call| *call == more).is_some();
+        if call.starts_with("rsync_then_merge 204")
+            && followed_by("sync 200")
+            && followed_by("merge_syncs 202")
+        {
+            followed_by("sync 200");
+        }
+    }
+    kept
 }
 
 /// The ways on which not the same was asked in the same order, or not with the same answers.
