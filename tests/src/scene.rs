@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use db_broker::DbLocation;
 use serde_json::{Value, json};
-use swift_types::ServerType;
+use swift_types::{DbName, ServerType};
 
 use crate::cluster::{Cluster, Shape};
 use crate::daemon::Daemon;
@@ -13,6 +14,7 @@ use crate::daemon::Daemon;
 pub struct Scene {
     /// The cluster; no server runs until the test starts it.
     pub cluster: Cluster,
+    server_type: ServerType,
     common: Value,
     manifest: Value,
 }
@@ -37,7 +39,7 @@ impl Scene {
             "type": server_type.name(), "roots": cluster.roots(), "swift_dir": cluster.swift_dir(), "base": base,
         });
         let manifest = cluster.stock().call(&with(&common, &json!({"op": "build", "suite": suite})))?;
-        Ok(Self { cluster, common, manifest })
+        Ok(Self { cluster, server_type, common, manifest })
     }
 
     /// Starts every node's server.
@@ -70,17 +72,17 @@ impl Scene {
         Ok(devices.filter_map(|device| device.as_str().map(str::to_owned)).collect())
     }
 
-    /// The file of a case's database on a device, in its own partition.
+    /// Where a case's database lies on a device, in its own partition.
     ///
     /// # Errors
-    /// When the suite has no such case.
-    pub fn database(&self, title: &str, device: &str) -> Result<PathBuf> {
+    /// When the suite has no such case, or the cluster no such device.
+    pub fn database(&self, title: &str, device: &str) -> Result<DbLocation> {
         let case = self.case(title)?;
-        let (hash, partition) = (case["hash"].as_str().context("a case has a hash")?, &case["part"]);
-        let kind = self.common["type"].as_str().context("a scene has a type")?;
-        let suffix = &hash[hash.len() - 3..];
-        let root = PathBuf::from(self.cluster.roots()[device].as_str().context("there is no such device")?);
-        Ok(root.join(format!("{device}/{kind}s/{partition}/{suffix}/{hash}/{hash}.db")))
+        let digest = case["hash"].as_str().context("a case has a hash")?.parse()?;
+        let partition = case["part"].as_u64().context("a case has a partition")?;
+        let roots = self.cluster.roots();
+        let root = Path::new(roots[device].as_str().context("there is no such device")?);
+        Ok(DbLocation::new(self.server_type, &root.join(device), partition, &DbName::unsharded(digest)))
     }
 
     /// The request that acknowledges a row at a device as a server does: into the pending file.

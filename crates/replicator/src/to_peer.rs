@@ -1,6 +1,7 @@
 //! One database to one peer.
 
 mod exchanged;
+mod merge;
 mod rows;
 mod shard_ranges;
 mod whole_db;
