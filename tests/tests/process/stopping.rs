@@ -30,7 +30,7 @@ fn stopped(daemon: Daemon, signal: Signal) -> Result<(Vec<String>, Option<i32>)>
     let running = Running::start(&command, |_| Ok(()))?;
     let pid = running.id().to_string();
     assert_eq!(received(&manager)?, "READY=1");
-    // On its way from there to its wait stock can miss an interrupt: Python drops what is raised in a finalizer.
+    // An interrupt on the way from there to its wait has been lost by stock, which then waited for ever.
     until("it waits", || running.is_asleep().then_some(()))?;
     running.signal(signal)?;
     let code = running.end()?;
