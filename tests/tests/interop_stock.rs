@@ -3,7 +3,7 @@
 //! The oracle is stock to stock. From the same starting bytes each other pairing must leave every replica with
 //! the same logical content. Set `MARTLET_KEEP_CLUSTERS` to keep the folders and logs of the clusters in `/tmp`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_testkit::{
     Aspect, Beaten, Daemon, Oracle, Outcome, Pairing, ServerType, Suite, Way, calls, compare,
@@ -119,22 +119,39 @@ fn comparable_log(oracle: &Oracle, outcome: &Outcome, pairing: Pairing) -> Vec<S
 
 /// The lines about sharding are stock's, letter for letter and as often.
 fn logs_as_stock(wanted: &[String], found: &[String]) {
-    let [wanted, found] = [wanted, found].map(lines_of_sharding);
-    assert!(!wanted.is_empty(), "stock says nothing about sharding");
-    let mut left = found.clone();
-    let missing: Vec<_> = wanted
+    let [of_stock, of_ours] = [wanted, found].map(lines_of_sharding);
+    assert!(!of_stock.is_empty(), "stock says nothing about sharding");
+    let mut left = of_ours;
+    let missing: Vec<_> = of_stock
         .iter()
         .filter(|line| left.iter().position(|other| other == *line).map(|at| left.remove(at)).is_none())
         .collect();
+    let differing = || missing.iter().copied().chain(&left).take(SHOWN);
     assert!(
         missing.is_empty() && left.is_empty(),
-        "of {} lines {} are missing:\n{}\nand {} are not stock's:\n{}",
-        wanted.len(),
+        "of {} lines {} are missing, and {} are not stock's:\n{}\nAll that is told of their databases:\n{}",
+        of_stock.len(),
         missing.len(),
-        missing.iter().take(12).map(|line| line.as_str()).collect::<Vec<_>>().join("\n"),
         left.len(),
-        left.iter().take(12).map(String::as_str).collect::<Vec<_>>().join("\n")
+        differing().map(String::as_str).collect::<Vec<_>>().join("\n"),
+        told_of(&differing().filter_map(|line| hash_in(line)).collect(), found)
     );
+}
+
+/// How many differences a failing test shows.
+const SHOWN: usize = 12;
+
+/// The hash of the container in a path of its database, `…/HASH/HASH….db`.
+fn hash_in(line: &str) -> Option<&str> {
+    line.split('/').find(|part| part.len() == 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The lines of a log that name one of the databases, and those that begin a pass.
+fn told_of(hashes: &BTreeSet<&str>, log: &[String]) -> String {
+    let of_them = |line: &&String| {
+        line.contains("Beginning replication run") || hashes.iter().any(|hash| line.contains(hash))
+    };
+    log.iter().filter(of_them).map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 /// Leaves of each database the passes up to the first in which a peer merged its file.
@@ -176,7 +193,7 @@ fn asks_as_stock(wanted: &[String], found: &[String], pairing: Pairing) {
         "{} of {} ways differ:\n{}",
         differing.len(),
         wanted.len(),
-        differing.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n")
+        differing.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("\n")
     );
 }
 

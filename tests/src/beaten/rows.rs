@@ -15,12 +15,17 @@ fn name_of(row: &Value) -> Name<'_> {
     (row["name"].as_str(), policy)
 }
 
+/// All that a dump has of a database's rows.
+pub(super) fn rows(database: &Value) -> impl Iterator<Item = &Value> {
+    database["content"]["rows"].as_array().into_iter().flatten()
+}
+
 /// Of every name the rows of these databases, at least one each.
 pub(super) fn variants<'a>(
     databases: impl Iterator<Item = &'a &'a Value>,
 ) -> BTreeMap<Name<'a>, Vec<&'a Value>> {
     let mut variants: BTreeMap<_, Vec<&Value>> = BTreeMap::new();
-    for row in databases.flat_map(|database| database["content"]["rows"].as_array().into_iter().flatten()) {
+    for row in databases.flat_map(|database| rows(database)) {
         variants.entry(name_of(row)).or_default().push(row);
     }
     variants
