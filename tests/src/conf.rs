@@ -8,6 +8,9 @@ use swift_types::ServerType;
 /// Where the one rsync daemon of a cluster listens, on host 250 of its block.
 pub(crate) const RSYNC_PORT: u16 = 8730;
 
+/// Whether a call is answered in time must not depend on what else the machine does. No peer of these hangs.
+const PATIENT: &str = "conn_timeout = 20\nnode_timeout = 60";
+
 /// Settings of the replicators that suites choose; small, so that few rows exercise every course.
 #[derive(Clone, Debug)]
 pub struct Tuning {
@@ -23,7 +26,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { per_diff: 10, max_diffs: 3, daemon: String::new(), everybody: String::new() }
+        Self { per_diff: 10, max_diffs: 3, daemon: PATIENT.to_owned(), everybody: String::new() }
     }
 }
 
