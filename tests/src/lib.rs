@@ -38,6 +38,7 @@ mod conf;
 mod course;
 mod daemon;
 mod loopback;
+mod metrics_page;
 mod outcome;
 mod process;
 mod saio;
@@ -59,6 +60,7 @@ pub use course::{
 };
 pub use daemon::{Daemon, martlet_program};
 pub use loopback::LoopbackBlock;
+pub use metrics_page::metrics_page;
 pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use process::ProcessGroup;
 pub use saio::{Layout, Proof, Saio, SaioPlan, in_namespaces, is_in_namespaces, settle};

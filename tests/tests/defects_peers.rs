@@ -1,13 +1,14 @@
-//! Defects D5, D6, D10 and D12: what stock makes of slow, silent and diverged peers, and what ours does.
+//! Defects D5, D6 and D12: what stock makes of slow and silent peers, and what ours does.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Blackhole, Cluster, Daemon, Scene, ServerType, Shape, Tripwire, Tuning, node_of};
+use martlet_testkit::{
+    Blackhole, Cluster, Daemon, Scene, ServerType, Shape, Tripwire, Tuning, metrics_page, node_of,
+};
 use serde_json::Value;
 
 /// Where a server behind a proxy listens.
@@ -133,144 +134,7 @@ fn ours_makes_a_few_connections_for_all_databases() -> Result<()> {
     Ok(())
 }
 
-// D10
-
-/// Who has the row that came in after the whole file had been merged at the peers.
-fn holders_of_a_row_after_a_merge(daemon: Daemon) -> Result<usize> {
-    let mut scene = Scene::set(Shape::default(), "merged", TYPE)?;
-    scene.serve(TYPE, Daemon::Stock)?;
-    let sender = scene.primaries("merged")?[0].clone();
-    let stats = scene.cluster.pass(node_of(&sender), TYPE, daemon)?;
-    ensure!(stats["remote_merge"] == 2, "{stats}");
-    scene.cluster.stock().call(&scene.put_request("merged", &sender, "late")?)?;
-    for _ in 0..3 {
-        Cluster::nodes().try_for_each(|node| scene.cluster.pass(node, TYPE, daemon).map(drop))?;
-    }
-    let rows = scene.rows("merged")?;
-    Ok(rows.values().filter(|names| names.iter().any(|name| name == "late")).count())
-}
-
-#[test]
-fn stock_never_sends_what_comes_after_a_merge_at_stock() -> Result<()> {
-    assert_eq!(holders_of_a_row_after_a_merge(Daemon::Stock)?, 1);
-    Ok(())
-}
-
-#[test]
-fn ours_sends_what_comes_after_a_merge_at_stock() -> Result<()> {
-    assert_eq!(holders_of_a_row_after_a_merge(Daemon::Martlet)?, 3);
-    Ok(())
-}
-
-/// A row that fills the gap up to the point that stock stored for the whole file, and one that goes beyond it.
-#[test]
-fn ours_sends_what_comes_after_a_merge_at_stock_in_the_next_pass() -> Result<()> {
-    let mut scene = Scene::set(Shape::default(), "merged", TYPE)?;
-    scene.serve(TYPE, Daemon::Stock)?;
-    let sender = scene.primaries("merged")?[0].clone();
-    scene.cluster.pass(node_of(&sender), TYPE, Daemon::Martlet)?;
-    for rows in [&["first"][..], &["filling", "beyond", "far beyond"]] {
-        for row in rows {
-            scene.cluster.stock().call(&scene.put_request("merged", &sender, row)?)?;
-        }
-        scene.cluster.pass(node_of(&sender), TYPE, Daemon::Martlet)?;
-        for (device, names) in scene.rows("merged")? {
-            for row in rows {
-                assert!(names.iter().any(|name| name == row), "{device} lacks {row:?}: {names:?}");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether all three primaries hold the same rows of a case.
-fn agree(scene: &Scene, title: &str) -> Result<bool> {
-    let dump = scene.dump()?;
-    let folders = dump["cases"][title].as_object().context("the case lies somewhere")?;
-    let databases = folders.values().filter_map(|folder| folder["databases"].as_object()?.values().next());
-    let rows: Vec<_> = databases.map(|database| &database["content"]["rows"]).collect();
-    Ok(rows.len() == 3 && rows.windows(2).all(|pair| pair[0] == pair[1]))
-}
-
-fn agree_on_a_lost_row(server_type: ServerType, senders: Daemon, servers: Daemon) -> Result<bool> {
-    let mut scene = Scene::set(Shape::default(), "diverged", server_type)?;
-    scene.serve(server_type, servers)?;
-    for _ in 0..3 {
-        Cluster::nodes().try_for_each(|node| scene.cluster.pass(node, server_type, senders).map(drop))?;
-    }
-    agree(&scene, "lost-row")
-}
-
-#[test]
-fn stock_never_finds_a_lost_row() -> Result<()> {
-    for server_type in [ServerType::Account, ServerType::Container] {
-        assert!(!agree_on_a_lost_row(server_type, Daemon::Stock, Daemon::Stock)?);
-    }
-    Ok(())
-}
-
-#[test]
-fn ours_finds_a_lost_row_at_stock_and_at_ours() -> Result<()> {
-    for server_type in [ServerType::Account, ServerType::Container] {
-        for servers in [Daemon::Stock, Daemon::Martlet] {
-            assert!(agree_on_a_lost_row(server_type, Daemon::Martlet, servers)?, "{server_type} {servers:?}");
-        }
-    }
-    Ok(())
-}
-
-/// As many rows and bytes on both sides: only the hashes tell, and only if they stay as they are.
-#[test]
-fn ours_finds_a_stale_row_that_counts_do_not_show() -> Result<()> {
-    let mut scene = Scene::set(Shape::default(), "diverged", TYPE)?;
-    scene.serve(TYPE, Daemon::Stock)?;
-    let sender = node_of(&scene.primaries("stale-row")?[0]);
-    assert!(!agree(&scene, "stale-row")?);
-    let _daemon = scene.cluster.martlet_loop(
-        sender,
-        TYPE,
-        "metrics_bind_port = 0\ninterval = 0.1\nreclaim_age = 14\n",
-    )?;
-    let deadline = Instant::now() + BOUND;
-    while !agree(&scene, "stale-row")? {
-        assert!(Instant::now() < deadline, "{}", scene.cluster.log_lines().join("\n"));
-    }
-    Ok(())
-}
-
-/// Hashes and counts that do not come from rows, so that no exchange makes them equal.
-#[test]
-fn ours_does_not_exchange_all_rows_for_ever() -> Result<()> {
-    let mut scene = Scene::set(Shape::default(), "diverged", TYPE)?;
-    scene.serve(TYPE, Daemon::Stock)?;
-    let conf = "metrics_bind_port = 0\ninterval = 0.1\n";
-    let loops = Cluster::nodes().map(|node| scene.cluster.martlet_loop(node, TYPE, conf));
-    let _daemons = loops.collect::<Result<Vec<_>>>()?;
-    let hash = scene.case("wrong-sums")?["hash"].as_str().context("a hash")?.to_owned();
-    let said = |text: &str| {
-        let lines = scene.cluster.log_lines();
-        lines.iter().filter(|line| line.contains(text) && line.contains(&hash)).count()
-    };
-    let restarts = || said("are exchanged anew from the next pass on");
-    let deadline = Instant::now() + BOUND;
-    while said("rows still differ") < 20 && restarts() < 10 {
-        assert!(Instant::now() < deadline, "{} restarts", restarts());
-    }
-    // One device differs from two others, and they from it.
-    assert!((1..=4).contains(&restarts()), "{}", restarts());
-    Ok(())
-}
-
 // D12
-
-fn scrape(address: SocketAddr) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, BOUND)?;
-    stream.set_read_timeout(Some(BOUND))?;
-    write!(stream, "GET /metrics HTTP/1.0\r\nhost: metrics\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
-}
 
 #[test]
 fn ours_shows_how_far_a_peer_is_behind_while_it_is_served() -> Result<()> {
@@ -289,7 +153,7 @@ fn ours_shows_how_far_a_peer_is_behind_while_it_is_served() -> Result<()> {
     let lines = format!("metrics_bind_ip = {ip}\nmetrics_bind_port = 9461\ninterval = 0.1\n");
     let _daemon = scene.cluster.martlet_loop(sender, TYPE, &lines)?;
     reached.recv_timeout(BOUND).context("rows are sent to the slow peer")?;
-    let text = scrape(SocketAddr::from((ip, 9461)))?;
+    let text = metrics_page(SocketAddr::from((ip, 9461)))?;
     let gauge = format!(
         "martlet_peer_rows_to_send{{peer=\"{}/{}\",type=\"container\"}} 50",
         scene.cluster.address(peer),

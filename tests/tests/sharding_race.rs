@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Stock, Tripwire};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Stock, Tripwire, node_of};
 use serde_json::{Value, json};
 
 /// Where the server behind the tripwire listens.
@@ -54,11 +54,6 @@ fn with(object: &Value, more: &Value) -> Value {
         object[key] = value.clone();
     }
     object
-}
-
-/// `d2a` is node 2's.
-fn node_of(device: &str) -> usize {
-    device[1..2].parse().expect("a device is named after its node")
 }
 
 fn files_on(device: &str, places: &Value) -> Files {

@@ -6,7 +6,6 @@ use crate::{
     Broker, DbLocation,
     error::Result,
     fault::Work,
-    info::max_row,
     sync_points::{Direction, raise_point},
 };
 
@@ -36,8 +35,8 @@ impl Broker {
     /// Makes this replica and others exchange all their rows anew, in both directions: it takes a new id, so
     /// that nobody has a point for it any more, and forgets its own points for them. One transaction.
     ///
-    /// Nothing happens if the hash is no longer `hash` or a shard range has come: whoever judged that rows are
-    /// missing judged of another state, and the sharder keeps its progress under the id.
+    /// Nothing happens if the hash is no longer `hash`, as whoever judged that rows are missing judged of another
+    /// state, or where [sharding has begun](Self::sharding_initiated): the sharder keeps its progress under the id.
     ///
     /// The replicas that have `acknowledged` rows under the old id are not sent these again: our points for them
     /// are kept, and raised to what they hold. Nothing like it in stock, which has no way out of points that are
@@ -51,6 +50,9 @@ impl Broker {
         acknowledged: &[SyncPoint],
         hash: &str,
     ) -> Result<()> {
+        if self.is_left_to_the_sharder()? {
+            return Ok(());
+        }
         let id = new_id(&self.location);
         let stat = self.stat_table();
         self.run(|connection, _| {
@@ -60,9 +62,10 @@ impl Broker {
                 [hash],
                 |row| row.get::<_, i64>(0),
             )?;
-            if judged == 0 || renew(&transaction, stat, &id, acknowledged)? == Renewal::LeftToTheSharder {
+            if judged == 0 {
                 return Ok(());
             }
+            renew(&transaction, stat, &id, acknowledged)?;
             for remote_id in remote_ids {
                 transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [remote_id])?;
                 transaction.execute("DELETE FROM outgoing_sync WHERE remote_id = ?1", [remote_id])?;
@@ -81,18 +84,26 @@ impl Broker {
     /// For a replica whose peer holds a point beyond its last row, as stock does after it merged a file of this
     /// replica's. The replicas that have `acknowledged` rows under the old id are not sent these again: our points
     /// are kept, and raised to what they hold. Of an account's row the counts win that come last, so rows sent
-    /// again could undo newer ones. Nothing happens where a shard range is known: the sharder keeps its progress
-    /// under the id.
+    /// again could undo newer ones. Nothing happens where [sharding has begun](Self::sharding_initiated): the sharder
+    /// keeps its progress under the id.
     ///
     /// # Errors
     /// As any write.
     pub fn renew_id(&mut self, id: &str, acknowledged: &[SyncPoint]) -> Result<()> {
+        if self.is_left_to_the_sharder()? {
+            return Ok(());
+        }
         let stat = self.stat_table();
         self.run(|connection, _| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             renew(&transaction, stat, id, acknowledged)?;
             Ok(transaction.commit()?)
         })
+    }
+
+    /// Whether a sharder may be at work, which would start over under another id.
+    fn is_left_to_the_sharder(&mut self) -> Result<bool> {
+        Ok(self.server_type() == ServerType::Container && self.sharding_initiated()?)
     }
 
     /// The row id of the last row that is there, -1 if none is.
@@ -104,22 +115,12 @@ impl Broker {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Renewal {
-    Done,
-    /// A shard range is known: the sharder keeps its progress under the id.
-    LeftToTheSharder,
-}
-
-fn renew(transaction: &Transaction<'_>, stat: &str, id: &str, acknowledged: &[SyncPoint]) -> Work<Renewal> {
-    if max_row(transaction, "shard_range")? >= 0 {
-        return Ok(Renewal::LeftToTheSharder);
-    }
+fn renew(transaction: &Transaction<'_>, stat: &str, id: &str, acknowledged: &[SyncPoint]) -> Work<()> {
     transaction.execute(&format!("UPDATE {stat} SET id = ?1"), params![id])?;
     for point in acknowledged {
         raise_point(transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
     }
-    Ok(Renewal::Done)
+    Ok(())
 }
 
 fn take_id(

@@ -53,19 +53,40 @@ fn what_was_judged_of_another_state_changes_nothing() {
     assert_eq!(points(&mut broker), [5, 5, 5, 5]);
 }
 
+/// A range of `a/c` in a state of stock's: 10 is found, 40 active, 50 shrinking, 60 sharding.
+fn range(name: &str, state: i64) -> ShardRange {
+    let at = "1700000001.00000";
+    let text = format!(
+        r#"[{{"name": "{name}", "timestamp": "{at}", "lower": "", "upper": "", "object_count": 0, "bytes_used": 0,
+            "meta_timestamp": "{at}", "deleted": 0, "state": {state}, "state_timestamp": "{at}", "epoch": "{at}"}}]"#
+    );
+    ShardRange::parse_list(text.as_bytes()).expect("a range").remove(0)
+}
+
 #[test]
-fn a_database_with_shard_ranges_keeps_its_id() {
-    let device = tempfile::tempdir().unwrap();
-    let (mut broker, before) = broker(device.path(), ServerType::Container);
-    let range = br#"[{"name": ".shards_a/s", "timestamp": "1700000001.00000", "lower": "", "upper": "",
-        "object_count": 0, "bytes_used": 0, "meta_timestamp": "1700000001.00000", "deleted": 0, "state": 10,
-        "state_timestamp": "1700000001.00000", "epoch": null}]"#;
-    broker.merge_peer_shard_ranges(ShardRange::parse_list(range).unwrap()).unwrap();
-    broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
-    let fresh = broker.fresh_id();
-    broker.renew_id(&fresh, &[]).unwrap();
-    assert_eq!(broker.replication_info().unwrap().id, before.id);
-    assert_eq!(points(&mut broker), [5, 5, 5, 5]);
+fn once_sharding_has_begun_a_database_keeps_its_id() {
+    for begun in [50, 60] {
+        let device = tempfile::tempdir().unwrap();
+        let (mut broker, before) = broker(device.path(), ServerType::Container);
+        broker.merge_shard_ranges(vec![range("a/c", begun), range(".shards_a/s", 20)]).unwrap();
+        broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
+        let fresh = broker.fresh_id();
+        broker.renew_id(&fresh, &[]).unwrap();
+        assert_eq!(broker.replication_info().unwrap().id, before.id);
+        assert_eq!(points(&mut broker), [5, 5, 5, 5]);
+    }
+}
+
+#[test]
+fn a_shard_and_a_root_that_does_not_shard_take_a_new_id_like_any_other() {
+    for known in [range("a/c", 40), range(".shards_a/s", 10)] {
+        let device = tempfile::tempdir().unwrap();
+        let (mut broker, before) = broker(device.path(), ServerType::Container);
+        broker.merge_shard_ranges(vec![known]).unwrap();
+        broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
+        assert_ne!(broker.replication_info().unwrap().id, before.id);
+        assert_eq!(points(&mut broker), [-1, -1, 5, 5]);
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ pub enum Evidence {
     /// The live rows or bytes differ. Reclaiming tombstones earlier than the other side does not make them so, unless
     /// the other side never got these tombstones: a replica that was away for longer than `reclaim_age`.
     Counts,
-    /// Only the hashes differ, as they do while one side has yet to reclaim its tombstones.
+    /// Only the hashes differ, as they do while one side has yet to reclaim its tombstones; or there are shard ranges,
+    /// and a sharder may have moved misplaced rows on from one side and has yet to do it at the other.
     HashOnly,
 }
 
@@ -23,7 +24,8 @@ impl Evidence {
         };
         let comparable = Some(container.storage_policy_index) == remote.storage_policy_index;
         let bytes_differ = remote.bytes_used.is_some_and(|bytes| bytes != local.bytes_used);
-        let counts = comparable && (local.count != remote.count || bytes_differ);
+        let sharder_near = container.shard_max_row >= 0 || remote.shard_max_row.is_some_and(|row| row >= 0);
+        let counts = comparable && !sharder_near && (local.count != remote.count || bytes_differ);
         Some(if counts { Self::Counts } else { Self::HashOnly })
     }
 }
@@ -31,6 +33,7 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::InfoOf;
     use crate::fixtures::{local_account, local_container, remote};
 
     /// Of a peer that counts so much under this policy.
@@ -47,6 +50,19 @@ mod tests {
         assert_eq!(evidence(7, 49, 1), Some(Evidence::Counts));
         assert_eq!(evidence(7, 50, 1), Some(Evidence::HashOnly));
         assert_eq!(evidence(6, 49, 0), Some(Evidence::HashOnly), "counts of another policy");
+    }
+
+    #[test]
+    fn counts_prove_nothing_where_a_sharder_moves_rows() {
+        let counted = |row| format!(r#", "count": 6, "storage_policy_index": 1, "shard_max_row": {row}"#);
+        let of =
+            |local: &ReplicationInfo, row| Evidence::of(local, &remote(7, 7, &"2".repeat(32), &counted(row)));
+        let mut local = local_container();
+        assert_eq!(of(&local, -1), Some(Evidence::Counts));
+        assert_eq!(of(&local, 3), Some(Evidence::HashOnly));
+        let InfoOf::Container(info) = &mut local.of else { panic!("a container") };
+        info.shard_max_row = 3;
+        assert_eq!(of(&local, -1), Some(Evidence::HashOnly));
     }
 
     #[test]

@@ -190,6 +190,9 @@ pub struct RemoteInfo {
     /// The peer's highest shard range row id; absent from peers older than shard ranges.
     #[serde(default, deserialize_with = "lenient::integer_or_null")]
     pub shard_max_row: Option<i64>,
+    /// How far the peer's sharding has come, in the words of [`DbState`]; empty from peers older than shard ranges.
+    #[serde(default, deserialize_with = "lenient::text_or_empty")]
+    pub db_state: String,
 }
 
 impl RemoteInfo {
@@ -199,6 +202,11 @@ impl RemoteInfo {
     /// The JSON error, for the log: the peer answered something that is not a sync reply.
     pub fn parse(body: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(body)
+    }
+
+    /// Whether the peer's rows move to shards, or have, so that its hash says nothing of what it was sent.
+    pub fn has_begun_to_shard(&self) -> bool {
+        [DbState::Sharding, DbState::Sharded].iter().any(|state| self.db_state == state.to_string())
     }
 
     /// Whether any of the three timestamps differs from ours.

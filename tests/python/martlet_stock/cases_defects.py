@@ -1,6 +1,9 @@
 """Starting bytes on which stock shows one of its defects, a test each."""
+from swift.common.utils import ShardRange
+
 from martlet_stock.bench import RECENT
 from martlet_stock.case import Cases
+from martlet_stock.sharding import QUOTED_ROOT, own
 
 CASES = Cases()
 case = CASES.case
@@ -43,6 +46,16 @@ def stale_row(w):
     w.sql(brokers[1], 'DELETE FROM object WHERE name = ?', ('o0002',))
     w.merge(brokers[1], [w.row('o0002', RECENT - 500, 12)])
     w.link_all(brokers)
+
+
+@case('lost-row-of-shard', (), suites=('diverged',), types=('container',), beats='D10')
+def lost_row_of_shard(w):
+    """A shard at rest: points say in sync, and a row is not there."""
+    brokers = w.triplet(w.rows(6))
+    for broker in brokers:
+        broker.update_metadata({QUOTED_ROOT: ('AUTH_test/root', w.ts(RECENT))})
+        broker.merge_shard_ranges([own(w, RECENT, ShardRange.ACTIVE)])
+    w.sql(brokers[1], 'DELETE FROM object WHERE name = ?', ('o0002',))
 
 
 @case('wrong-sums', (), suites=('diverged',), types=('container',), beats='D10')

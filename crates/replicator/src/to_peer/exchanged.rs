@@ -21,7 +21,7 @@ impl ToPeer<'_> {
             self.node.divergences.settled(pair);
             return Ok(());
         };
-        if self.is_sharding_near(remote) || !self.has_all_of(remote)? {
+        if remote.has_begun_to_shard() || !self.has_all_of(remote)? {
             return Ok(());
         }
         let Some(evidence) = Evidence::of(self.local.info, remote) else { return Ok(()) };
@@ -53,12 +53,6 @@ impl ToPeer<'_> {
 
     pub(super) fn pair(&self) -> Pair {
         Pair { digest: self.target.digest, here: self.local.device, there: self.target.device.id }
-    }
-
-    /// Rows that move to shards make hashes differ on the way.
-    fn is_sharding_near(&self, remote: &RemoteInfo) -> bool {
-        let ours = self.local.info.container().map(|container| container.shard_max_row);
-        ours.is_some_and(|row| row >= 0) || remote.shard_max_row.is_some_and(|row| row >= 0)
     }
 
     /// Whether the peer has sent us all its rows, and our own are those that it was asked about.
