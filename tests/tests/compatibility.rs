@@ -15,9 +15,10 @@ use martlet_testkit::stock_python;
 use regex::Regex;
 
 /// Kind in surface.py → heading of its table.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("conf", "Configuration keys"),
     ("server", "Keys of stock's servers"),
+    ("swift_conf", "Keys of swift.conf"),
     ("option", "Command line"),
     ("log", "Log lines"),
     ("recon", "Recon keys"),

@@ -154,6 +154,13 @@ fn told_of(hashes: &BTreeSet<&str>, log: &[String]) -> String {
     log.iter().filter(of_them).map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
+/// Which containers of the queue were left to a device that is being drained, as no other of its node was there.
+fn lines_of_fallback(log: &[String]) -> BTreeSet<&str> {
+    log.iter()
+        .filter_map(|line| line.find("Could not find a non-zero weight device").map(|at| &line[at..]))
+        .collect()
+}
+
 /// Leaves of each database the passes up to the first in which a peer merged its file.
 ///
 /// Ours then remembers how far that peer has got, as the next peer learns from the file that it is sent: rows that
@@ -205,6 +212,11 @@ fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspect
             [&oracle.outcome, &outcome].map(|outcome| comparable_log(oracle, outcome, pairing));
         logs_as_stock(&wanted, &found);
         asks_as_stock(&wanted, &found, pairing);
+    }
+    if suite == Suite::Drained {
+        let [wanted, found] = [&oracle.outcome, &outcome].map(|outcome| lines_of_fallback(&outcome.log));
+        assert!(!wanted.is_empty(), "stock had a device with weight for every container of the queue");
+        assert_eq!(found, wanted);
     }
     let mut differences = compare(&oracle.outcome, &outcome, aspects);
     if pairing != STOCK_STOCK {

@@ -1,9 +1,14 @@
 """What clients did to a random database: PUTs, POSTs and DELETEs, and which replicas heard of them when."""
+import base64
+import pickle
+
 from martlet_stock.bench import ANCIENT, DAY
 from martlet_stock.seed_step import step
 
 # As long as nothing here is reclaimed, and no time is in the future.
 SINCE, UNTIL = -5 * 3600, -300
+# Before policies, before the times of a POST, and as it is now.
+PENDING_FIELDS = (6, 7, None)
 ODD = [' ünï-çødé', '-ｆｕｌｌ', '-\U0001f426', "-it's", '-"quoted"', '-new\nline', '-tab\t', '%20%s', ' ',
        '-back\\slash', ';', ':', '-e\u0301', '-\u00e9', '-\u2028', '-\x01', '#', '?x=y', '-' + 'a' * 180,
        '-' + 'b' * 900]
@@ -154,15 +159,26 @@ def old_rows(draw):
             draw.bench.merge(broker, dice.choice(([row], [gone], [row, gone])))
 
 
-@step('pending')
+@step('pending', 'old-pending')
 def pending(draw):
-    """The last things that happened still wait in .pending."""
+    """The last things that happened still wait in .pending, where a node may have been upgraded meanwhile."""
     if not draw.has('pending', 0.3):
         return
-    dice = draw.dice('pending')
+    dice, ages = draw.dice('pending'), draw.dice('old-pending')
+    lengths = PENDING_FIELDS if draw.has('old-pending', 0.3) else (None,)
     for row in events(draw, dice, dice.randint(1, 8)):
+        # The same for all: what an entry does not tell must not decide between equal times.
+        length = ages.choice(lengths)
         for broker in draw.some(dice):
-            draw.bench.pend(broker, [row])
+            pend_entry(draw.bench, broker, row, length)
+
+
+def pend_entry(bench, broker, row, length):
+    if length is None:
+        bench.pend(broker, [row])
+    else:
+        fields = broker.make_tuple_for_pickle(row)[:length]
+        bench.pend_raw(broker, [base64.b64encode(pickle.dumps(fields, protocol=2))])
 
 
 STEPS = (policy, common_rows, differing_rows, old_rows)

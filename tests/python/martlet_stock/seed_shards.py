@@ -3,6 +3,7 @@ from swift.common.utils import ShardRange
 from swift.common.utils.timestamp import NormalTimestamp
 
 from martlet_stock.bench import CREATED
+from martlet_stock.cases_schema import SHARD_COLUMNS, older_shard_table
 from martlet_stock.seed_rows import SINCE, UNTIL, events
 from martlet_stock.seed_step import step
 
@@ -45,6 +46,19 @@ def shard_ranges(draw):
     for broker in draw.some(dice):
         broker.merge_shard_ranges([own(draw, dice, ShardRange.ACTIVE, None)] * dice.randrange(2)
                                   + others(draw, dice)[:dice.randint(1, 5)])
+
+
+@step('old-shard-table')
+def old_shard_table(draw):
+    """Some replicas have the table of an earlier release, or none yet; no sharder has been there since."""
+    if 'shard-ranges' not in draw.used or not draw.has('old-shard-table', 0.4):
+        return
+    dice = draw.dice('old-shard-table')
+    for broker in draw.some(dice):
+        with broker.get() as connection:
+            there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'shard_range'").fetchone()
+        if there:
+            older_shard_table(draw.bench, broker, SHARD_COLUMNS[dice.choice(sorted(SHARD_COLUMNS))])
 
 
 @step('shards')
@@ -95,4 +109,4 @@ def proceed(draw, dice, broker, reached, epoch):
         broker.merge_shard_ranges(gone)
 
 
-STEPS = (shard_ranges, shard, sharding)
+STEPS = (shard_ranges, old_shard_table, shard, sharding)

@@ -8,7 +8,7 @@ import json
 import sys
 
 from swift.account import replicator as account_replicator, server as account_server
-from swift.common import base_storage_server, daemon, db, db_replicator, statsd_client, utils, wsgi
+from swift.common import base_storage_server, daemon, db, db_replicator, statsd_client, storage_policy, utils, wsgi
 from swift.common.utils import libc, logs
 from swift.container import backend, replicator as container_replicator, server as container_server
 
@@ -24,7 +24,8 @@ LEVELS = ('info', 'warning', 'error', 'exception', 'notice')
 # Modules that replicators share with all of Swift, and of their lines those that a replicator comes to.
 SHARED = (db, utils, libc, backend)
 SHARED_LINES = ('Invalid pending entry', 'Exception dumping recon cache', 'Unable to modify nice', 'Unable to modify ionice',
-                'Unexpected db files', 'Unable to perform fsync() on directory', 'Unable to locate fallocate')
+                'Unexpected db files', 'Unable to perform fsync() on directory', 'Unable to locate fallocate',
+                'Broker error trying to rollback locked connection')
 COUNTERS = ('increment', 'timing_since', 'update_stats', 'timing')
 
 
@@ -65,6 +66,15 @@ def conf_keys(readers):
             yield text(subscript.slice)
 
 
+def swift_conf_keys():
+    """What is read of swift.conf by whoever has to find databases and to know policies."""
+    for call in nodes((utils,), ast.Call):
+        if called_on(call, ('hash_conf',), ('get',)) and text(call.args[0]) == 'swift-hash':
+            yield text(call.args[1])
+    for policy in (storage_policy.StoragePolicy, storage_policy.ECStoragePolicy):
+        yield from policy._config_options_map()
+
+
 def log_lines():
     for call in nodes(REPLICATORS + (daemon,), ast.Call):
         if called_on(call, LOGGERS, LEVELS):
@@ -72,6 +82,14 @@ def log_lines():
     for call in nodes(SHARED, ast.Call):
         if called_on(call, ('logging', 'logger', 'self'), LEVELS) and (text(call.args[0]) or '').startswith(SHARED_LINES):
             yield text(call.args[0])
+    for told in nodes((db,), ast.Assign):
+        # What is logged, and raised as well.
+        if getattr(told.targets[0], 'id', None) == 'detail' and text(told.value):
+            yield text(told.value)
+    for call in nodes(SERVERS, ast.Call):
+        # Of REPLICATE as of any other request; the other lines are of those.
+        if called_on(call, ('logger',), LEVELS) and (text(call.args[0]) or '').startswith('ERROR __call__'):
+            yield text(call.args[0]).strip()
 
 
 def statsd_names():
@@ -139,7 +157,8 @@ def options():
 
 
 def main():
-    kinds = {'conf': conf_keys(CONF_READERS), 'server': conf_keys(SERVER_CONF_READERS), 'log': log_lines(), 'statsd': statsd_names(),
+    kinds = {'conf': conf_keys(CONF_READERS), 'server': conf_keys(SERVER_CONF_READERS),
+             'swift_conf': swift_conf_keys(), 'log': log_lines(), 'statsd': statsd_names(),
              'server_statsd': server_statsd_names(), 'recon': recon_keys(),
              'rpc': rpc_ops(), 'option': options(), 'schema': schema_generations()}
     json.dump({kind: sorted(set(names)) for kind, names in kinds.items()}, sys.stdout, indent=1)

@@ -20,8 +20,7 @@ impl ToPeer<'_> {
     ) -> Result<(), PeerFailure> {
         self.steps.push(PeerStep::RemoteMerge);
         self.lag.set(rows_between(remote.max_row, self.local.info.max_row));
-        let rows = u64::try_from(self.local.info.count).unwrap_or(0);
-        let merging = Duration::from_secs(rows / ROWS_PER_SECOND);
+        let merging = time_to_merge(self.local.info.count);
         let name = Some(self.local.broker.location().name());
         let sent = self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging);
         match sent {
@@ -80,5 +79,20 @@ impl ToPeer<'_> {
         let told = self.send(&Request::MergeSyncs(vec![point])).is_ok();
         let is_true = told && self.ask_again().is_some_and(|now| now.id == merged.id);
         self.local.anew.id = Some(if is_true { next_id } else { self.local.broker.fresh_id() });
+    }
+}
+
+fn time_to_merge(rows: i64) -> Duration {
+    Duration::from_secs(u64::try_from(rows).unwrap_or(0) / ROWS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_merge_grows_with_the_rows() {
+        let seconds = [-1, 1999, 20_000, 10_000_000].map(|rows| time_to_merge(rows).as_secs());
+        assert_eq!(seconds, [0, 0, 10, 5000]);
     }
 }

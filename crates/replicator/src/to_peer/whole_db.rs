@@ -28,10 +28,7 @@ impl ToPeer<'_> {
         let stream = capabilities.whole_file && self.has_room_for_a_copy()?;
         let sent = if stream { self.stream_file(&id)? } else { self.rsync_file(&id)? };
         self.bytes_sent += sent;
-        // Stock gives up on a large file after a time that does not grow with it, defect D5.
-        let working = merging.saturating_add(time_for(sent));
-        let timeout = self.node.conf.sync.node_timeout.saturating_add(working);
-        let reply = self.call(&then(tmp), timeout)?;
+        let reply = self.call(&then(tmp), time_to_use(sent, merging, self.node.conf.sync.node_timeout))?;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
     }
 
@@ -72,5 +69,28 @@ impl ToPeer<'_> {
             error!("{error}{}", self.local.subject);
             PeerFailure::Transfer
         })
+    }
+}
+
+/// How long a peer may take to use a file of so many bytes whose rows take it `merging`.
+///
+/// Stock gives up on a large file after a time that does not grow with its bytes, and on a small one before
+/// `node_timeout`: defect D5.
+fn time_to_use(bytes: u64, merging: Duration, node_timeout: Duration) -> Duration {
+    node_timeout.saturating_add(merging).saturating_add(time_for(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_has_node_timeout_at_least_and_more_for_more_rows_and_bytes() {
+        let node_timeout = Duration::from_secs(10);
+        let time = |bytes, merging| time_to_use(bytes, Duration::from_secs(merging), node_timeout);
+        assert!(time(0, 0) >= node_timeout);
+        assert!(time(0, 500) >= node_timeout + Duration::from_secs(500));
+        assert!(time(10 << 30, 0) > time(1 << 30, 0) && time(1 << 30, 0) > time(0, 0));
+        assert_eq!(time(u64::MAX, u64::MAX), Duration::MAX);
     }
 }
