@@ -38,6 +38,7 @@ mod conf;
 mod course;
 mod daemon;
 mod loopback;
+mod machine;
 mod metrics_page;
 mod outcome;
 mod process;
@@ -60,6 +61,7 @@ pub use course::{
 };
 pub use daemon::{Daemon, martlet_program};
 pub use loopback::LoopbackBlock;
+pub use machine::on_its_own;
 pub use metrics_page::metrics_page;
 pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use process::ProcessGroup;

@@ -7,4 +7,5 @@ mod defects_server {
     mod messages;
     mod names;
     mod port;
+    mod strangers;
 }

@@ -8,7 +8,7 @@ use super::port::{DEVICE, NODE, Port};
 
 const FAR: &str = "9999999999.00000";
 
-fn sync(delete_timestamp: &str, metadata: &str) -> String {
+pub(super) fn sync(delete_timestamp: &str, metadata: &str) -> String {
     let nothing = "00000000000000000000000000000000";
     json!(["sync", -1, nothing, "somebody", "1", "1", delete_timestamp, metadata]).to_string()
 }

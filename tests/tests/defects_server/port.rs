@@ -1,11 +1,12 @@
 //! A cluster with a suite's databases on it, and messages to the server of one device that holds them all.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape};
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::{Value, json};
 
 /// The node whose server is told things, and its device, a primary of every case.
@@ -22,8 +23,13 @@ pub(crate) struct Port {
 impl Port {
     /// No server runs yet.
     pub(crate) fn open(suite: &str, server_type: ServerType) -> Result<Self> {
+        Self::open_with("max_request_bytes = 1000000", suite, server_type)
+    }
+
+    /// As [`Port::open`], with other lines in our daemon's section.
+    pub(crate) fn open_with(lines: &str, suite: &str, server_type: ServerType) -> Result<Self> {
         let mut shape = Shape::default();
-        "max_request_bytes = 1000000".clone_into(&mut shape.tuning.daemon);
+        lines.clone_into(&mut shape.tuning.daemon);
         let cluster = Cluster::start(shape)?;
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
         let origin = json!({
@@ -60,9 +66,16 @@ impl Port {
 
     /// Sends a body to the database at `PARTITION/HASH`; the status that comes back.
     pub(crate) fn tell(&self, place: &str, body: impl AsRef<[u8]>) -> Result<u16> {
+        self.tell_from(Ipv4Addr::LOCALHOST, place, body)
+    }
+
+    /// As [`Port::tell`], from one of this machine's addresses.
+    pub(crate) fn tell_from(&self, from: Ipv4Addr, place: &str, body: impl AsRef<[u8]>) -> Result<u16> {
         let body = body.as_ref();
-        let address = (self.cluster.address(NODE), self.server_type.default_port());
-        let mut stream = TcpStream::connect(address)?;
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &SocketAddrV4::new(from, 0))?;
+        connect(&socket, &SocketAddrV4::new(self.cluster.address(NODE), self.server_type.default_port()))?;
+        let mut stream = TcpStream::from(socket);
         let head = format!(
             "REPLICATE /{DEVICE}/{place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             body.len()

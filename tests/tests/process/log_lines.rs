@@ -3,9 +3,8 @@
 use std::net::{ToSocketAddrs as _, UdpSocket};
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Daemon, ServerType};
+use martlet_testkit::{Daemon, ServerType, on_its_own};
 
-use crate::machine::on_its_own;
 use crate::node::Node;
 use crate::wire::Wire;
 

@@ -3,7 +3,6 @@
 
 mod command_line;
 mod log_lines;
-mod machine;
 mod node;
 mod queries;
 mod ready;

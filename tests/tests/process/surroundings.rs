@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Daemon, ServerType};
+use martlet_testkit::{Daemon, ServerType, on_its_own};
 
-use crate::machine::on_its_own;
 use crate::node::{Node, WAITING};
 use crate::ready::{Running, abstract_socket, received};
 

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{ServerType, martlet_program, stock_python};
+use martlet_testkit::{ServerType, martlet_program, on_its_own, stock_python};
 use ring::{Device, RingWriter};
 
-use crate::machine::on_its_own;
 use crate::node::user_name;
 
 /// Stock's `swift-init` on a machine of its own.

@@ -3,9 +3,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{ProcessGroup, cluster_dir, in_namespaces, is_in_namespaces, settle};
 
-/// Far more than any of these tests takes.
+use crate::process::ProcessGroup;
+use crate::saio::{in_namespaces, is_in_namespaces, settle};
+use crate::start::cluster_dir;
+
+/// Far more than any such test takes.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Tells the test inside where its folder is.
 const FOLDER: &str = "MARTLET_MACHINE";
@@ -13,8 +16,12 @@ const FOLDER: &str = "MARTLET_MACHINE";
 /// Runs a test, which is named as the harness names it, with /etc/swift, /run and all ports of its own; it is
 /// given the folder that stands for them.
 ///
-/// The folder is made and removed outside, where nothing is mounted in it: inside, the machine's own /etc is.
-pub(crate) fn on_its_own(test: &str, run: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+/// The folder is made and removed outside, where nothing is mounted in it: inside, the machine's own /etc is. Blocks
+/// until the test has run in a process of its own.
+///
+/// # Errors
+/// When we are not root, and what the test says, or that its process failed.
+pub fn on_its_own(test: &str, run: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if is_in_namespaces() {
         let dir = PathBuf::from(env::var_os(FOLDER).context("whoever made the namespaces says where")?);
         settle(&dir)?;
