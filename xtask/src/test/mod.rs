@@ -32,8 +32,8 @@ const MEMORY_LIMIT: &str = "48";
 const NEEDS_NAMESPACES: &str = "a whole Swift needs namespaces of its own, which need root and a machine that allows \
                                 them (`unshare --mount --net --pid --fork true`)";
 /// Tests on a machine of their own, by parts of their names.
-const ON_THEIR_OWN: [&str; 3] =
-    ["without_a_socket_lines_go_to_localhost", "the_process_is_as_stocks", "swift_init::"];
+const ON_THEIR_OWN: [&str; 4] =
+    ["without_a_socket_lines_go_to_localhost", "the_process_is_as_stocks", "swift_init::", "strangers::"];
 
 /// What can be chosen.
 #[derive(clap::Args)]
@@ -232,4 +232,34 @@ impl Runner<'_> {
 /// A variable of the environment that must be there.
 fn variable(name: &str) -> Result<OsString> {
     std::env::var_os(name).ok_or_else(|| anyhow!("the environment has no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// The names that tests below a folder give to `on_its_own`.
+    fn on_their_own(folder: &Path, names: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                on_their_own(&entry.path(), names);
+                continue;
+            }
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let calls = text.split("on_its_own(\"").skip(1);
+            names.extend(calls.filter_map(|call| call.split('"').next()).map(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn whoever_needs_a_machine_of_its_own_is_left_out_where_none_can_be_had() {
+        let mut names = Vec::new();
+        on_their_own(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests"), &mut names);
+        assert!(!names.is_empty());
+        let kept: Vec<_> =
+            names.iter().filter(|name| !ON_THEIR_OWN.iter().any(|part| name.contains(part))).collect();
+        assert!(kept.is_empty(), "not in ON_THEIR_OWN: {kept:?}");
+    }
 }
