@@ -37,6 +37,7 @@ mod cluster;
 mod conf;
 mod course;
 mod daemon;
+mod levels;
 mod loopback;
 mod machine;
 mod metrics_page;
@@ -60,6 +61,7 @@ pub use course::{
     Way, calls, differing_calls, lines_of_sharding, missed, without_the_question_after_a_merge,
 };
 pub use daemon::{Daemon, martlet_program};
+pub use levels::levels;
 pub use loopback::LoopbackBlock;
 pub use machine::on_its_own;
 pub use metrics_page::metrics_page;

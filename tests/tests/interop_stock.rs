@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use martlet_testkit::{
     Aspect, Beaten, Daemon, Oracle, Outcome, Pairing, ServerType, Suite, Way, calls, compare,
-    differing_calls, lines_of_sharding, missed, without_the_question_after_a_merge,
+    differing_calls, levels, lines_of_sharding, missed, without_the_question_after_a_merge,
 };
 use serde_json::Value;
 
@@ -204,6 +204,15 @@ fn asks_as_stock(wanted: &[String], found: &[String], pairing: Pairing) {
     );
 }
 
+/// What both log on some occasion, both log with the same priority.
+fn levels_as_stock(wanted: &[String], found: &[String]) {
+    let [wanted, found] = [wanted, found].map(levels);
+    let both = wanted.iter().filter(|(beginning, _)| found.contains_key(*beginning));
+    let differing: Vec<_> =
+        both.filter(|(beginning, priorities)| found[*beginning] != **priorities).collect();
+    assert!(differing.is_empty(), "stock logs {differing:?}, ours {found:?}");
+}
+
 fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspects: &[Aspect]) {
     let oracle = suite.oracle(server_type).unwrap_or_else(|error| panic!("{error:#}"));
     let outcome = suite.run(server_type, pairing).unwrap_or_else(|error| panic!("{error:#}"));
@@ -213,6 +222,7 @@ fn same_as_stock(suite: Suite, server_type: ServerType, pairing: Pairing, aspect
         logs_as_stock(&wanted, &found);
         asks_as_stock(&wanted, &found, pairing);
     }
+    levels_as_stock(&oracle.outcome.log, &outcome.log);
     if suite == Suite::Drained {
         let [wanted, found] = [&oracle.outcome, &outcome].map(|outcome| lines_of_fallback(&outcome.log));
         assert!(!wanted.is_empty(), "stock had a device with weight for every container of the queue");
