@@ -22,6 +22,8 @@ use crate::{interrupt::Interrupt, screen::Screen};
 
 /// In this variable of the environment is the folder for the logs of failed tests.
 pub(super) const LOGS: &str = "MARTLET_PROBE_LOGS";
+/// In this one is what was built.
+pub(super) const COMMIT: &str = "MARTLET_PROBE_COMMIT";
 /// Lines of a failed test's traceback that are shown.
 const SHOWN: usize = 25;
 /// Lines that may wait between the reader of the tests' output and us.
@@ -58,7 +60,8 @@ pub(super) fn run(args: &ProbeArgs, dir: &Path, screen: Screen, interrupt: &Inte
     let logs = env::var_os(LOGS).map_or_else(|| dir.to_owned(), PathBuf::from);
     let saio = Saio::start(dir, &args.plan())?;
     screen.good(&format!("laid out four nodes in {}, {}", dir.display(), args.empty_run().title()));
-    let mut tests = Tests { saio, screen, run: args.empty_run(), expected: 0, logs: &logs };
+    let run = Run { commit: env::var(COMMIT).unwrap_or_default(), ..args.empty_run() };
+    let mut tests = Tests { saio, screen, run, expected: 0, logs: &logs };
     let output = dir.join("tests");
     fs::create_dir(&output)?;
     let mut command = tests.saio.command(stock_python()?);

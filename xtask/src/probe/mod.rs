@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -145,11 +146,20 @@ pub(crate) fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Result<()> {
     command.env("MARTLET_STOCK_PYTHON", test::stock_python()?).env("MARTLET_BIN_DIR", bin_dir);
     command.env(selection::UPSTREAM, test::upstream_tests()?);
     command.env(inside::LOGS, logs_folder(&workspace, &args.empty_run())?);
+    command.env(inside::COMMIT, commit(&workspace));
     let ended = interrupt.run(&mut command);
     if ended.is_err() && interrupt.check().is_ok() {
         bail!("the probe tests failed, see above");
     }
     ended
+}
+
+/// What is checked out, as git describes it; nothing where there is no repository.
+fn commit(workspace: &Workspace) -> String {
+    let mut git = Command::new("git");
+    let described = git.args(["describe", "--always", "--dirty"]).current_dir(&workspace.root).output();
+    let output = described.ok().filter(|output| output.status.success());
+    output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Where the logs of failed tests stay: an empty folder of this combination.

@@ -33,6 +33,8 @@ pub(super) struct Run {
     pub(super) layout: String,
     pub(super) replicators: String,
     pub(super) rpc: String,
+    /// What was built, as git describes it.
+    pub(super) commit: String,
     pub(super) martlet_replicators: usize,
     pub(super) stock_replicators: usize,
     pub(super) martlet_answers: usize,

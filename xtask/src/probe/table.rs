@@ -15,6 +15,7 @@ pub(super) fn markdown(runs: &[Run]) -> String {
     let mut text = String::new();
     row(&mut text, "layout, replicators, REPLICATE", runs.iter().map(title));
     row(&mut text, "---", runs.iter().map(|_| "---".to_owned()));
+    row(&mut text, "commit", runs.iter().map(|run| run.commit.clone()));
     for name in names {
         row(&mut text, &format!("`{name}`"), runs.iter().map(|run| cell(run, name)));
     }
