@@ -1,0 +1,139 @@
+//! `cargo xtask bench`: what a pass costs, stock's and ours by turns from the same bytes.
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use serde_json::json;
+use testkit::{Cluster, Daemon};
+
+use self::{
+    contest::Contest,
+    corpus::Corpus,
+    report::{HEADING, Measured},
+    scenario::{Scenario, Size},
+};
+use crate::{
+    build::{self, Profile},
+    interrupt::Interrupt,
+    screen::Screen,
+    test,
+};
+
+mod contest;
+mod corpus;
+mod report;
+mod scenario;
+
+/// What can be chosen.
+#[derive(clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Only these; all of them if none is given.
+    #[arg(value_enum, value_name = "SCENARIO")]
+    scenarios: Vec<Scenario>,
+    /// Rounds in which every contestant has its turn.
+    #[arg(long, default_value = "3", value_name = "N")]
+    runs: NonZeroUsize,
+    /// Databases of each scenario, in place of its own number.
+    #[arg(long, value_name = "N")]
+    databases: Option<usize>,
+    /// Rows of each database, in place of the scenario's own number.
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// Only with this replicator.
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    sender: Option<Whose>,
+    /// Only with these servers.
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    receiver: Option<Whose>,
+    /// Every sample into a file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    Stock,
+    Martlet,
+}
+
+impl From<Whose> for Daemon {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Stock => Self::Stock,
+            Whose::Martlet => Self::Martlet,
+        }
+    }
+}
+
+impl BenchArgs {
+    fn scenarios(&self) -> &[Scenario] {
+        if self.scenarios.is_empty() { Scenario::value_variants() } else { &self.scenarios }
+    }
+
+    fn contests(&self) -> Vec<Contest> {
+        let is = |chosen: Option<Whose>, daemon| chosen.is_none_or(|whose| Daemon::from(whose) == daemon);
+        let wanted =
+            |contest: &Contest| is(self.sender, contest.sender) && is(self.receiver, contest.receiver);
+        Contest::ALL.into_iter().filter(wanted).collect()
+    }
+
+    fn size(&self, scenario: Scenario) -> Size {
+        let usual = scenario.size();
+        if usual.databases == 0 {
+            return usual;
+        }
+        Size { databases: self.databases.unwrap_or(usual.databases), rows: self.rows.unwrap_or(usual.rows) }
+    }
+}
+
+/// Measures, and prints a line for each contestant of each scenario.
+pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
+    test::set_up(interrupt)?;
+    let screen = Screen::new();
+    let programs = build::build(Profile::Release, screen, interrupt)?;
+    screen.line("");
+    screen.line(HEADING);
+    let mut all = Vec::new();
+    for &scenario in args.scenarios() {
+        let measured = measure(args, scenario, &programs, screen, interrupt)?;
+        measured.lines().iter().for_each(|line| screen.line(line));
+        all.push(measured.json());
+    }
+    if let Some(file) = &args.json {
+        let text = serde_json::to_string_pretty(&json!({"scenarios": all}))?;
+        fs::write(file, text + "\n").with_context(|| format!("--json {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Every round begins with the next contestant, so that none always follows the same one.
+fn measure(
+    args: &BenchArgs,
+    scenario: Scenario,
+    programs: &Path,
+    screen: Screen,
+    interrupt: &Interrupt,
+) -> Result<Measured> {
+    let size = args.size(scenario);
+    screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
+    let corpus = Corpus::of(scenario, size, &Cluster::start(Contest::shape(programs))?)?;
+    let mut runs: Vec<_> = args.contests().into_iter().map(|contest| (contest, Vec::new())).collect();
+    let contestants = runs.len();
+    for round in 0..args.runs.get() {
+        for turn in 0..contestants {
+            interrupt.check()?;
+            let (contest, samples) = &mut runs[(round + turn) % contestants];
+            screen.progress(&format!("   {}, round {}: {contest}", scenario.name(), round + 1));
+            let sample = contest
+                .run(scenario, &corpus, programs)
+                .with_context(|| format!("{} {contest}, round {}", scenario.name(), round + 1))?;
+            samples.push(sample);
+        }
+    }
+    Ok(Measured { scenario, size, runs })
+}
