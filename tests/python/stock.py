@@ -9,7 +9,6 @@ alive until they are stopped, until stdin ends or until this process dies, which
 
 swift.conf is read from SWIFT_DIR, which stock's own entry points would not do.
 """
-import ctypes
 import json
 import os
 import signal
@@ -24,25 +23,18 @@ from swift.common import utils
 utils.set_swift_dir(sys.argv[1])
 
 from martlet_stock import commands  # noqa: E402  (the policies are read when this is imported)
+from martlet_stock.lifetime import die_with  # noqa: E402
 
 # What every daemon does first costs more than all else in a pass over few databases. The hub is each child's own.
 utils.monkey_patch()
 eventlet.hubs.use_hub(utils.get_hub())
 
-PR_SET_PDEATHSIG = 1
 # Seconds after which a command has failed: stock can loop for ever over a damaged database.
 LIMIT = 300
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 # Process groups of others (ours, rsync daemons) that must not outlive the test process.
 watched = set()
 servers = set()
-
-
-def die_with(parent):
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def detach_stdio():

@@ -1,3 +1,4 @@
+mod costs;
 mod passes;
 mod refusals;
 
@@ -6,7 +7,7 @@ use std::env;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value, json};
@@ -14,7 +15,7 @@ use swift_types::ServerType;
 use tempfile::TempDir;
 
 use crate::conf::Tuning;
-use crate::daemon::{Daemon, martlet};
+use crate::daemon::{Daemon, martlet_program, program_in};
 use crate::loopback::LoopbackBlock;
 use crate::process::{ProcessGroup, wait_listening};
 use crate::start::{
@@ -23,6 +24,8 @@ use crate::start::{
 };
 use crate::stock::Stock;
 use crate::syslog::LogSink;
+
+pub use costs::PassCost;
 
 /// What a cluster consists of.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Shape {
     pub drained_node: Option<usize>,
     /// A node whose container daemons are stock's from before shard ranges, whatever the others run.
     pub presharding_node: Option<usize>,
+    /// The folder of our programs, see [`martlet_program`](crate::martlet_program) for where they are else.
+    pub programs: Option<PathBuf>,
 }
 
 impl Default for Shape {
@@ -47,6 +52,7 @@ impl Default for Shape {
             policies: 1,
             drained_node: None,
             presharding_node: None,
+            programs: None,
         }
     }
 }
@@ -219,13 +225,25 @@ impl Cluster {
         Ok(())
     }
 
+    /// Our daemon of `server_type`, to be started.
+    fn martlet(&self, server_type: ServerType) -> Result<Command> {
+        Ok(Command::new(self.martlet_program(server_type)?))
+    }
+
+    fn martlet_program(&self, server_type: ServerType) -> Result<PathBuf> {
+        match &self.shape.programs {
+            Some(folder) => program_in(std::slice::from_ref(folder), server_type),
+            None => martlet_program(server_type),
+        }
+    }
+
     fn martlet_server(
         &self,
         conf: &Path,
         address: SocketAddr,
         server_type: ServerType,
     ) -> Result<ProcessGroup> {
-        let mut command = martlet(server_type)?;
+        let mut command = self.martlet(server_type)?;
         command.arg(conf).args(["serve", "-v"]).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;

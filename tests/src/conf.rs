@@ -8,7 +8,8 @@ use swift_types::ServerType;
 /// Where the one rsync daemon of a cluster listens, on host 250 of its block.
 pub(crate) const RSYNC_PORT: u16 = 8730;
 
-/// Whether a call is answered in time must not depend on what else the machine does. No peer of these hangs.
+/// Whether a call is answered in time must not depend on what else the machine does. Suites in which a peer hangs have
+/// their own in the daemon's section.
 const PATIENT: &str = "conn_timeout = 20\nnode_timeout = 60";
 
 /// Settings of the replicators that suites choose; small, so that few rows exercise every course.
@@ -22,11 +23,19 @@ pub struct Tuning {
     pub daemon: String,
     /// Further lines of `[DEFAULT]`, of the servers too.
     pub everybody: String,
+    /// From which level on everybody logs.
+    pub log_level: &'static str,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { per_diff: 10, max_diffs: 3, daemon: PATIENT.to_owned(), everybody: String::new() }
+        Self {
+            per_diff: 10,
+            max_diffs: 3,
+            daemon: String::new(),
+            everybody: String::new(),
+            log_level: "DEBUG",
+        }
     }
 }
 
@@ -69,8 +78,9 @@ pub(crate) fn node_conf(node: &NodeConf<'_>) -> String {
          devices = {devices}\n\
          mount_check = true\n\
          log_address = {log}\n\
-         log_level = DEBUG\n\
+         log_level = {log_level}\n\
          recon_cache_path = {recon}\n\
+         {PATIENT}\n\
          {everybody}\n\
          \n\
          [pipeline:main]\n\
@@ -93,6 +103,7 @@ pub(crate) fn node_conf(node: &NodeConf<'_>) -> String {
         devices = devices.display(),
         recon = recon.display(),
         log = log.display(),
+        log_level = tuning.log_level,
         per_diff = tuning.per_diff,
         max_diffs = tuning.max_diffs,
         daemon = tuning.daemon,

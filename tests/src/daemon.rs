@@ -1,6 +1,5 @@
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use swift_types::ServerType;
@@ -14,22 +13,22 @@ pub enum Daemon {
     Martlet,
 }
 
-/// Our daemon of `server_type`, to be started.
-pub(crate) fn martlet(server_type: ServerType) -> Result<Command> {
-    Ok(Command::new(martlet_program(server_type)?))
-}
-
 /// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the caller runs from.
 ///
 /// # Errors
 /// When it has not been built.
 pub fn martlet_program(server_type: ServerType) -> Result<PathBuf> {
-    let name = format!("{server_type}-replicator");
     let folders = match env::var_os("MARTLET_BIN_DIR") {
         Some(folder) => vec![PathBuf::from(folder)],
         // target/debug/xtask, or a test in target/debug/deps → target/debug
         None => env::current_exe()?.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
     };
+    program_in(&folders, server_type)
+}
+
+/// Our daemon of `server_type` in the first of these folders that has it.
+pub(crate) fn program_in(folders: &[PathBuf], server_type: ServerType) -> Result<PathBuf> {
+    let name = format!("{server_type}-replicator");
     let program = folders.iter().map(|folder| folder.join(&name)).find(|program| program.is_file());
     program.with_context(|| {
         format!("{name} is not in {folders:?}: build it with `cargo build -p {name}` or set MARTLET_BIN_DIR")

@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask chaos`, `demo`, `differential`, `install`, `probe`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `demo`, `differential`, `install`, `probe`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::interrupt::{Interrupt, Interrupted};
 
+mod bench;
 mod build;
 mod chaos;
 mod demo;
@@ -31,6 +32,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// What a pass costs: stock's and ours by turns, from the same bytes.
+    Bench(bench::BenchArgs),
     /// Two nodes of ours and two of stock under load, killed and revived, then healed and compared with what was
     /// acknowledged.
     Chaos(chaos::ChaosArgs),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
+        Task::Bench(args) => bench::run(&args, interrupt),
         Task::Chaos(args) => chaos::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Differential(args) => differential::run(&args, interrupt),

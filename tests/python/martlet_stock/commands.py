@@ -8,7 +8,7 @@ from swift.common.wsgi import run_wsgi
 from swift.container import replicator as container_replicator, server as container_server
 from swift.container.reconciler import incorrect_policy_index
 
-from martlet_stock import build, dump, presharding, rings, seed, verbs
+from martlet_stock import build, corpora, cost, dump, presharding, rings, seed, verbs
 
 REPLICATORS = {'account': account_replicator, 'container': container_replicator}
 # Imported for the warm start only: paste.deploy loads them by name.
@@ -68,7 +68,13 @@ def policy_conflicts(request):
     return [incorrect_policy_index(ours, theirs) for ours, theirs in request['claims']]
 
 
-FORKED = {'replicate': replicate, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
+def measured_pass(request):
+    """As replicate, with what it cost; ours are measured in the same way."""
+    return cost.of_child(lambda: replicate(request))
+
+
+FORKED = {'replicate': replicate, 'measured pass': measured_pass, 'measured program': cost.of_program,
+          'corpus': corpora.build, 'verify corpus': corpora.verify, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
           'shard': build.shard, 'dump': dump.everything, 'policy_conflicts': policy_conflicts,
           'direct_client': verbs.by_direct_client, 'raw': verbs.raw,
           'seed': seed.build, 'seed features': seed.features}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use swift_types::ServerType;
 
 use super::Cluster;
-use crate::daemon::{Daemon, martlet};
+use crate::daemon::Daemon;
 use crate::process::ProcessGroup;
 use crate::start::{PATIENCE, recon_dir};
 
@@ -87,7 +87,7 @@ impl Cluster {
         let text = fs::read_to_string(self.conf(node, server_type))?;
         let conf = self.swift_dir().join(format!("{server_type}-{node}-loop.conf"));
         fs::write(&conf, text + lines)?;
-        let mut command = martlet(server_type)?;
+        let mut command = self.martlet(server_type)?;
         command.arg(conf).arg("-v").stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
@@ -101,7 +101,7 @@ impl Cluster {
     }
 
     fn martlet_pass(&self, server_type: ServerType, conf: &Path, args: &[&str]) -> Result<()> {
-        let mut command = martlet(server_type)?;
+        let mut command = self.martlet(server_type)?;
         command.arg(conf).args(["once", "-v"]).args(args).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
