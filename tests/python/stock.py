@@ -29,7 +29,7 @@ from martlet_stock.lifetime import die_with  # noqa: E402
 utils.monkey_patch()
 eventlet.hubs.use_hub(utils.get_hub())
 
-# Seconds after which a command has failed: stock can loop for ever over a damaged database.
+# Seconds after which a command has failed, if it asks for no other limit: stock can loop for ever over a damaged database.
 LIMIT = 300
 
 # Process groups of others (ours, rsync daemons) that must not outlive the test process.
@@ -68,7 +68,7 @@ def in_child(command, request):
     pid = os.fork()
     if pid == 0:
         die_with(parent)
-        signal.alarm(LIMIT)
+        signal.alarm(request.get('limit', LIMIT))
         os.close(reader)
         detach_stdio()
         try:

@@ -200,6 +200,7 @@ impl Cluster {
                 address,
                 &json!({
                     "op": "serve", "type": server_type.name(), "conf": conf, "presharding": presharding,
+                    "plain": !self.tells_all(),
                 }),
             )?,
             Daemon::Martlet => Server::Martlet(self.martlet_server(&conf, address, server_type)?),
@@ -225,6 +226,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether servers tell of their calls, and ours on stderr too.
+    fn tells_all(&self) -> bool {
+        self.shape.tuning.log_level == "DEBUG"
+    }
+
     /// Our daemon of `server_type`, to be started.
     fn martlet(&self, server_type: ServerType) -> Result<Command> {
         Ok(Command::new(self.martlet_program(server_type)?))
@@ -244,7 +250,7 @@ impl Cluster {
         server_type: ServerType,
     ) -> Result<ProcessGroup> {
         let mut command = self.martlet(server_type)?;
-        command.arg(conf).args(["serve", "-v"]).stdin(Stdio::null());
+        command.arg(conf).arg("serve").args(self.tells_all().then_some("-v")).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
         self.stock.watch(group.id())?;

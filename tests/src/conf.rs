@@ -23,7 +23,7 @@ pub struct Tuning {
     pub daemon: String,
     /// Further lines of `[DEFAULT]`, of the servers too.
     pub everybody: String,
-    /// From which level on everybody logs.
+    /// From which level on everybody logs. With another one than DEBUG servers tell nothing of their calls.
     pub log_level: &'static str,
 }
 

@@ -207,9 +207,11 @@ fn asks_as_stock(wanted: &[String], found: &[String], pairing: Pairing) {
 /// What both log on some occasion, both log with the same priority.
 fn levels_as_stock(wanted: &[String], found: &[String]) {
     let [wanted, found] = [wanted, found].map(levels);
-    let both = wanted.iter().filter(|(beginning, _)| found.contains_key(*beginning));
+    let both: Vec<_> = wanted.iter().filter(|(beginning, _)| found.contains_key(*beginning)).collect();
+    let told = |beginning| both.iter().any(|(known, _)| **known == beginning);
+    assert!(told("Beginning replication run") && told("Replication run OVER"), "{both:?}");
     let differing: Vec<_> =
-        both.filter(|(beginning, priorities)| found[*beginning] != **priorities).collect();
+        both.into_iter().filter(|(beginning, priorities)| found[*beginning] != **priorities).collect();
     assert!(differing.is_empty(), "stock logs {differing:?}, ours {found:?}");
 }
 

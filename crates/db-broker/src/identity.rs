@@ -1,4 +1,4 @@
-use protocol::SyncPoint;
+use protocol::{ShardState, SyncPoint};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use swift_types::ServerType;
 
@@ -36,7 +36,8 @@ impl Broker {
     /// that nobody has a point for it any more, and forgets its own points for them. One transaction.
     ///
     /// Nothing happens if the hash is no longer `hash`, as whoever judged that rows are missing judged of another
-    /// state, or where [sharding has begun](Self::sharding_initiated): the sharder keeps its progress under the id.
+    /// state, or where sharding has begun by the own range or by a second file: the sharder keeps its progress under
+    /// the id. One that begins meanwhile starts over and loses nothing.
     ///
     /// The replicas that have `acknowledged` rows under the old id are not sent these again: our points for them
     /// are kept, and raised to what they hold. Nothing like it in stock, which has no way out of points that are
@@ -84,8 +85,8 @@ impl Broker {
     /// For a replica whose peer holds a point beyond its last row, as stock does after it merged a file of this
     /// replica's. The replicas that have `acknowledged` rows under the old id are not sent these again: our points
     /// are kept, and raised to what they hold. Of an account's row the counts win that come last, so rows sent
-    /// again could undo newer ones. Nothing happens where [sharding has begun](Self::sharding_initiated): the sharder
-    /// keeps its progress under the id.
+    /// again could undo newer ones. Nothing happens where sharding has begun by the own range or by a second file: the
+    /// sharder keeps its progress under the id. One that begins meanwhile starts over and loses nothing.
     ///
     /// # Errors
     /// As any write.
@@ -102,8 +103,17 @@ impl Broker {
     }
 
     /// Whether a sharder may be at work, which would start over under another id.
+    ///
+    /// Earlier than [`sharding_initiated`](Self::sharding_initiated): the sharder may know the other ranges in the fresh
+    /// file only, or not yet.
     fn is_left_to_the_sharder(&mut self) -> Result<bool> {
-        Ok(self.server_type() == ServerType::Container && self.sharding_initiated()?)
+        if self.server_type() == ServerType::Account {
+            return Ok(false);
+        }
+        let path = self.container_path()?;
+        let own = self.own_shard_range(&path)?;
+        let cleaving = own.is_some_and(|own| ShardState::CLEAVING.contains(&own.state));
+        Ok(cleaving || self.location.db_files()?.len() > 1)
     }
 
     /// The row id of the last row that is there, -1 if none is.

@@ -65,10 +65,21 @@ fn range(name: &str, state: i64) -> ShardRange {
 
 #[test]
 fn once_sharding_has_begun_a_database_keeps_its_id() {
-    for begun in [50, 60] {
+    let shrinks = |broker: &mut Broker| {
+        broker.merge_shard_ranges(vec![range("a/c", 50), range(".shards_a/s", 20)]).unwrap();
+    };
+    let shards_where_nobody_knows_yet = |broker: &mut Broker| {
+        broker.merge_shard_ranges(vec![range("a/c", 60)]).unwrap();
+    };
+    let is_retired = |broker: &mut Broker| {
+        let fresh =
+            broker.file().with_file_name(format!("{}_1700000009.00000.db", broker.location().name().digest));
+        std::fs::write(fresh, "").unwrap();
+    };
+    for begin in [shrinks, shards_where_nobody_knows_yet, is_retired] {
         let device = tempfile::tempdir().unwrap();
         let (mut broker, before) = broker(device.path(), ServerType::Container);
-        broker.merge_shard_ranges(vec![range("a/c", begun), range(".shards_a/s", 20)]).unwrap();
+        begin(&mut broker);
         broker.restart_exchange(&["diverged".to_owned()], &[], &before.hash).unwrap();
         let fresh = broker.fresh_id();
         broker.renew_id(&fresh, &[]).unwrap();

@@ -30,16 +30,19 @@ class Site:
         return ([node['device'] for node in ring.get_part_nodes(part)],
                 [node['device'] for node in ring.get_more_nodes(part)])
 
+    def place(self, server_type, name):
+        """Account, container, partition and its devices of whatever has this name."""
+        account, container = ('AUTH_' + name, None) if server_type == 'account' else ('AUTH_test', name)
+        ring = self.rings[server_type]
+        part = ring.get_part(account, container)
+        return account, container, part, self.nodes_of(ring, part)
+
     def find_name(self, server_type, title, wanted):
         """The first `title-N` whose partition's devices satisfy `wanted(primaries, handoffs)`."""
         for salt in range(100000):
-            name = '%s-%d' % (title, salt)
-            account, container = ('AUTH_' + name, None) if server_type == 'account' else ('AUTH_test', name)
-            ring = self.rings[server_type]
-            part = ring.get_part(account, container)
-            nodes = self.nodes_of(ring, part)
-            if wanted(*nodes):
-                return account, container, part, nodes
+            place = self.place(server_type, '%s-%d' % (title, salt))
+            if wanted(*place[-1]):
+                return place
         raise ValueError('no partition suits case %s: raise part_power' % title)
 
 

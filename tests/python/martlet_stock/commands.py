@@ -41,7 +41,10 @@ def serve(request):
     """Stock's server, with one more log line per call: `course: OP STATUS HASH DEVICE`.
 
     'refusals', if any: hash -> operation -> the status it is answered with, and nothing else done.
+    'plain': no such line, as nobody asks for it where costs are measured.
     """
+    if request.get('plain'):
+        return run_wsgi(request['conf'], '%s-server' % request['type'])
     if request.get('presharding'):
         presharding.old_server()
     refusals = request.get('refusals') or {}

@@ -25,7 +25,7 @@ def alone(w, rows):
 def far_ahead(w, rows):
     """Peers with so little that the whole file is merged there."""
     for device in w.primaries:
-        w.create(device, w.rows(rows) if device == SENDER else w.rows(2, device))
+        w.create(device, w.rows(rows if device == SENDER else 2))
 
 
 def left_behind(w, rows):
@@ -59,10 +59,7 @@ def build(request):
 
 
 def at(site, server_type, name):
-    account, container = ('AUTH_' + name, None) if server_type == 'account' else ('AUTH_bench', name)
-    ring = site.rings[server_type]
-    part = ring.get_part(account, container)
-    return Bench(site, server_type, name, (account, container, part, site.nodes_of(ring, part)))
+    return Bench(site, server_type, name, site.place(server_type, name))
 
 
 def verify(request):

@@ -1,9 +1,13 @@
 """What one pass costs as the kernel counts it, stock's and ours by the same clock."""
 import os
+import sys
 import time
 import traceback
 
 from martlet_stock.lifetime import die_with
+
+# Seconds between two looks at a child.
+PACE = 0.005
 
 
 def of_child(run):
@@ -11,19 +15,40 @@ def of_child(run):
     parent, began = os.getpid(), time.monotonic()
     pid = os.fork()
     if pid == 0:
+        run_and_exit(parent, run)
+    peak = 0
+    while True:
+        peak = max(peak, peak_of(pid))
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return {'status': os.waitstatus_to_exitcode(status), 'wall': time.monotonic() - began,
+                    'cpu': usage.ru_utime + usage.ru_stime, 'peak_kib': peak}
+        time.sleep(PACE)
+
+
+def run_and_exit(parent, run):
+    status = 1
+    try:
         die_with(parent)
-        status = 1
-        try:
-            run()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        except BaseException:
-            traceback.print_exc()
+        run()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if status and end.code != status:
+            sys.stderr.write('%s\n' % end.code)
+    except BaseException:
+        traceback.print_exc()
+    finally:
         os._exit(status)
-    _, status, usage = os.wait4(pid, 0)
-    return {'status': os.waitstatus_to_exitcode(status), 'wall': time.monotonic() - began,
-            'cpu': usage.ru_utime + usage.ru_stime, 'peak_kib': usage.ru_maxrss}
+
+
+def peak_of(pid):
+    """Of what the process runs now; rusage would count the interpreter from which a program was started."""
+    with open('/proc/%d/status' % pid) as status:
+        for line in status:
+            if line.startswith('VmHWM:'):
+                return int(line.split()[1])
+    return 0
 
 
 def of_program(request):

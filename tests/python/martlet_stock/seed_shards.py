@@ -50,7 +50,7 @@ def shard_ranges(draw):
 
 @step('old-shard-table')
 def old_shard_table(draw):
-    """Some replicas have the table of an earlier release, or none yet; no sharder has been there since."""
+    """Some replicas have the table of an earlier release, or none yet."""
     if 'shard-ranges' not in draw.used or not draw.has('old-shard-table', 0.4):
         return
     dice = draw.dice('old-shard-table')

@@ -10,6 +10,9 @@ use crate::daemon::Daemon;
 /// How Linux counts CPU time in /proc on every architecture that Swift runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Seconds that a pass may take.
+const LIMIT: u32 = 3600;
+
 /// What one pass cost the process that made it and those it waited for, as the kernel counts it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PassCost {
@@ -17,7 +20,7 @@ pub struct PassCost {
     pub wall: f64,
     /// Seconds of CPU, the kernel's included.
     pub cpu: f64,
-    /// The most memory it held at a time, in KiB. A stock pass is a fork of a warm interpreter, whose memory counts.
+    /// The most memory it was seen to hold, in KiB. A stock pass is a fork of a warm interpreter, whose memory counts.
     pub peak_kib: u64,
 }
 
@@ -30,9 +33,12 @@ impl Cluster {
     pub fn measured_pass(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<PassCost> {
         let conf = self.conf(node, server_type);
         let cost = self.stock.call(&match daemon {
-            Daemon::Stock => json!({"op": "measured pass", "type": server_type.name(), "conf": conf}),
+            Daemon::Stock => {
+                json!({"op": "measured pass", "type": server_type.name(), "conf": conf, "limit": LIMIT})
+            }
             Daemon::Martlet => {
-                json!({"op": "measured program", "argv": [self.martlet_program(server_type)?, conf, "once"]})
+                let program = self.martlet_program(server_type)?;
+                json!({"op": "measured program", "argv": [program, conf, "once"], "limit": LIMIT})
             }
         })?;
         ensure!(

@@ -40,7 +40,7 @@ impl Contest {
         Self { sender: Daemon::Martlet, receiver: Daemon::Martlet },
     ];
 
-    /// As an operator would have it: stock's defaults, and no debug lines.
+    /// Stock's defaults, but no pause between databases and more time for answers; no debug lines.
     pub(crate) fn shape(programs: &Path) -> Shape {
         let tuning = Tuning { per_diff: 1000, max_diffs: 100, log_level: "INFO", ..Tuning::default() };
         Shape { tuning, programs: Some(programs.to_owned()), ..Shape::default() }

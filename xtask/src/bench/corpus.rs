@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
@@ -9,11 +10,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use testkit::Cluster;
+use testkit::{Cluster, Shape};
 
 use super::scenario::{Scenario, Size};
 
 const DAY: u64 = 86_400;
+/// Seconds that building or verifying one may take.
+const LIMIT: u32 = 3600;
 
 /// A folder of the cache: the disks of all nodes, and which databases lie there.
 #[derive(Debug)]
@@ -26,13 +29,15 @@ pub(crate) struct Corpus {
 }
 
 impl Corpus {
-    /// Takes it from the cache, or has it built on `cluster` and kept. Those of earlier days are not used: rows age.
-    pub(crate) fn of(scenario: Scenario, size: Size, cluster: &Cluster) -> Result<Self> {
+    /// Takes it from the cache, or has it built on a cluster of `shape` and kept. Those of earlier days go: rows age.
+    pub(crate) fn of(scenario: Scenario, size: Size, shape: Shape) -> Result<Self> {
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / DAY * DAY;
-        let name = format!("{}-{}x{}-{base}", scenario.name(), size.databases, size.rows);
+        let made = format!("{base}-{:016x}", made_by()?);
+        let name = format!("{}-{}x{}-{made}", scenario.name(), size.databases, size.rows);
         let corpus = Self { folder: cache()?.join(name), scenario, size, base };
         if !corpus.names().is_file() {
-            corpus.build(cluster)?;
+            forget_others(&made)?;
+            corpus.build(&Cluster::start(shape)?)?;
         }
         Ok(corpus)
     }
@@ -47,8 +52,12 @@ impl Corpus {
 
     /// The names are written last: without them the corpus is not there.
     fn build(&self, cluster: &Cluster) -> Result<()> {
-        let names =
-            if self.size.databases == 0 { json!([]) } else { self.ask(cluster, "corpus", &Value::Null)? };
+        let names = self.ask(cluster, "corpus", &Value::Null)?;
+        ensure!(
+            names.as_array().is_some_and(|names| names.len() == self.size.databases),
+            "{} databases were wanted; stock's brokers made {names}",
+            self.size.databases
+        );
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder)?;
         }
@@ -67,17 +76,15 @@ impl Corpus {
 
     /// That the pass has done what it is there for, by stock's brokers.
     pub(crate) fn verify(&self, cluster: &Cluster) -> Result<()> {
-        if self.size.databases == 0 {
-            return Ok(());
-        }
         let names: Value = serde_json::from_str(&fs::read_to_string(self.names())?)?;
         let faults = self.ask(cluster, "verify corpus", &names)?;
-        let faults: Vec<&str> = faults.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let faults = faults.as_array().with_context(|| format!("no list of faults: {faults}"))?;
+        let some: Vec<_> = faults.iter().take(3).filter_map(Value::as_str).collect();
         ensure!(
             faults.is_empty(),
             "after the pass {} databases are not as they should be: {}",
             faults.len(),
-            { faults.iter().take(3).copied().collect::<Vec<_>>().join("; ") }
+            some.join("; ")
         );
         Ok(())
     }
@@ -86,7 +93,7 @@ impl Corpus {
         cluster.stock().call(&json!({
             "op": op, "type": self.scenario.server_type().name(), "scenario": self.scenario.name(),
             "databases": self.size.databases, "rows": self.size.rows, "base": self.base, "names": names,
-            "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
+            "roots": cluster.roots(), "swift_dir": cluster.swift_dir(), "limit": LIMIT,
         }))
     }
 }
@@ -94,6 +101,29 @@ impl Corpus {
 fn cache() -> Result<PathBuf> {
     let home = env::var_os("HOME").context("HOME is not set: the corpora lie in $HOME/.cache/martlet")?;
     Ok(PathBuf::from(home).join(".cache/martlet/corpora"))
+}
+
+/// Which code wrote a corpus: that of another one may look different.
+fn made_by() -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for module in ["bench.py", "build.py", "corpora.py", "rings.py"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/martlet_stock").join(module);
+        fs::read(&file).with_context(|| file.display().to_string())?.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
+/// Removes the corpora of other days and of other code.
+fn forget_others(made: &str) -> Result<()> {
+    let cache = cache()?;
+    fs::create_dir_all(&cache)?;
+    for entry in fs::read_dir(&cache)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().ends_with(made) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What is in one folder into another one that is empty, times of modification included.

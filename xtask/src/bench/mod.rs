@@ -9,12 +9,12 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde_json::json;
-use testkit::{Cluster, Daemon};
+use testkit::Daemon;
 
 use self::{
     contest::Contest,
     corpus::Corpus,
-    report::{HEADING, Measured},
+    report::{Measured, heading},
     scenario::{Scenario, Size},
 };
 use crate::{
@@ -97,7 +97,12 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     let programs = build::build(Profile::Release, screen, interrupt)?;
     screen.line("");
-    screen.line(HEADING);
+    screen.aside(
+        "CPU in ms per database, medians; stock's figures by those of each contestant, medians of the rounds",
+    );
+    for line in heading() {
+        screen.line(&line);
+    }
     let mut all = Vec::new();
     for &scenario in args.scenarios() {
         let measured = measure(args, scenario, &programs, screen, interrupt)?;
@@ -111,7 +116,7 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
     Ok(())
 }
 
-/// Every round begins with the next contestant, so that none always follows the same one.
+/// Every round begins with the next contestant, and every second one goes backwards: none always follows the same one.
 fn measure(
     args: &BenchArgs,
     scenario: Scenario,
@@ -121,12 +126,13 @@ fn measure(
 ) -> Result<Measured> {
     let size = args.size(scenario);
     screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
-    let corpus = Corpus::of(scenario, size, &Cluster::start(Contest::shape(programs))?)?;
+    let corpus = Corpus::of(scenario, size, Contest::shape(programs))?;
     let mut runs: Vec<_> = args.contests().into_iter().map(|contest| (contest, Vec::new())).collect();
     let contestants = runs.len();
     for round in 0..args.runs.get() {
         for turn in 0..contestants {
             interrupt.check()?;
+            let turn = if round % 2 == 0 { turn } else { contestants - 1 - turn };
             let (contest, samples) = &mut runs[(round + turn) % contestants];
             screen.progress(&format!("   {}, round {}: {contest}", scenario.name(), round + 1));
             let sample = contest

@@ -21,9 +21,32 @@ type Figure = fn(&Sample) -> f64;
 const WALL: Figure = |sample| sample.wall;
 const CPU: Figure = |sample| sample.sender_cpu + sample.receivers_cpu;
 
-pub(crate) const HEADING: &str = "                                 wall      CPU: sender   receivers        \
-                                  in all   peak     against stock → stock\n                                    s     \
-                                  ms per db   ms per db     ms per db    MiB      wall       CPU";
+/// The lines above those of [`Measured::lines`].
+pub(crate) fn heading() -> [String; 2] {
+    [
+        ["", "", "", "CPU", "CPU", "CPU", "", "stock's", "stock's"],
+        [
+            "scenario",
+            "sender → servers",
+            "wall s",
+            "of sender",
+            "of servers",
+            "of all",
+            "MiB",
+            "wall by",
+            "CPU by",
+        ],
+    ]
+    .map(columns)
+}
+
+fn columns(cells: [&str; 9]) -> String {
+    let [scenario, contest, wall, sender, servers, all, peak, by_wall, by_cpu] = cells;
+    let line = format!(
+        "{scenario:<13} {contest:<18} {wall:>7} {sender:>10} {servers:>10} {all:>10} {peak:>5} {by_wall:>9} {by_cpu:>9}"
+    );
+    line.trim_end().to_owned()
+}
 
 impl Measured {
     /// A line for each contestant.
@@ -37,17 +60,18 @@ impl Measured {
         let ratio = |figure| {
             self.ratio(samples, figure).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2} ×"))
         };
-        format!(
-            "{:<13} {contest:<18} {:>6.2} {:>12.3} {:>11.3} {:>13.3} {:>6.0} {:>10} {:>9}",
-            self.scenario.name(),
-            of(WALL),
-            each(of(|sample| sample.sender_cpu)),
-            each(of(|sample| sample.receivers_cpu)),
-            each(of(CPU)),
-            of(|sample| sample.peak_mib),
-            ratio(WALL),
-            ratio(CPU),
-        )
+        let milliseconds = |figure| format!("{:.3}", each(of(figure)));
+        columns([
+            &self.scenario.name(),
+            &contest.to_string(),
+            &format!("{:.2}", of(WALL)),
+            &milliseconds(|sample| sample.sender_cpu),
+            &milliseconds(|sample| sample.receivers_cpu),
+            &milliseconds(CPU),
+            &format!("{:.0}", of(|sample| sample.peak_mib)),
+            &ratio(WALL),
+            &ratio(CPU),
+        ])
     }
 
     /// At least one: an empty pass is told as one of one database.
@@ -101,7 +125,11 @@ mod tests {
             vec![(Contest::ALL[0], samples([10.0, 30.0, 20.0])), (Contest::ALL[3], samples([1.0, 2.0, 5.0]))];
         let measured = Measured { scenario: Scenario::InSync, size: Scenario::InSync.size(), runs };
         let lines = measured.lines();
-        assert!(lines[0].contains("stock → stock") && lines[0].ends_with("1.00 ×    1.00 ×"), "{}", lines[0]);
+        assert!(
+            lines[0].contains("stock → stock") && lines[0].ends_with("   1.00 ×    1.00 ×"),
+            "{}",
+            lines[0]
+        );
         // 10, 15 and 4 times as fast.
         assert!(lines[1].ends_with("10.00 ×   10.00 ×"), "{}", lines[1]);
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use db_broker::Direction;
-use protocol::{Evidence, RemoteInfo};
+use protocol::{DbState, Evidence, RemoteInfo};
 use stats::{PeerFailure, PeerStep};
 use tracing::{debug, warn};
 
@@ -21,7 +21,7 @@ impl ToPeer<'_> {
             self.node.divergences.settled(pair);
             return Ok(());
         };
-        if remote.has_begun_to_shard() || !self.has_all_of(remote)? {
+        if self.is_sharded_at_either_side(remote) || !self.has_all_of(remote)? {
             return Ok(());
         }
         let Some(evidence) = Evidence::of(self.local.info, remote) else { return Ok(()) };
@@ -53,6 +53,12 @@ impl ToPeer<'_> {
 
     pub(super) fn pair(&self) -> Pair {
         Pair { digest: self.target.digest, here: self.local.device, there: self.target.device.id }
+    }
+
+    /// Rows move to shards there, or have: hashes do not say who has which.
+    fn is_sharded_at_either_side(&self, remote: &RemoteInfo) -> bool {
+        let here = self.local.info.container().map(|container| container.db_state);
+        matches!(here, Some(DbState::Sharding | DbState::Sharded)) || remote.has_begun_to_shard()
     }
 
     /// Whether the peer has sent us all its rows, and our own are those that it was asked about.
