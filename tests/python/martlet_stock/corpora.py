@@ -36,8 +36,8 @@ def left_behind(w, rows):
 
 # Scenario → what is built, and whether the sender is a primary.
 SCENARIOS = {
-    'in-sync': (settled, True), 'accounts': (settled, True), 'diff': (ahead, True), 'missing': (alone, True),
-    'remote-merge': (far_ahead, True), 'handoff': (left_behind, False),
+    'empty': (settled, True), 'in-sync': (settled, True), 'accounts': (settled, True), 'diff': (ahead, True),
+    'missing': (alone, True), 'remote-merge': (far_ahead, True), 'handoff': (left_behind, False),
 }
 
 

@@ -18,7 +18,7 @@ def of_child(run):
         run_and_exit(parent, run)
     peak = 0
     while True:
-        peak = max(peak, peak_of(pid))
+        peak = peak_of(pid) or peak
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return {'status': os.waitstatus_to_exitcode(status), 'wall': time.monotonic() - began,
@@ -43,7 +43,7 @@ def run_and_exit(parent, run):
 
 
 def peak_of(pid):
-    """Of what the process runs now; rusage would count the interpreter from which a program was started."""
+    """Of the program that the process is now, 0 at its end; rusage would count the one that it was before, too."""
     with open('/proc/%d/status' % pid) as status:
         for line in status:
             if line.startswith('VmHWM:'):
