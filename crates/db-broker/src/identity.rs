@@ -1,4 +1,4 @@
-use protocol::{ShardState, SyncPoint};
+use protocol::SyncPoint;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use swift_types::ServerType;
 
@@ -100,20 +100,6 @@ impl Broker {
             renew(&transaction, stat, id, acknowledged)?;
             Ok(transaction.commit()?)
         })
-    }
-
-    /// Whether a sharder may be at work, which would start over under another id.
-    ///
-    /// Earlier than [`sharding_initiated`](Self::sharding_initiated): the sharder may know the other ranges in the fresh
-    /// file only, or not yet.
-    fn is_left_to_the_sharder(&mut self) -> Result<bool> {
-        if self.server_type() == ServerType::Account {
-            return Ok(false);
-        }
-        let path = self.container_path()?;
-        let own = self.own_shard_range(&path)?;
-        let cleaving = own.is_some_and(|own| ShardState::CLEAVING.contains(&own.state));
-        Ok(cleaving || self.location.db_files()?.len() > 1)
     }
 
     /// The row id of the last row that is there, -1 if none is.

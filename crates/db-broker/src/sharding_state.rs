@@ -21,9 +21,24 @@ impl Broker {
     /// As any read.
     pub fn sharding_initiated(&mut self) -> Result<bool> {
         let path = self.container_path()?;
-        let own = self.own_shard_range(&path)?;
-        let cleaving = own.is_some_and(|own| ShardState::CLEAVING.contains(&own.state));
-        Ok(cleaving && self.has_other_shard_ranges(&path)?)
+        Ok(self.own_range_cleaves(&path)? && self.has_other_shard_ranges(&path)?)
+    }
+
+    fn own_range_cleaves(&mut self, path: &str) -> Result<bool> {
+        let own = self.own_shard_range(path)?;
+        Ok(own.is_some_and(|own| ShardState::CLEAVING.contains(&own.state)))
+    }
+
+    /// Whether a sharder may be at work, which would start over under another id.
+    ///
+    /// Earlier than [`sharding_initiated`](Self::sharding_initiated): the sharder may know the other ranges in the fresh
+    /// file only, or not yet.
+    pub(crate) fn is_left_to_the_sharder(&mut self) -> Result<bool> {
+        if self.server_type() == ServerType::Account {
+            return Ok(false);
+        }
+        let path = self.container_path()?;
+        Ok(self.own_range_cleaves(&path)? || self.location.db_files()?.len() > 1)
     }
 
     /// Whether sharding has begun and is not complete: such a database is never removed.
