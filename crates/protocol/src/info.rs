@@ -77,7 +77,7 @@ pub struct ContainerInfo {
 }
 
 /// How far the sharding of a container has come, by its files and ranges. Stock: `get_db_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DbState {
     /// No database file.
@@ -90,6 +90,13 @@ pub enum DbState {
     Sharded,
     /// The fresh file alone, shards gone again.
     Collapsed,
+}
+
+impl DbState {
+    /// Whether rows move to shards, or have: the hash does not say then what a replica was sent.
+    pub fn moves_rows(self) -> bool {
+        matches!(self, Self::Sharding | Self::Sharded)
+    }
 }
 
 impl fmt::Display for DbState {
@@ -190,9 +197,9 @@ pub struct RemoteInfo {
     /// The peer's highest shard range row id; absent from peers older than shard ranges.
     #[serde(default, deserialize_with = "lenient::integer_or_null")]
     pub shard_max_row: Option<i64>,
-    /// How far the peer's sharding has come, in the words of [`DbState`]; empty from peers older than shard ranges.
-    #[serde(default, deserialize_with = "lenient::text_or_empty")]
-    pub db_state: String,
+    /// How far the peer's sharding has come; absent from peers older than shard ranges, or in words of a later one.
+    #[serde(default, deserialize_with = "lenient::known_or_none")]
+    pub db_state: Option<DbState>,
 }
 
 impl RemoteInfo {
@@ -204,15 +211,33 @@ impl RemoteInfo {
         serde_json::from_slice(body)
     }
 
-    /// Whether the peer's rows move to shards, or have, so that its hash says nothing of what it was sent.
-    pub fn has_begun_to_shard(&self) -> bool {
-        [DbState::Sharding, DbState::Sharded].iter().any(|state| self.db_state == state.to_string())
-    }
-
     /// Whether any of the three timestamps differs from ours.
     pub fn timestamps_differ(&self, local: &ReplicationInfo) -> bool {
         self.created_at != local.created_at
             || self.put_timestamp != local.put_timestamp
             || self.delete_timestamp != local.delete_timestamp
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::remote;
+
+    #[test]
+    fn a_peers_sharding_is_known_by_stocks_words_and_unknown_by_others() {
+        let of = |further: &str| remote(7, 7, "hash", further).db_state;
+        assert_eq!(of(r#", "db_state": "sharding""#), Some(DbState::Sharding));
+        assert_eq!(of(r#", "db_state": "not_found""#), Some(DbState::NotFound));
+        for unknown in ["", r#", "db_state": null"#, r#", "db_state": "resharding""#, r#", "db_state": 7"#] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn rows_move_once_sharding_has_begun_and_until_the_shards_are_gone() {
+        use DbState::{Collapsed, NotFound, Sharded, Sharding, Unsharded};
+        let moving = [NotFound, Unsharded, Sharding, Sharded, Collapsed].map(DbState::moves_rows);
+        assert_eq!(moving, [false, false, true, true, false]);
     }
 }

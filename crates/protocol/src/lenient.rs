@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error, Visitor};
+use serde::{
+    Deserialize as _,
+    de::{DeserializeOwned, Deserializer, Error, Visitor},
+};
 
 /// An integer column: integers, integral floats, booleans and decimal text. Null is [`None`].
 pub(crate) fn integer_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
@@ -27,6 +30,15 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 /// A text column in which null means empty.
 pub(crate) fn text_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(text_or_null(deserializer)?.unwrap_or_default())
+}
+
+/// A value of our own, none for whatever we do not know.
+pub(crate) fn known_or_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(serde_json::from_value(serde_json::Value::deserialize(deserializer)?).ok())
 }
 
 struct IntegerVisitor;

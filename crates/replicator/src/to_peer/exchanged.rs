@@ -58,7 +58,7 @@ impl ToPeer<'_> {
     /// Rows move to shards there, or have: hashes do not say who has which.
     fn is_sharded_at_either_side(&self, remote: &RemoteInfo) -> bool {
         let here = self.local.info.container().map(|container| container.db_state);
-        matches!(here, Some(DbState::Sharding | DbState::Sharded)) || remote.has_begun_to_shard()
+        [here, remote.db_state].into_iter().flatten().any(DbState::moves_rows)
     }
 
     /// Whether the peer has sent us all its rows, and our own are those that it was asked about.
