@@ -3,7 +3,7 @@ from swift.common.utils import ShardRange
 
 from martlet_stock.bench import RECENT
 from martlet_stock.case import Cases
-from martlet_stock.sharding import QUOTED_ROOT, own
+from martlet_stock.sharding import QUOTED_ROOT, moment, own
 
 CASES = Cases()
 case = CASES.case
@@ -56,6 +56,15 @@ def lost_row_of_shard(w):
         broker.update_metadata({QUOTED_ROOT: ('AUTH_test/root', w.ts(RECENT))})
         broker.merge_shard_ranges([own(w, RECENT, ShardRange.ACTIVE)])
     w.sql(brokers[1], 'DELETE FROM object WHERE name = ?', ('o0002',))
+
+
+@case('sharding-without-ranges', (), suites=('diverged',), types=('container',))
+def sharding_without_ranges(w):
+    """Sharding has begun at one replica, and nobody has found ranges yet: its rows are in the retiring file."""
+    a, _, _ = w.triplet(w.rows(6))
+    a.merge_shard_ranges([own(w, RECENT, ShardRange.SHARDING, epoch=moment(w, RECENT), state_at=RECENT)])
+    if not a.set_sharding_state():
+        raise ValueError('refused')
 
 
 @case('wrong-sums', (), suites=('diverged',), types=('container',), beats='D10')
