@@ -65,6 +65,8 @@ def sharding_without_ranges(w):
     a.merge_shard_ranges([own(w, RECENT, ShardRange.SHARDING, epoch=moment(w, RECENT), state_at=RECENT)])
     if not a.set_sharding_state():
         raise ValueError('refused')
+    # The peers hear of it, and of how far they have heard.
+    w.merge(a, w.rows(1, 'late'))
 
 
 @case('wrong-sums', (), suites=('diverged',), types=('container',), beats='D10')
