@@ -13,6 +13,16 @@ pub enum Daemon {
     Martlet,
 }
 
+impl Daemon {
+    /// As it is called on command lines and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Martlet => "martlet",
+        }
+    }
+}
+
 /// Our daemon of `server_type`: in `$MARTLET_BIN_DIR`, else in the target folder the caller runs from.
 ///
 /// # Errors

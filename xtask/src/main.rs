@@ -18,6 +18,7 @@ mod probe;
 mod screen;
 mod test;
 mod tidy;
+mod whose;
 mod workspace;
 
 /// What a shell reports for a program that Ctrl-C ended.

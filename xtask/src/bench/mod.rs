@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde_json::json;
-use testkit::Daemon;
+use testkit::Pairing;
 
 use self::{
-    contest::Contest,
+    contest::{PAIRINGS, named, run_once, shape},
     corpus::Corpus,
     report::{Measured, heading},
     scenario::{Scenario, Size},
@@ -22,6 +22,7 @@ use crate::{
     interrupt::Interrupt,
     screen::Screen,
     test,
+    whose::Whose,
 };
 
 mod contest;
@@ -55,31 +56,16 @@ pub(crate) struct BenchArgs {
     json: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Whose {
-    Stock,
-    Martlet,
-}
-
-impl From<Whose> for Daemon {
-    fn from(whose: Whose) -> Self {
-        match whose {
-            Whose::Stock => Self::Stock,
-            Whose::Martlet => Self::Martlet,
-        }
-    }
-}
-
 impl BenchArgs {
     fn scenarios(&self) -> &[Scenario] {
         if self.scenarios.is_empty() { Scenario::value_variants() } else { &self.scenarios }
     }
 
-    fn contests(&self) -> Vec<Contest> {
-        let is = |chosen: Option<Whose>, daemon| chosen.is_none_or(|whose| Daemon::from(whose) == daemon);
+    fn pairings(&self) -> Vec<Pairing> {
+        let is = |chosen: Option<Whose>, daemon| chosen.is_none_or(|whose| whose.daemon() == daemon);
         let wanted =
-            |contest: &Contest| is(self.sender, contest.sender) && is(self.receiver, contest.receiver);
-        Contest::ALL.into_iter().filter(wanted).collect()
+            |pairing: &Pairing| is(self.sender, pairing.senders) && is(self.receiver, pairing.servers);
+        PAIRINGS.into_iter().filter(wanted).collect()
     }
 
     fn size(&self, scenario: Scenario) -> Size {
@@ -126,18 +112,17 @@ fn measure(
 ) -> Result<Measured> {
     let size = args.size(scenario);
     screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
-    let corpus = Corpus::of(scenario, size, Contest::shape(programs))?;
-    let mut runs: Vec<_> = args.contests().into_iter().map(|contest| (contest, Vec::new())).collect();
+    let corpus = Corpus::of(scenario, size, shape(programs))?;
+    let mut runs: Vec<_> = args.pairings().into_iter().map(|pairing| (pairing, Vec::new())).collect();
     let contestants = runs.len();
     for round in 0..args.runs.get() {
         for turn in 0..contestants {
             interrupt.check()?;
             let turn = if round % 2 == 0 { turn } else { contestants - 1 - turn };
-            let (contest, samples) = &mut runs[(round + turn) % contestants];
-            screen.progress(&format!("   {}, round {}: {contest}", scenario.name(), round + 1));
-            let sample = contest
-                .run(scenario, &corpus, programs)
-                .with_context(|| format!("{} {contest}, round {}", scenario.name(), round + 1))?;
+            let (pairing, samples) = &mut runs[(round + turn) % contestants];
+            screen.progress(&format!("   {}, round {}: {}", scenario.name(), round + 1, named(*pairing)));
+            let sample = run_once(*pairing, scenario, &corpus, programs)
+                .with_context(|| format!("{} {}, round {}", scenario.name(), named(*pairing), round + 1))?;
             samples.push(sample);
         }
     }

@@ -1,9 +1,10 @@
 //! Medians, and ratios to stock pair by pair, of the runs of one scenario.
 
 use serde_json::{Value, json};
+use testkit::Pairing;
 
 use super::{
-    contest::{Contest, Sample},
+    contest::{PAIRINGS, Sample, named},
     scenario::{Scenario, Size},
 };
 
@@ -12,7 +13,7 @@ use super::{
 pub(crate) struct Measured {
     pub(crate) scenario: Scenario,
     pub(crate) size: Size,
-    pub(crate) runs: Vec<(Contest, Vec<Sample>)>,
+    pub(crate) runs: Vec<(Pairing, Vec<Sample>)>,
 }
 
 /// How to get a figure from a sample.
@@ -51,10 +52,10 @@ fn columns(cells: [&str; 9]) -> String {
 impl Measured {
     /// A line for each contestant.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.runs.iter().map(|(contest, samples)| self.line(*contest, samples)).collect()
+        self.runs.iter().map(|(pairing, samples)| self.line(*pairing, samples)).collect()
     }
 
-    fn line(&self, contest: Contest, samples: &[Sample]) -> String {
+    fn line(&self, pairing: Pairing, samples: &[Sample]) -> String {
         let of = |figure: Figure| median(samples.iter().map(figure).collect());
         let each = |seconds: f64| seconds * 1000.0 / self.databases();
         let ratio = |figure| {
@@ -63,7 +64,7 @@ impl Measured {
         let milliseconds = |figure| format!("{:.3}", each(of(figure)));
         columns([
             &self.scenario.name(),
-            &contest.to_string(),
+            &named(pairing),
             &format!("{:.2}", of(WALL)),
             &milliseconds(|sample| sample.sender_cpu),
             &milliseconds(|sample| sample.receivers_cpu),
@@ -81,7 +82,7 @@ impl Measured {
 
     /// The median over the rounds of what stock took by what this one took; none without stock's runs.
     fn ratio(&self, samples: &[Sample], figure: Figure) -> Option<f64> {
-        let (_, stock) = self.runs.iter().find(|(contest, _)| *contest == Contest::ALL[0])?;
+        let (_, stock) = self.runs.iter().find(|(pairing, _)| *pairing == PAIRINGS[0])?;
         let pairs = stock.iter().zip(samples);
         Some(median(pairs.map(|(stock, sample)| figure(stock) / figure(sample)).collect()))
     }
@@ -90,7 +91,7 @@ impl Measured {
         let runs: Vec<_> = self
             .runs
             .iter()
-            .map(|(contest, samples)| json!({"contest": contest.to_string(), "samples": samples}))
+            .map(|(pairing, samples)| json!({"pairing": named(*pairing), "samples": samples}))
             .collect();
         json!({
             "scenario": self.scenario.name(), "databases": self.size.databases, "rows": self.size.rows,
@@ -121,8 +122,7 @@ mod tests {
     #[test]
     fn ratios_are_taken_round_by_round_and_their_median_is_shown() {
         let samples = |walls: [f64; 3]| walls.map(sample).to_vec();
-        let runs =
-            vec![(Contest::ALL[0], samples([10.0, 30.0, 20.0])), (Contest::ALL[3], samples([1.0, 2.0, 5.0]))];
+        let runs = vec![(PAIRINGS[0], samples([10.0, 30.0, 20.0])), (PAIRINGS[3], samples([1.0, 2.0, 5.0]))];
         let measured = Measured { scenario: Scenario::InSync, size: Scenario::InSync.size(), runs };
         let lines = measured.lines();
         assert!(
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_stock_there_is_nothing_to_compare_with() {
-        let runs = vec![(Contest::ALL[3], vec![sample(1.0)])];
+        let runs = vec![(PAIRINGS[3], vec![sample(1.0)])];
         let measured = Measured { scenario: Scenario::Empty, size: Scenario::Empty.size(), runs };
         assert!(measured.lines()[0].ends_with('-'));
     }

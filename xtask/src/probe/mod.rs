@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use testkit::{Daemon, Layout, SaioPlan, cluster_dir, in_namespaces};
+use testkit::{Layout, SaioPlan, cluster_dir, in_namespaces};
 
 use crate::{
     build::{self, Profile},
     interrupt::Interrupt,
     screen::Screen,
     test,
+    whose::Whose,
     workspace::Workspace,
 };
 
@@ -68,29 +69,6 @@ enum LayoutArg {
     Shared,
     /// Replication has addresses, ports and servers of its own.
     Separate,
-}
-
-/// See [`Daemon`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Whose {
-    Stock,
-    Martlet,
-}
-
-impl Whose {
-    const fn daemon(self) -> Daemon {
-        match self {
-            Self::Stock => Daemon::Stock,
-            Self::Martlet => Daemon::Martlet,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Stock => "stock",
-            Self::Martlet => "martlet",
-        }
-    }
 }
 
 impl ProbeArgs {
