@@ -44,20 +44,23 @@ impl Broker {
     /// # Errors
     /// As any read.
     pub fn hash(&mut self) -> Result<String> {
-        let sql = format!("SELECT hash FROM {}", self.stat_table());
-        self.run(|connection, _| stat_row(connection, &sql, |row| text(row, 0)))
+        let server_type = self.server_type();
+        self.run(|connection, shape| {
+            let sql = format!("SELECT hash FROM {}", shape.stat_source(server_type));
+            stat_row(connection, &sql, |row| text(row, 0))
+        })
     }
 
     /// The account's name and, of a container, its own.
     pub(crate) fn stored_names(&mut self) -> Result<(String, Option<String>)> {
         let server_type = self.server_type();
-        self.run(|connection, _| match server_type {
+        self.run(|connection, shape| match server_type {
             ServerType::Account => {
                 stat_row(connection, "SELECT account FROM account_stat", |row| Ok((text(row, 0)?, None)))
             }
             ServerType::Container => {
-                let sql = "SELECT account, container FROM container_stat";
-                stat_row(connection, sql, |row| Ok((text(row, 0)?, Some(text(row, 1)?))))
+                let sql = format!("SELECT account, container FROM {}", shape.stat_source(server_type));
+                stat_row(connection, &sql, |row| Ok((text(row, 0)?, Some(text(row, 1)?))))
             }
         })
     }
@@ -83,11 +86,13 @@ pub(crate) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 pub(crate) fn max_row(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
-    let seq = connection
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name == ?1 LIMIT 1")?
-        .query_row([table], |row| integer(row, 0))
-        .optional()?;
-    Ok(seq.unwrap_or(-1))
+    let sql = format!("SELECT {}", max_row_sql(table));
+    connection.prepare_cached(&sql)?.query_row([], |row| integer(row, 0))
+}
+
+/// The expression for a table's highest row id, part of a larger statement where that saves one.
+fn max_row_sql(table: &str) -> String {
+    format!("coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table}' LIMIT 1), -1)")
 }
 
 fn stat_row<T>(
@@ -98,13 +103,18 @@ fn stat_row<T>(
     connection.prepare_cached(sql)?.query_row([], read).optional()?.ok_or(Fault::MissingStatRow)
 }
 
+/// As the view `container_stat` has them.
+const COUNTS_OF_POLICY: &str = "
+    coalesce((SELECT object_count FROM policy_stat WHERE storage_policy_index = info.storage_policy_index), 0),
+    coalesce((SELECT bytes_used FROM policy_stat WHERE storage_policy_index = info.storage_policy_index), 0)";
+
 fn account_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo> {
     let metadata = if shape.metadata { "metadata" } else { "''" };
     let sql = format!(
         "SELECT account, created_at, put_timestamp, delete_timestamp, status_changed_at, container_count,
-             object_count, bytes_used, hash, id, {metadata} FROM account_stat"
+             object_count, bytes_used, hash, id, {metadata}, {} FROM account_stat",
+        max_row_sql("container")
     );
-    let max_row = max_row(connection, "container")?;
     stat_row(connection, &sql, |row| {
         Ok(ReplicationInfo {
             account: text(row, 0)?,
@@ -117,7 +127,7 @@ fn account_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo> 
             hash: text(row, 8)?,
             id: text(row, 9)?,
             metadata: text(row, 10)?,
-            max_row,
+            max_row: integer(row, 11)?,
             of: InfoOf::Account { object_count: integer(row, 6)? },
         })
     })
@@ -128,14 +138,16 @@ fn container_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo
     let sync_points =
         if shape.sync_points { "x_container_sync_point1, x_container_sync_point2" } else { "-1, -1" };
     let policy = if shape.stat_policy { "storage_policy_index" } else { "0" };
+    let counts = if shape.stat_view { COUNTS_OF_POLICY } else { "object_count, bytes_used" };
     let sql = format!(
-        "SELECT account, created_at, put_timestamp, delete_timestamp, status_changed_at, object_count,
-             bytes_used, hash, id, {metadata}, container, status, reported_put_timestamp,
-             reported_delete_timestamp, reported_object_count, reported_bytes_used, {policy}, {sync_points}
-         FROM container_stat"
+        "SELECT account, created_at, put_timestamp, delete_timestamp, status_changed_at, {counts}, hash, id,
+             {metadata}, container, status, reported_put_timestamp, reported_delete_timestamp,
+             reported_object_count, reported_bytes_used, {policy}, {sync_points}, {}, {}
+         FROM {} AS info",
+        max_row_sql("object"),
+        max_row_sql("shard_range"),
+        shape.stat_source(ServerType::Container)
     );
-    let max_row_of_objects = max_row(connection, "object")?;
-    let shard_max_row = max_row(connection, "shard_range")?;
     stat_row(connection, &sql, |row| {
         Ok(ReplicationInfo {
             account: text(row, 0)?,
@@ -148,7 +160,7 @@ fn container_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo
             hash: text(row, 7)?,
             id: text(row, 8)?,
             metadata: text(row, 9)?,
-            max_row: max_row_of_objects,
+            max_row: integer(row, 19)?,
             of: InfoOf::Container(ContainerInfo {
                 container: text(row, 10)?,
                 status: text(row, 11)?,
@@ -160,7 +172,7 @@ fn container_info(connection: &Connection, shape: Shape) -> Work<ReplicationInfo
                 x_container_sync_point1: integer(row, 17)?,
                 x_container_sync_point2: integer(row, 18)?,
                 db_state: DbState::Unsharded,
-                shard_max_row,
+                shard_max_row: integer(row, 20)?,
             }),
         })
     })

@@ -98,8 +98,9 @@ impl Broker {
             if !shape.reconciler {
                 return Ok(-1);
             }
-            let sql = "SELECT reconciler_sync_point FROM container_stat";
-            Ok(connection.query_row(sql, [], |row| integer(row, 0)).optional()?.unwrap_or(-1))
+            let sql =
+                format!("SELECT reconciler_sync_point FROM {}", shape.stat_source(ServerType::Container));
+            Ok(connection.query_row(&sql, [], |row| integer(row, 0)).optional()?.unwrap_or(-1))
         })
     }
 

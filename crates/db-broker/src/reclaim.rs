@@ -9,9 +9,9 @@ use swift_types::{ServerType, Timestamp};
 
 use crate::{
     Broker,
-    connection::integer,
+    connection::{integer, text},
     error::{BrokerError, Result},
-    fault::Work,
+    fault::{Fault, Work},
     shape::Shape,
     stat_metadata,
 };
@@ -40,20 +40,36 @@ impl ReclaimAges {
     fn points_before(self) -> f64 {
         self.now - 2.0 * self.reclaim_age
     }
+
+    /// Tells metadata that was emptied for long enough.
+    fn emptied(self) -> impl Fn(&str, &str, &str) -> bool {
+        let before = Timestamp::from_seconds(self.rows_before());
+        move |_, value, timestamp| {
+            value.is_empty() && Timestamp::parse(timestamp).is_ok_and(|timestamp| timestamp < before)
+        }
+    }
 }
 
 impl Broker {
     /// Drops what has been deleted for long enough: stale `*.tmp` beside the database, tombstones page by
     /// page, sync points, emptied metadata, deleted shard ranges. Stock: `_reclaim` and `reclaim`.
     ///
+    /// Where there is nothing of the kind no lock is taken that would keep a writer out.
+    ///
     /// # Errors
     /// As [`Broker::commit_pending`]; pages already done stay done.
     pub fn reclaim(&mut self, ages: ReclaimAges) -> Result<()> {
         self.remove_stale_tmp(ages);
         self.commit_pending()?;
-        self.reclaim_tombstones(ages.rows_before())?;
         let server_type = self.server_type();
-        self.run(|connection, shape| reclaim_rest(connection, shape, server_type, ages))
+        let due = self.run(|connection, shape| Due::look(connection, shape, server_type, ages))?;
+        if due.tombstones {
+            self.reclaim_tombstones(ages.rows_before())?;
+        }
+        if due.rest {
+            self.run(|connection, shape| reclaim_rest(connection, shape, server_type, ages))?;
+        }
+        Ok(())
     }
 
     /// Unlinks `*.tmp` that a crash left in the hash directory. What cannot be unlinked stays.
@@ -71,12 +87,8 @@ impl Broker {
 
     /// Pages by name, each in its own transaction, so that writers get their turn in between.
     fn reclaim_tombstones(&mut self, before: f64) -> Result<()> {
-        let (table, column) = match self.server_type() {
-            ServerType::Account => ("container", "delete_timestamp"),
-            ServerType::Container => ("object", "created_at"),
-        };
-        // Stored timestamps are text and compare as text with the plain spelling of the age.
-        let before = format!("{before:?}");
+        let (table, column) = (self.server_type().contains(), deleted_at(self.server_type()));
+        let before = spelled(before);
         let mut marker = String::new();
         loop {
             let page_end: Option<String> = self.run(|connection, _| {
@@ -161,6 +173,60 @@ impl Broker {
     }
 }
 
+/// The column that says when a row became a tombstone.
+fn deleted_at(server_type: ServerType) -> &'static str {
+    match server_type {
+        ServerType::Account => "delete_timestamp",
+        ServerType::Container => "created_at",
+    }
+}
+
+/// Stored timestamps are text and compare as text with the plain spelling of the age.
+fn spelled(age: f64) -> String {
+    format!("{age:?}")
+}
+
+/// What there is to reclaim.
+struct Due {
+    tombstones: bool,
+    /// Points, metadata or shard ranges.
+    rest: bool,
+}
+
+impl Due {
+    /// One statement that reads, for the many databases in which there is nothing.
+    fn look(connection: &Connection, shape: Shape, server_type: ServerType, ages: ReclaimAges) -> Work<Self> {
+        let (table, deleted_at) = (server_type.contains(), deleted_at(server_type));
+        let metadata = if shape.metadata { "metadata" } else { "''" };
+        let mut rest = Vec::new();
+        if shape.sync_updated_at {
+            rest.extend([OLD_OUTGOING, OLD_INCOMING]);
+        }
+        if shape.shard_range {
+            rest.push(OLD_SHARD_RANGES);
+        }
+        let rest = if rest.is_empty() { "0".to_owned() } else { rest.join(" OR ") };
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM {table} WHERE deleted = 1 AND name >= '' AND {deleted_at} < ?1),
+                 ?2 IS NOT NULL AND ({rest}), {metadata} FROM {}",
+            shape.stat_source(server_type)
+        );
+        let found = connection
+            .prepare_cached(&sql)?
+            .query_row(params![spelled(ages.rows_before()), ages.points_before()], |row| {
+                Ok((row.get(0)?, row.get(1)?, text(row, 2)?))
+            })
+            .optional()?;
+        let (tombstones, rest, metadata) = found.ok_or(Fault::MissingStatRow)?;
+        Ok(Self { tombstones, rest: rest || stat_metadata::parse(&metadata)?.drop_where(ages.emptied()) })
+    }
+}
+
+const OLD_OUTGOING: &str = "EXISTS (SELECT 1 FROM outgoing_sync WHERE updated_at < ?2)";
+const OLD_INCOMING: &str = "EXISTS (SELECT 1 FROM incoming_sync WHERE updated_at < ?2)";
+/// The own one may be among them, which stays: whoever deletes sees to that.
+const OLD_SHARD_RANGES: &str = "EXISTS (SELECT 1 FROM shard_range WHERE deleted = 1 AND timestamp < ?2)";
+
 fn reclaim_rest(
     connection: &mut Connection,
     shape: Shape,
@@ -177,11 +243,7 @@ fn reclaim_rest(
     }
     if shape.metadata {
         let mut metadata = stat_metadata::stored(&transaction, &stat)?;
-        let before = Timestamp::from_seconds(ages.rows_before());
-        let emptied_long_ago = |_: &str, value: &str, timestamp: &str| {
-            value.is_empty() && Timestamp::parse(timestamp).is_ok_and(|timestamp| timestamp < before)
-        };
-        if metadata.drop_where(emptied_long_ago) {
+        if metadata.drop_where(ages.emptied()) {
             stat_metadata::store(&transaction, &stat, &metadata)?;
         }
     }

@@ -1,5 +1,25 @@
-use rusqlite::{Connection, params};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, params, types::ValueRef};
 use swift_types::ServerType;
+
+/// Texts of tables whose shape is remembered. A cluster has a handful, one for each release that ever made its databases.
+const KNOWN_TEXTS: usize = 64;
+
+/// Shapes by the texts that they were read from: SQLite takes longer over its own description of the tables than over
+/// opening the file.
+static KNOWN: LazyLock<Known> = LazyLock::new(Known::default);
+
+#[derive(Default)]
+struct Known {
+    /// Keyed anew in each process: a peer's file cannot be made to look like another one.
+    keys: RandomState,
+    shapes: Mutex<HashMap<u64, Shape>>,
+}
 
 /// Which generation of Swift made, or last migrated, a database: what its tables have.
 ///
@@ -17,6 +37,8 @@ pub(crate) struct Shape {
     pub(crate) stat_policy: bool,
     /// The stat table has `reconciler_sync_point`.
     pub(crate) reconciler: bool,
+    /// The stat table is a view over `container_info` and `policy_stat`.
+    pub(crate) stat_view: bool,
     /// The row table exists.
     pub(crate) rows: bool,
     /// The row table has `storage_policy_index`.
@@ -37,16 +59,70 @@ pub(crate) struct Shape {
     pub(crate) outgoing_sync: bool,
     /// The sync tables have `updated_at`.
     pub(crate) sync_updated_at: bool,
-    /// SQLite's count of changes to the tables' definitions.
+    /// SQLite's count of changes to the tables' definitions, where they can still be migrated.
     schema_version: i64,
 }
 
+impl Known {
+    /// Of all definitions, and of what kind of database they are looked at for.
+    fn key(&self, connection: &Connection, server_type: ServerType) -> rusqlite::Result<u64> {
+        let mut hasher = self.keys.build_hasher();
+        hasher.write(server_type.contains().as_bytes());
+        let mut definitions = connection.prepare_cached("SELECT name, sql FROM sqlite_master")?;
+        let mut found = definitions.query([])?;
+        while let Some(row) = found.next()? {
+            for column in 0..2 {
+                if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
+                    hasher.write(text);
+                }
+                hasher.write_u8(0xff);
+            }
+        }
+        Ok(hasher.finish())
+    }
+
+    fn get(&self, key: u64) -> Option<Shape> {
+        self.shapes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn remember(&self, key: u64, shape: Shape) {
+        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if shapes.len() < KNOWN_TEXTS {
+            shapes.insert(key, shape);
+        }
+    }
+}
+
 impl Shape {
+    /// Reads the definitions, and SQLite's description of them if they are none that were seen before.
     pub(crate) fn read(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
+        let shape = Self::by_definitions(connection, server_type)?;
+        if shape.is_todays(server_type) {
+            return Ok(shape);
+        }
+        // Before the definitions: a migration between the two is seen by the next look at the version.
+        let schema_version = schema_version(connection)?;
+        Ok(Self { schema_version, ..Self::by_definitions(connection, server_type)? })
+    }
+
+    fn by_definitions(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
+        let key = KNOWN.key(connection, server_type)?;
+        if let Some(shape) = KNOWN.get(key) {
+            return Ok(shape);
+        }
+        let shape = Self::describe(connection, server_type)?;
+        // Only what was the same before and after: the description may be of tables migrated meanwhile.
+        if KNOWN.key(connection, server_type)? == key {
+            KNOWN.remember(key, shape);
+        }
+        Ok(shape)
+    }
+
+    fn describe(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
         let stat = format!("{server_type}_stat");
-        let mut shape = Self { schema_version: schema_version(connection)?, ..Self::default() };
+        let mut shape = Self::default();
         let mut columns = connection.prepare_cached(
-            "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p
+            "SELECT m.name, p.name, m.type = 'view' FROM sqlite_master m, pragma_table_info(m.name) p
              WHERE m.type IN ('table', 'view') AND m.name IN
                 (?1, ?2, 'policy_stat', 'shard_range', 'incoming_sync', 'outgoing_sync')",
         )?;
@@ -55,6 +131,7 @@ impl Shape {
             let (table, column): (String, String) = (row.get(0)?, row.get(1)?);
             if table == stat {
                 shape.note_stat_column(&column);
+                shape.stat_view = row.get(2)?;
             } else if table == server_type.contains() {
                 shape.rows = true;
                 shape.row_policy |= column == "storage_policy_index";
@@ -129,6 +206,15 @@ impl Shape {
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
             Some(format!("no such table: {missing}")),
         ))
+    }
+
+    /// Where the stat row is read from, all of it but counts: SQLite takes as long over a view as over the rest of a statement.
+    pub(crate) fn stat_source(self, server_type: ServerType) -> &'static str {
+        match server_type {
+            ServerType::Account => "account_stat",
+            ServerType::Container if self.stat_view => "container_info",
+            ServerType::Container => "container_stat",
+        }
     }
 
     /// The condition that lets look-ups by name use the index, where there is one.

@@ -60,8 +60,12 @@ impl Broker {
 pub(crate) fn stored(connection: &Connection, table: &str) -> Work<Metadata> {
     let sql = format!("SELECT metadata FROM {table}");
     let raw = connection.prepare_cached(&sql)?.query_row([], |row| text(row, 0)).optional()?;
-    let raw = raw.ok_or(Fault::MissingStatRow)?;
-    Metadata::parse(&raw).map_err(|error| Fault::Value(format!("stored {error}")))
+    parse(&raw.ok_or(Fault::MissingStatRow)?)
+}
+
+/// Reads the column's text.
+pub(crate) fn parse(raw: &str) -> Work<Metadata> {
+    Metadata::parse(raw).map_err(|error| Fault::Value(format!("stored {error}")))
 }
 
 pub(crate) fn store(connection: &Connection, table: &str, metadata: &Metadata) -> Work<()> {
