@@ -78,9 +78,11 @@ mod shape;
 mod shard_ranges;
 mod sharding_state;
 mod snapshot;
+mod stamp;
 mod stat_metadata;
 mod sync_points;
 mod timestamps;
+mod unchanged;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
 pub use connection::QUERIES;
@@ -98,8 +100,10 @@ pub use reclaim::ReclaimAges;
 pub use reconciler::QueueDb;
 pub use removal::Removal;
 pub use snapshot::{FileStamp, Snapshot};
+pub use stamp::DbStamp;
 pub use stat_metadata::MetadataCheck;
 pub use sync_points::Direction;
+pub use unchanged::UnchangedDbs;
 
 /// How long a writer waits for the directory lock. Stock: 10 s.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -17,4 +17,5 @@ mod removals;
 mod sequences;
 mod sharding_races;
 mod shards;
+mod unchanged;
 mod values;

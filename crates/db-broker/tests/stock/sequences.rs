@@ -90,7 +90,7 @@ fn row(kind: ServerType) -> BoxedStrategy<Value> {
     }
 }
 
-fn merge(kind: ServerType) -> impl Strategy<Value = Value> {
+pub(crate) fn merge(kind: ServerType) -> impl Strategy<Value = Value> {
     (vec(row(kind), 1..8), option::weighted(0.3, select(vec!["p1", "p2"]))).prop_map(|(rows, source)| {
         let mut merge = json!({"op": "merge_items", "rows": rows});
         if let Some(source) = source {
@@ -128,7 +128,7 @@ fn other(kind: ServerType) -> BoxedStrategy<Value> {
     prop_oneof![6 => common, 1 => policy, 1 => misplaced].boxed()
 }
 
-fn sequence(kind: ServerType) -> impl Strategy<Value = Vec<Value>> {
+pub(crate) fn sequence(kind: ServerType) -> impl Strategy<Value = Vec<Value>> {
     vec(prop_oneof![2 => merge(kind).boxed(), 1 => other(kind)], 1..10)
 }
 

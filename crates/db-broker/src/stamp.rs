@@ -1,0 +1,99 @@
+//! What the files of a database look like from outside, and what that proves.
+
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use swift_types::DbName;
+
+use crate::DbLocation;
+
+/// A file that was changed less than this long ago may change once more without getting another time: file systems keep
+/// times in ticks of the kernel's clock, old ones in seconds.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// A file system entry as its inode describes it. Whoever writes to it, takes its place, or sets its times changes the
+/// last of these times, which nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    device: u64,
+    number: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The files of one database at a moment at which nobody was writing to them and no rows were waiting.
+///
+/// As long as [`still_holds`](Self::still_holds), the database has the content that it had then: SQLite makes and removes a
+/// journal beside the file for each write, which changes the directory, and changes the file; another file in its place
+/// has another inode; rows that wait have a file of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DbStamp {
+    dir: Inode,
+    db: Inode,
+    /// An empty file for rows that wait lies beside it; where there is none the directory says so.
+    has_pending_file: bool,
+}
+
+impl DbStamp {
+    /// Looks at the files; none if they prove nothing: somebody writes or has written just now, rows wait, a container has two
+    /// files or one with an epoch, or they cannot be looked at. Blocks on the disk, reads one directory.
+    pub fn take(location: &DbLocation) -> Option<Self> {
+        let (mut alone, mut has_pending_file) = (false, false);
+        let own = DbName::unsharded(location.digest()).to_string();
+        for entry in fs::read_dir(location.dir()).ok()? {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            match name.strip_prefix(&own) {
+                Some("") => alone = true,
+                Some(".pending") => has_pending_file = true,
+                // A journal.
+                Some(_) => return None,
+                None if name.parse::<DbName>().is_ok() => return None,
+                None => {}
+            }
+        }
+        let is_the_one = alone && location.file().file_name().is_some_and(|name| name == own.as_str());
+        let stamp = is_the_one.then(|| Self::of(location, has_pending_file)).flatten()?;
+        stamp.is_settled().then_some(stamp)
+    }
+
+    /// Whether nothing has changed since it was taken. Blocks on the disk for two or three looks at inodes.
+    pub fn still_holds(&self, location: &DbLocation) -> bool {
+        Self::of(location, self.has_pending_file).is_some_and(|now| now == *self)
+    }
+
+    fn of(location: &DbLocation, has_pending_file: bool) -> Option<Self> {
+        if has_pending_file && location.pending_file().metadata().map_or(true, |pending| pending.len() > 0) {
+            return None;
+        }
+        let (dir, db) = (Inode::of(location.dir())?, Inode::of(location.file())?);
+        Some(Self { dir, db, has_pending_file })
+    }
+
+    fn is_settled(&self) -> bool {
+        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
+        let before = i64::try_from(now.saturating_sub(SETTLED).as_secs()).unwrap_or(i64::MAX);
+        let times = [self.dir, self.db].map(|inode| inode.modified.0.max(inode.changed.0));
+        times.iter().all(|&seconds| seconds < before)
+    }
+}
+
+impl Inode {
+    fn of(path: &Path) -> Option<Self> {
+        path.metadata().ok().map(|metadata| Self::read(&metadata))
+    }
+
+    fn read(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
