@@ -74,12 +74,17 @@ fn call_of_stock(line: &str) -> Option<[&str; 4]> {
     Some([op, answered, hash, device])
 }
 
-/// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync.
+/// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync. Of a database that
+/// was compared `sync` has been answered, unless it differs: then it is asked next.
 fn call_of_ours(line: &str) -> Option<[&str; 4]> {
     let (_, call) = line.split_once(": REPLICATE /")?;
     let [path, op, status, _] = call.split_whitespace().collect::<Vec<_>>()[..] else { return None };
     let [device, _, hash] = path.split('/').collect::<Vec<_>>()[..] else { return None };
-    (op != "whole_file").then_some([op, status, hash, device])
+    match (op, status) {
+        ("whole_file", _) | ("compare", "409") => None,
+        ("compare", _) => Some(["sync", status, hash, device]),
+        _ => Some([op, status, hash, device]),
+    }
 }
 
 /// Ours asks a stock peer once more after a merge, for the id that the peer took with it, and may then tell it a point
@@ -153,6 +158,11 @@ mod tests {
         let of_ours = of_ours.map(|call| format!("<7>r: REPLICATE /d1a/5/aaaa {call}"));
         assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours)), [""; 0]);
         assert_eq!(differing_calls(&calls(&of_stock), &calls(&of_ours[..2])).len(), 1);
+        let compared = ["compare 409 0.1", "sync 404 0.1", "complete_rsync 204 0.3"];
+        let compared = compared.map(|call| format!("<7>r: REPLICATE /d1a/5/aaaa {call}"));
+        assert_eq!(differing_calls(&calls(&of_stock), &calls(&compared)), [""; 0]);
+        let missing = compared[1..].iter().map(|call| call.replace("sync 404", "compare 404"));
+        assert_eq!(differing_calls(&calls(&of_stock), &calls(&missing.collect::<Vec<_>>())), [""; 0]);
     }
 
     #[test]

@@ -6,23 +6,32 @@
 pub struct Capabilities {
     /// The peer takes a whole database file as the body of a request ([`TransferHeaders`]).
     pub whole_file: bool,
+    /// The peer compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
+    pub compare: bool,
 }
+
+/// Each capability's word in the header.
+const WHOLE_FILE: &str = "whole-file";
+const COMPARE: &str = "compare";
 
 impl Capabilities {
     /// The header's name, lower case.
     pub const HEADER: &'static str = "x-martlet-capabilities";
 
     /// Everything this build offers.
-    pub const OURS: Self = Self { whole_file: true };
+    pub const OURS: Self = Self { whole_file: true, compare: true };
 
     /// The header's value: comma separated words.
-    pub fn to_header(self) -> &'static str {
-        if self.whole_file { "whole-file" } else { "" }
+    pub fn to_header(self) -> String {
+        let words = [(self.whole_file, WHOLE_FILE), (self.compare, COMPARE)];
+        let words: Vec<_> = words.into_iter().filter_map(|(can, word)| can.then_some(word)).collect();
+        words.join(", ")
     }
 
     /// Reads a header's value; unknown words are for later versions and ignored.
     pub fn from_header(value: &str) -> Self {
-        Self { whole_file: value.split(',').any(|word| word.trim() == "whole-file") }
+        let says = |word| value.split(',').any(|said| said.trim() == word);
+        Self { whole_file: says(WHOLE_FILE), compare: says(COMPARE) }
     }
 }
 
@@ -46,8 +55,8 @@ mod tests {
 
     #[test]
     fn header_round_trips_and_tolerates_the_future() {
-        assert_eq!(Capabilities::from_header(Capabilities::OURS.to_header()), Capabilities::OURS);
-        assert!(Capabilities::from_header("batch, whole-file").whole_file);
+        assert_eq!(Capabilities::from_header(&Capabilities::OURS.to_header()), Capabilities::OURS);
+        assert!(Capabilities::from_header("later, whole-file").whole_file);
         assert_eq!(Capabilities::from_header(""), Capabilities::default());
     }
 }

@@ -16,6 +16,7 @@
 
 mod ascii_json;
 mod capability;
+mod compare;
 mod course;
 mod evidence;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod own_range;
 mod policy;
 mod python_repr;
 mod reconciler;
+mod replica;
 mod request;
 mod row;
 mod shard_range;
@@ -35,6 +37,7 @@ mod sync_args;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
+pub use compare::{CompareMessage, Comparison};
 pub use course::Course;
 pub use evidence::Evidence;
 pub use horizon::{BeyondHorizon, Horizon};
@@ -44,6 +47,7 @@ pub use own_range::{OwnRangeWithoutEpoch, keep_epoched_own_range};
 pub use policy::{PolicyClaim, adopts_remote_policy};
 pub use python_repr::PythonRepr;
 pub use reconciler::{NotQueueable, QueueEntry, RECONCILER_ACCOUNT};
+pub use replica::Replica;
 pub use request::{BadRequest, Request};
 pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};
 pub use shard_range::{ShardRange, ShardState};

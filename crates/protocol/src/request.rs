@@ -105,7 +105,7 @@ impl Serialize for Request {
 }
 
 impl SyncArgs {
-    fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error> {
+    pub(crate) fn serialize_into<S: SerializeSeq>(&self, list: &mut S) -> Result<(), S::Error> {
         list.serialize_element(&self.max_row)?;
         for text in [
             &self.hash,
@@ -181,17 +181,23 @@ impl<'de> Visitor<'de> for RequestSeed {
     }
 }
 
-fn argument<'de, T: DeserializeOwned, A: SeqAccess<'de>>(list: &mut A, what: &str) -> Result<T, A::Error> {
+pub(crate) fn argument<'de, T: DeserializeOwned, A: SeqAccess<'de>>(
+    list: &mut A,
+    what: &str,
+) -> Result<T, A::Error> {
     list.next_element()?.ok_or_else(|| A::Error::custom(format_args!("{what} is missing")))
 }
 
-fn name<T: std::str::FromStr<Err = swift_types::InvalidName>, E: serde::de::Error>(
+pub(crate) fn name<T: std::str::FromStr<Err = swift_types::InvalidName>, E: serde::de::Error>(
     text: &str,
 ) -> Result<T, E> {
     text.parse().map_err(E::custom)
 }
 
-fn sync_args<'de, A: SeqAccess<'de>>(list: &mut A, server_type: ServerType) -> Result<SyncArgs, A::Error> {
+pub(crate) fn sync_args<'de, A: SeqAccess<'de>>(
+    list: &mut A,
+    server_type: ServerType,
+) -> Result<SyncArgs, A::Error> {
     let max_row = argument::<Integer, _>(list, "max_row")?.0;
     let mut text = |what| Ok::<_, A::Error>(argument::<Text, _>(list, what)?.0);
     let mut args = SyncArgs {

@@ -36,7 +36,13 @@ impl SyncArgs {
     /// What a database whose info this is says to every peer first, in a cluster of so many storage policies.
     /// Stock: `_gather_sync_args`.
     pub fn of(info: &ReplicationInfo, policies: usize) -> Self {
-        let policy = info.container().filter(|_| policies > 1).map(|container| PolicyArgs {
+        let args = Self::with_policy(info);
+        if policies > 1 { args } else { Self { policy: None, ..args } }
+    }
+
+    /// The same with a container's policy, however many there are.
+    pub fn with_policy(info: &ReplicationInfo) -> Self {
+        let policy = info.container().map(|container| PolicyArgs {
             status_changed_at: info.status_changed_at.clone(),
             count: info.count,
             storage_policy_index: container.storage_policy_index,

@@ -2,43 +2,56 @@
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, ReclaimAges, quarantine};
+use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges, quarantine};
 use protocol::{DbState, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
-use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, unix_seconds};
-use swift_types::ServerType;
+use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
+use swift_types::{Digest, ServerType};
 use tracing::{debug, error};
 use walker::{DbTask, Placement};
 
 use crate::{
     departure::{CheckedRemoval, Departure},
     feed::primaries,
+    from_memory::{self, Heard},
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::Roster,
+    settled::calls_for_nothing,
     subject::Subject,
     sync_store,
     to_peer::{Anew, Local, ToPeer},
 };
 
-/// Runs the course of one database. Blocks for as long as disks and peers take.
+/// Runs the course of one database. Blocks for as long as disks and peers take. `heard`: what peers have said to `sync` in
+/// this pass already.
 ///
 /// Answers to stock's `_replicate_object`.
-pub(crate) fn replicate(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> DbOutcome {
+pub(crate) fn replicate(node: &Node, task: &DbTask, reconciler: &ToReconciler, heard: Heard) -> DbOutcome {
     let started = Instant::now();
     debug!("Replicating db {}", task.db_file.display());
-    let (result, peers) =
-        Running::begin(node, task, reconciler).map_or_else(|result| (result, Vec::new()), Running::finish);
-    DbOutcome { device: task.device.name.to_string(), elapsed: started.elapsed(), peers, result }
+    let heard = match from_memory::ask(node, task, heard) {
+        Ok(outcome) => return outcome,
+        Err(heard) => heard,
+    };
+    match Running::begin(node, task, reconciler) {
+        Ok(running) => {
+            let (result, peers) = running.finish(heard);
+            DbOutcome { device: task.device.name.to_string(), elapsed: started.elapsed(), peers, result }
+        }
+        Err(end) => end,
+    }
 }
 
 /// A database that could be opened and read.
-struct Running<'a> {
+pub(crate) struct Running<'a> {
     node: &'a Node,
     task: &'a DbTask,
     reconciler: &'a ToReconciler,
     ring: Arc<RingData>,
     broker: Broker,
+    /// What its files looked like before it was opened, if they were at rest.
+    stamp: Option<DbStamp>,
     info: ReplicationInfo,
     ages: ReclaimAges,
     subject: Subject,
@@ -46,11 +59,26 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Opens, reclaims and reads; the error says what became of a database that could not be.
-    fn begin(node: &'a Node, task: &'a DbTask, reconciler: &'a ToReconciler) -> Result<Self, DbResult> {
+    pub(crate) fn begin(
+        node: &'a Node,
+        task: &'a DbTask,
+        reconciler: &'a ToReconciler,
+    ) -> Result<Self, DbOutcome> {
+        let started = Instant::now();
+        Self::open(node, task, reconciler).map_err(|result| DbOutcome {
+            device: task.device.name.to_string(),
+            elapsed: started.elapsed(),
+            peers: Vec::new(),
+            result,
+        })
+    }
+
+    fn open(node: &'a Node, task: &'a DbTask, reconciler: &'a ToReconciler) -> Result<Self, DbResult> {
         let ring = node.ring();
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, task, error);
         let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
+        let stamp = DbStamp::take(&found);
         let read = found.in_force().and_then(Broker::open).and_then(|broker| {
             let mut broker = broker.preallocating(node.preallocation());
             broker.reclaim(ages)?;
@@ -59,11 +87,23 @@ impl<'a> Running<'a> {
         });
         let (broker, info) = read.map_err(unread)?;
         let subject = Subject::new(info.path(), broker.file());
-        Ok(Self { node, task, reconciler, ring, broker, info, ages, subject })
+        Ok(Self { node, task, reconciler, ring, broker, stamp, info, ages, subject })
     }
 
-    fn finish(mut self) -> (DbResult, Vec<PeerOutcome>) {
-        let digest = self.node.hash_path().of(&self.info.account, self.info.container_name());
+    /// Its info and its stamp, if nothing is to be done but to ask its peers; see [`crate::settled`].
+    pub(crate) fn if_settled(mut self) -> Option<(ReplicationInfo, Option<DbStamp>)> {
+        let lies_right = self.hash_of_path() == self.task.digest;
+        let settled = lies_right && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false);
+        settled.then_some((self.info, self.stamp))
+    }
+
+    fn hash_of_path(&self) -> Digest {
+        self.node.hash_path().of(&self.info.account, self.info.container_name())
+    }
+
+    /// `heard`: what peers have answered just now.
+    fn finish(mut self, heard: Heard) -> (DbResult, Vec<PeerOutcome>) {
+        let digest = self.hash_of_path();
         if digest != self.task.digest {
             error!(
                 "ERROR the hash of this path is {digest}, which is not its directory: left alone; check \
@@ -100,10 +140,25 @@ impl<'a> Running<'a> {
             );
         }
         let mut roster = Roster::new(Arc::clone(&self.ring), partition, self.task.device.id);
-        let peers = self.ask_peers(&mut roster, partition);
+        let peers = self.ask_peers(&mut roster, partition, heard);
         self.after_replication(&peers);
-        let result = if misplaced || !roster.is_primary() { self.remove(&peers) } else { DbResult::Kept };
-        (result, peers)
+        if misplaced || !roster.is_primary() {
+            return (self.remove(&peers), peers);
+        }
+        self.remember_if_settled(&peers);
+        (DbResult::Kept, peers)
+    }
+
+    /// In the next pass it need not be opened if nothing has changed by then.
+    fn remember_if_settled(mut self, peers: &[PeerOutcome]) {
+        let in_sync = |peer: &PeerOutcome| peer.result.is_ok() && peer.steps == [PeerStep::NoChange];
+        if !peers.is_empty()
+            && peers.iter().all(in_sync)
+            && let Some(stamp) = self.stamp
+            && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false)
+        {
+            self.node.settled.remember(self.broker.location(), stamp, Arc::new(self.info));
+        }
     }
 
     fn left_alone(&self, partition: u64) -> DbResult {
@@ -121,7 +176,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn ask_peers(&mut self, roster: &mut Roster, partition: u64) -> Vec<PeerOutcome> {
+    fn ask_peers(&mut self, roster: &mut Roster, partition: u64, mut heard: Heard) -> Vec<PeerOutcome> {
         let sync = Request::Sync(SyncArgs::of(&self.info, self.node.swift.policies.len()));
         let (mut outcomes, mut anew) = (Vec::new(), Anew::default());
         while let Some(device) = roster.next() {
@@ -134,7 +189,8 @@ impl<'a> Running<'a> {
                 anew: &mut anew,
             };
             let region = roster.region_of(&device);
-            let outcome = ToPeer::new(self.node, local, &device, partition, self.task.digest, region).run();
+            let peer = ToPeer::new(self.node, local, &device, partition, self.task.digest, region);
+            let outcome = peer.run(heard.remove(&device.id));
             if outcome.result == Err(PeerFailure::NotMounted) && !roster.add_handoff() {
                 error!(
                     "ERROR There are not enough handoff nodes to reach replica count for partition \

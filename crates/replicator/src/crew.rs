@@ -1,8 +1,8 @@
-//! The threads that live as long as one walk: workers, the stats thread, the reconciler's enqueuer.
+//! The threads that live as long as one walk: the roll call, workers, the stats thread, the reconciler's enqueuer.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::{Instant, SystemTime},
 };
@@ -17,6 +17,7 @@ use crate::{
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::{Enqueuer, LocalDevices, QueueContainers, ToReconciler},
+    roll_call::{ROLL, RollCall, Unsettled},
 };
 
 /// Outcomes that may wait for the stats thread.
@@ -44,8 +45,8 @@ pub(crate) struct Ended<T> {
 impl Crew<'_> {
     /// Replicates every database that `feed`, on the calling thread, sends; returns when the last is done.
     ///
-    /// When `feed` returns, each worker finishes the database in hand and drops its way to the enqueuer and to
-    /// the stats thread, which end with the last of them.
+    /// When `feed` returns, the roll call ends with the last roll, then each worker finishes the database in hand and drops
+    /// its way to the enqueuer and to the stats thread, which end with the last of them.
     pub(crate) fn work_through<T>(
         self,
         aggregate: impl FnOnce(Aggregator, &Receiver<Outcome>) -> PassStats + Send,
@@ -53,23 +54,34 @@ impl Crew<'_> {
     ) -> Ended<T> {
         let node = self.node;
         let workers = node.conf.pass.concurrency.get();
-        let (task_sender, tasks) = bounded::<DbTask>(workers);
+        let (task_sender, tasks) = bounded::<DbTask>(ROLL.max(workers));
+        let (course_sender, courses) = bounded::<Unsettled>(workers);
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
         let outcomes_in = Outcomes::new(Queue::Outcomes, outcome_sender, Arc::clone(&node.metrics));
         let reconciler =
             ToReconciler::new(Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics)));
-        let meter = WalkMeter::default();
+        let course_sender = Metered::new(Queue::Courses, course_sender, Arc::clone(&node.metrics));
+        let (tasks, meter) = (Mutex::new(tasks), WalkMeter::default());
         thread::scope(|threads| {
             let aggregated = threads.spawn(move || aggregate(node.aggregator(), &outcomes));
             let enqueuer = Enqueuer::new(node, self.devices, outcomes_in.clone(), self.containers);
             let containers = threads.spawn(move || enqueuer.run(&orders));
             for _ in 0..workers {
-                let (tasks, outcomes_in, meter) = (tasks.clone(), outcomes_in.clone(), &meter);
-                let reconciler = reconciler.clone();
-                threads.spawn(move || work(node, &tasks, &reconciler, &outcomes_in, meter));
+                let roll_call = RollCall {
+                    node,
+                    tasks: &tasks,
+                    courses: course_sender.clone(),
+                    reconciler: reconciler.clone(),
+                    outcomes: outcomes_in.clone(),
+                    meter: &meter,
+                };
+                threads.spawn(move || roll_call.run());
+                let (courses, outcomes_in, reconciler) =
+                    (courses.clone(), outcomes_in.clone(), reconciler.clone());
+                threads.spawn(move || work(node, &courses, &reconciler, &outcomes_in));
             }
-            drop((tasks, reconciler));
+            drop((course_sender, courses, reconciler));
             let end = feed(&task_sender, &meter, &outcomes_in);
             drop(task_sender);
             drop(outcomes_in);
@@ -81,22 +93,15 @@ impl Crew<'_> {
 }
 
 /// One worker: a database at a time, until there are no more or it is told to stop.
-fn work(
-    node: &Node,
-    tasks: &Receiver<DbTask>,
-    reconciler: &ToReconciler,
-    outcomes: &Outcomes,
-    meter: &WalkMeter,
-) {
-    for task in tasks {
+fn work(node: &Node, courses: &Receiver<Unsettled>, reconciler: &ToReconciler, outcomes: &Outcomes) {
+    for Unsettled { task, heard } in courses {
         if node.stop.is_set() {
             continue;
         }
-        node.metrics.observe_queue(Queue::Tasks, tasks.len(), tasks.capacity().unwrap_or(0), meter.blocked());
         let started = Instant::now();
         // A defect that shows on one database must not end the pass of all others.
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| replicate(node, &task, reconciler))).unwrap_or_else(|_| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| replicate(node, &task, reconciler, heard)))
+            .unwrap_or_else(|_| {
                 error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
                 DbOutcome {
                     device: task.device.name.to_string(),

@@ -4,8 +4,8 @@ use std::{
 };
 
 use anyhow::Context;
-use db_broker::Preallocation;
-use protocol::Horizon;
+use db_broker::{Preallocation, UnchangedDbs};
+use protocol::{Horizon, ReplicationInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
@@ -27,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
     pub(crate) divergences: Divergences,
+    /// Databases that call for nothing but a question to their peers, as long as they do not change.
+    pub(crate) settled: UnchangedDbs<ReplicationInfo>,
     statsd: Option<Arc<Statsd>>,
     ring: Ring,
 }
@@ -68,7 +70,8 @@ impl Node {
         let statsd = Statsd::new(&conf.statsd, &conf.log.log_name).map(Arc::new);
         let NodeFiles { swift, ring } = files;
         let divergences = Divergences::new(conf.pass.reclaim_age / PATIENCE_IN_RECLAIM_AGE);
-        Ok(Self { conf, swift, client, metrics, stop, divergences, statsd, ring })
+        let settled = UnchangedDbs::new(conf.db.db_cache_size, conf.db.db_cache_age);
+        Ok(Self { conf, swift, client, metrics, stop, divergences, settled, statsd, ring })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.

@@ -79,6 +79,8 @@ fn server_settings(node: &Node) -> ServerSettings {
         threads: node.conf.serve.rpc_threads.get(),
         queue: node.conf.serve.rpc_queue,
         max_clients: node.conf.serve.max_clients.get(),
+        remembered: node.conf.db.db_cache_size,
+        remember_for: node.conf.db.db_cache_age,
         future_limit: node.conf.serve.future_limit(),
         forward: forward_settings(node),
     }

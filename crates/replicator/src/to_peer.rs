@@ -88,10 +88,11 @@ impl<'a> ToPeer<'a> {
         Self { node, local, target, region, steps: Vec::new(), rows_sent: 0, bytes_sent: 0, lag }
     }
 
-    /// Brings the peer up to date as far as it goes. Blocks for as long as that takes.
-    pub(crate) fn run(mut self) -> PeerOutcome {
+    /// Brings the peer up to date as far as it goes. Blocks for as long as that takes. `heard`: what it has answered to `sync`
+    /// just now, if it was asked already.
+    pub(crate) fn run(mut self, heard: Option<Result<Reply, CallError>>) -> PeerOutcome {
         let started = Instant::now();
-        let result = self.sync();
+        let result = self.sync(heard);
         PeerOutcome {
             peer: peer_id(self.target.device),
             rows_behind: if result.is_ok() { 0 } else { self.lag.rows() },
@@ -103,8 +104,11 @@ impl<'a> ToPeer<'a> {
         }
     }
 
-    fn sync(&mut self) -> Result<(), PeerFailure> {
-        let reply = self.call(self.local.sync, self.node.conf.sync.node_timeout)?;
+    fn sync(&mut self, heard: Option<Result<Reply, CallError>>) -> Result<(), PeerFailure> {
+        let reply = match heard {
+            Some(heard) => self.answered(heard)?,
+            None => self.call(self.local.sync, self.node.conf.sync.node_timeout)?,
+        };
         match reply.status {
             404 => {
                 self.steps.push(PeerStep::WholeFile);
@@ -182,7 +186,11 @@ impl<'a> ToPeer<'a> {
     }
 
     fn call(&mut self, request: &Request, timeout: Duration) -> Result<Reply, PeerFailure> {
-        self.node.client.replicate(&self.target, request, timeout).map_err(|error| {
+        self.answered(self.node.client.replicate(&self.target, request, timeout))
+    }
+
+    fn answered(&self, reply: Result<Reply, CallError>) -> Result<Reply, PeerFailure> {
+        reply.map_err(|error| {
             error!("ERROR reading HTTP response from {}: {error}{}", self.target, self.local.subject);
             match error {
                 CallError::Timeout(_) => PeerFailure::Timeout,
@@ -218,7 +226,7 @@ impl<'a> ToPeer<'a> {
     }
 }
 
-fn peer_id(device: &Device) -> PeerId {
+pub(crate) fn peer_id(device: &Device) -> PeerId {
     PeerId { ip: device.replication_ip.clone(), device: device.device.clone() }
 }
 

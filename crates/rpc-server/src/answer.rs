@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use protocol::Capabilities;
 use warp::{
     Reply,
@@ -25,6 +27,11 @@ pub(crate) enum Body {
 
 /// How many seconds a peer should stay away when the queue is full.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// What we can do beyond stock's protocol; empty if that were no header, which it always is.
+static CAPABILITIES: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::from_str(&Capabilities::OURS.to_header()).unwrap_or(HeaderValue::from_static(""))
+});
 
 impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
@@ -69,7 +76,7 @@ impl Answer {
             }
             _ => {}
         }
-        headers.insert(Capabilities::HEADER, HeaderValue::from_static(Capabilities::OURS.to_header()));
+        headers.insert(Capabilities::HEADER, CAPABILITIES.clone());
         response
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn accept(
     stop: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let door = Arc::new(Door::new(service.settings.max_clients));
+    let door = Arc::new(Door::new(service.host.settings.max_clients));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -7,41 +7,38 @@ use std::{
 };
 
 use db_broker::{
-    Broker, BrokerError, DbLocation, Direction, Installed, MetadataCheck, Preallocation, ReceivedDb, Source,
-    compare_with_reserve, quarantine,
+    Broker, BrokerError, DbLocation, Direction, Installed, ReceivedDb, Source, compare_with_reserve,
 };
-use protocol::{
-    BeyondHorizon, Horizon, Metadata, OwnRangeWithoutEpoch, PolicyClaim, ReplicationInfo, Request, SyncArgs,
-    SyncPoint, SyncReply, adopts_remote_policy,
-};
+use protocol::{BeyondHorizon, Horizon, OwnRangeWithoutEpoch, Request, SyncArgs};
 use settings::FallocateReserve;
-use swift_types::{DbName, Timestamp, TmpName};
+use swift_types::{DbName, DeviceName, Timestamp, TmpName};
 use tracing::{error, warn};
 use warp::http::StatusCode;
 
 use crate::{
     answer::Answer,
-    server::{Refusal, ServerSettings},
+    server::{Host, Refusal, ServerSettings},
+    sync::{Seen, sync},
     target::RpcTarget,
 };
 
 /// Answers one message. Stock: `ReplicatorRpc.dispatch` and the checks in the servers before it.
-pub(crate) fn dispatch(settings: &ServerSettings, target: &RpcTarget, request: Request) -> Answer {
-    let device_dir = match usable_device(settings, target) {
+pub(crate) fn dispatch(host: &Host, target: &RpcTarget, request: Request) -> Answer {
+    let device_dir = match usable_device(&host.settings, &target.device) {
         Ok(device_dir) => device_dir,
         Err(answer) => return answer,
     };
-    let place = Place { settings, target, device_dir, horizon: settings.horizon() };
+    let place = Place::new(host, target, device_dir);
     place.answer(request).unwrap_or_else(|error| refuse(target, &error))
 }
 
 /// The device's directory, if it is mounted and has room.
-pub(crate) fn usable_device(settings: &ServerSettings, target: &RpcTarget) -> Result<PathBuf, Answer> {
+pub(crate) fn usable_device(settings: &ServerSettings, device: &DeviceName) -> Result<PathBuf, Answer> {
     let insufficient = |reason: String| Answer::text(StatusCode::INSUFFICIENT_STORAGE, reason);
-    let device_dir = walker::check_drive(&settings.devices, &target.device, settings.mount_check)
-        .map_err(|_| insufficient(format!("{} is not mounted\n", target.device)))?;
+    let device_dir = walker::check_drive(&settings.devices, device, settings.mount_check)
+        .map_err(|_| insufficient(format!("{device} is not mounted\n")))?;
     if !has_free_space(&device_dir, settings.fallocate_reserve, 0) {
-        return Err(insufficient(format!("{} is below its fallocate_reserve\n", target.device)));
+        return Err(insufficient(format!("{device} is below its fallocate_reserve\n")));
     }
     Ok(device_dir)
 }
@@ -52,14 +49,28 @@ pub(crate) fn has_free_space(dir: &Path, reserve: FallocateReserve, needed: u64)
 }
 
 /// Where a message is addressed to, on a device that can be used.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
+    host: &'a Host,
     settings: &'a ServerSettings,
     target: &'a RpcTarget,
     device_dir: PathBuf,
     horizon: Horizon,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    pub(crate) fn new(host: &'a Host, target: &'a RpcTarget, device_dir: PathBuf) -> Self {
+        Self { host, settings: &host.settings, target, device_dir, horizon: host.settings.horizon() }
+    }
+
+    /// Whether this database and one of which `args` tell have nothing to exchange; the error is what `sync` answers.
+    pub(crate) fn is_in_sync(&self, args: &SyncArgs) -> Result<bool, Answer> {
+        if let Err(beyond) = self.horizon.check_sync(args) {
+            return Err(too_far_ahead(self.target, "sync", &beyond));
+        }
+        let seen = self.find().and_then(|location| Seen::look(self.host, &location));
+        seen.map(|seen| seen.replica.is_in_sync_with(args)).map_err(|error| refuse(self.target, &error))
+    }
+
     fn answer(&self, request: Request) -> Result<Answer, BrokerError> {
         let accepted = Answer::empty(StatusCode::ACCEPTED);
         match request {
@@ -82,7 +93,7 @@ impl Place<'_> {
 
     fn sync(&self, args: &SyncArgs) -> Result<Answer, BrokerError> {
         match self.horizon.check_sync(args) {
-            Ok(()) => sync(&self.find()?, self.settings.preallocation, args),
+            Ok(()) => sync(self.host, &self.find()?, args),
             Err(beyond) => Ok(too_far_ahead(self.target, "sync", &beyond)),
         }
     }
@@ -142,58 +153,6 @@ fn log_ignored(ignored: Option<&OwnRangeWithoutEpoch>, source: &str) {
     }
 }
 
-/// Takes over what the sender knows better, and answers with what this database was before.
-///
-/// Stock: `_handle_sync_request`, and for containers `_get_synced_replication_info`.
-fn sync(
-    location: &DbLocation,
-    preallocation: Option<Preallocation>,
-    args: &SyncArgs,
-) -> Result<Answer, BrokerError> {
-    let opened = Broker::open(location.clone()).and_then(|broker| {
-        let mut broker = broker.preallocating(preallocation);
-        let info = synced_info(&mut broker, args)?;
-        Ok((broker, info))
-    });
-    let (mut broker, info) = match opened {
-        Err(BrokerError::NoSuchTable { source, .. }) => {
-            // Missing from now on: the peer may send a good one. Other damage stock tells with 500 first.
-            error!("{}", quarantine(location, &source.to_string())?);
-            return Ok(Answer::empty(StatusCode::NOT_FOUND));
-        }
-        other => other?,
-    };
-    match Metadata::parse(&args.metadata) {
-        Ok(metadata) => broker.update_metadata(metadata, MetadataCheck::FromPeer)?,
-        Err(error) => error!("Unable to decode remote metadata {:?}: {error}", args.metadata),
-    }
-    if info.created_at != args.created_at
-        || info.put_timestamp != args.put_timestamp
-        || info.delete_timestamp != args.delete_timestamp
-    {
-        broker.merge_timestamps(&args.created_at, &args.put_timestamp, &args.delete_timestamp, now())?;
-    }
-    let mut point = broker.sync_point(Direction::Incoming, &args.id)?;
-    if args.hash == info.hash && point < args.max_row {
-        let raised = SyncPoint { remote_id: args.id.clone(), sync_point: args.max_row };
-        broker.merge_sync_points(Direction::Incoming, &[raised])?;
-        point = args.max_row;
-    }
-    Ok(Answer::json(&SyncReply { info, point }))
-}
-
-/// This database's info, after it took over the sender's policy if that is the right one.
-fn synced_info(broker: &mut Broker, args: &SyncArgs) -> Result<ReplicationInfo, BrokerError> {
-    let info = broker.replication_info()?;
-    if let (Some(local), Some(remote)) = (PolicyClaim::of_local(&info), PolicyClaim::of_sync(args))
-        && adopts_remote_policy(&local, &remote)
-    {
-        broker.set_storage_policy_index(remote.storage_policy_index, now())?;
-        return broker.replication_info();
-    }
-    Ok(info)
-}
-
 /// Nothing of the message is merged. The sender logs our status, goes on with its other databases, and tries again in
 /// its next pass.
 fn too_far_ahead(target: &RpcTarget, what: &str, beyond: &BeyondHorizon) -> Answer {
@@ -205,12 +164,12 @@ fn too_far_ahead(target: &RpcTarget, what: &str, beyond: &BeyondHorizon) -> Answ
 }
 
 impl ServerSettings {
-    fn horizon(&self) -> Horizon {
+    pub(crate) fn horizon(&self) -> Horizon {
         self.future_limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now(), ahead))
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp::from_seconds(since_epoch.map_or(0.0, |elapsed| elapsed.as_secs_f64()))
 }

@@ -37,6 +37,7 @@
 //! ```
 
 mod answer;
+mod compare;
 mod connections;
 mod dispatch;
 mod door;
@@ -47,6 +48,7 @@ mod peers;
 mod receive;
 mod relay;
 mod server;
+mod sync;
 mod target;
 
 pub use forward::{ForwardEnd, ForwardSettings};

@@ -50,7 +50,7 @@ where
     let length = content_length(headers)
         .ok_or_else(|| Answer::text(StatusCode::LENGTH_REQUIRED, "content-length is missing\n"))?;
 
-    let device_dir = usable_device(settings, target)?;
+    let device_dir = usable_device(settings, &target.device)?;
     if !has_free_space(&device_dir, settings.fallocate_reserve, length) {
         return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, "no room for the file\n"));
     }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use db_broker::Preallocation;
+use db_broker::{Preallocation, UnchangedDbs};
 use futures_util::{Stream, StreamExt};
-use protocol::{Request, TransferHeaders};
+use protocol::{CompareMessage, Replica, Request, TransferHeaders};
 use settings::FallocateReserve;
 use swift_types::{HashPath, ServerType};
 use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking, time::timeout};
@@ -19,6 +19,7 @@ use warp::http::{HeaderMap, Method, StatusCode, header};
 
 use crate::{
     answer::Answer,
+    compare::compare,
     connections::accept,
     dispatch::dispatch,
     forward::{ForwardEnd, ForwardSettings, Forwarder},
@@ -53,6 +54,10 @@ pub struct ServerSettings {
     pub queue: usize,
     /// Connections open at once; for one more the longest idle is closed.
     pub max_clients: usize,
+    /// Databases that are answered for without opening them while they do not change; 0: none.
+    pub remembered: usize,
+    /// For how long at most.
+    pub remember_for: Duration,
     /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,
     /// Where requests with other methods go; none: they get 405.
@@ -130,9 +135,16 @@ pub struct ServerStop {
     pub cut: CancellationToken,
 }
 
+/// What the work on databases needs, on whatever thread.
+pub(crate) struct Host {
+    pub(crate) settings: ServerSettings,
+    /// What is known of databases that have not changed since.
+    pub(crate) replicas: UnchangedDbs<Replica>,
+}
+
 /// Everything a request needs, shared by all.
 pub(crate) struct Service {
-    pub(crate) settings: ServerSettings,
+    pub(crate) host: Arc<Host>,
     /// Places for requests, running or waiting.
     places: Arc<Semaphore>,
     /// Places for work on databases.
@@ -165,7 +177,10 @@ pub async fn serve(
     let service = Arc::new(Service {
         places: Arc::new(Semaphore::new(settings.threads + settings.queue)),
         workers: Arc::new(Semaphore::new(settings.threads)),
-        settings,
+        host: Arc::new(Host {
+            replicas: UnchangedDbs::new(settings.remembered, settings.remember_for),
+            settings,
+        }),
         admission: Admission::new(peers),
         observer,
     });
@@ -219,30 +234,43 @@ impl Service {
             let text = format!("{peer} is no address of the ring\n");
             return Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text));
         }
-        let target =
-            RpcTarget::parse(path).map_err(|reason| Answer::text(StatusCode::BAD_REQUEST, reason))?;
+        let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
         let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
         let _place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let settings = &self.host.settings;
+        if content_type(headers) == CompareMessage::CONTENT_TYPE {
+            *op = "compare";
+            let body = self.read_body(headers, body).await?;
+            let comparisons = CompareMessage::parse(settings.server_type, &body);
+            let comparisons = comparisons.map_err(|error| bad(format!("{error}\n")))?;
+            return self.work(move |host| compare(host, comparisons)).await;
+        }
+        let target = RpcTarget::parse(path).map_err(bad)?;
         if content_type(headers) == TransferHeaders::CONTENT_TYPE {
             *op = "whole_file";
-            return receive_file(&self.settings, &target, headers, body).await;
+            return receive_file(settings, &target, headers, body).await;
         }
         let body = self.read_body(headers, body).await?;
-        let request = Request::parse(self.settings.server_type, &body)
-            .map_err(|error| Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+        let request = Request::parse(settings.server_type, &body);
+        let request = request.map_err(|error| bad(format!("{error}\n")))?;
         *op = request.op();
+        self.work(move |host| dispatch(host, &target, request)).await
+    }
+
+    /// Works on databases on a blocking thread, when it is this request's turn.
+    async fn work(&self, work: impl FnOnce(&Host) -> Answer + Send + 'static) -> Result<Answer, Answer> {
         let closed = |_| Answer::empty(StatusCode::SERVICE_UNAVAILABLE);
         let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(closed)?;
-        let settings = self.settings.clone();
-        let dispatched = spawn_blocking(move || {
+        let host = Arc::clone(&self.host);
+        let worked = spawn_blocking(move || {
             let _turn = turn;
-            dispatch(&settings, &target, request)
+            work(&host)
         });
-        dispatched.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
+        worked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     fn not_ours(&self) -> Answer {
-        if self.settings.forward.is_some() {
+        if self.host.settings.forward.is_some() {
             let text = "this connection answers REPLICATE only: send other requests on one of their own\n";
             return Answer::text(StatusCode::MISDIRECTED_REQUEST, text);
         }
@@ -256,7 +284,7 @@ impl Service {
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        let limit = self.settings.max_request_bytes;
+        let limit = self.host.settings.max_request_bytes;
         let too_large = || Answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("over {limit} bytes\n"));
         if content_length(headers).is_some_and(|length| length > limit as u64) {
             return Err(too_large());

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
 use swift_types::{DeviceName, Digest};
 
@@ -7,6 +9,13 @@ pub(crate) struct RpcTarget {
     pub(crate) device: DeviceName,
     pub(crate) partition: u64,
     pub(crate) digest: Digest,
+}
+
+impl fmt::Display for RpcTarget {
+    /// The path of a request.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/{}/{}", self.device, self.partition, self.digest)
+    }
 }
 
 impl RpcTarget {

@@ -12,7 +12,7 @@ use settings::RsyncModule;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::Target;
+use crate::{Target, abilities::Abilities};
 
 /// The largest answer that is read: all shard ranges of a very large container.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -35,11 +35,12 @@ pub struct ClientSettings {
 /// A node's client for all its peers; cheap to clone, connections are shared and kept alive.
 #[derive(Clone, Debug)]
 pub struct SyncClient {
-    http: Client,
+    pub(crate) http: Client,
     /// Opens a connection for each call.
     pub(crate) unpooled: Client,
     pub(crate) settings: ClientSettings,
     pub(crate) stop: CancellationToken,
+    pub(crate) abilities: Abilities,
     runtime: Handle,
 }
 
@@ -109,7 +110,7 @@ impl SyncClient {
         let pooled = builder().pool_idle_timeout(Duration::from_secs(30));
         let http = pooled.build().map_err(io::Error::other)?;
         let unpooled = builder().pool_max_idle_per_host(0).build().map_err(io::Error::other)?;
-        Ok(Self { http, unpooled, settings, stop, runtime })
+        Ok(Self { http, unpooled, settings, stop, abilities: Abilities::default(), runtime })
     }
 
     /// The settings it was made with.
@@ -145,7 +146,9 @@ impl SyncClient {
                 sent = call(&self.unpooled, timeout.saturating_sub(started.elapsed())).await;
             }
             let response = sent.map_err(|error| self.call_error(error, timeout))?;
-            self.read_reply(response, timeout).await
+            let reply = self.read_reply(response, timeout).await?;
+            self.abilities.learn(target.device, reply.capabilities);
+            Ok(reply)
         })
     }
 

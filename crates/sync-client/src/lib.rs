@@ -21,12 +21,15 @@
 //! # }
 //! ```
 
+mod abilities;
 mod client;
+mod compare;
 mod rsync;
 mod target;
 mod whole_file;
 
 pub use client::{CallError, ClientSettings, Reply, SyncClient};
+pub use compare::{Compared, Question};
 pub use rsync::{RsyncError, RsyncPass};
 pub use target::{Region, Target};
 pub use whole_file::{SendError, time_for};

@@ -41,7 +41,7 @@ impl Target<'_> {
     }
 }
 
-fn authority(ip: &str, port: u16) -> String {
+pub(crate) fn authority(ip: &str, port: u16) -> String {
     if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }
 

@@ -83,6 +83,8 @@ impl Server {
             threads: 2,
             queue: 2,
             max_clients: 100,
+            remembered: 100,
+            remember_for: Duration::from_secs(3600),
             future_limit: None,
             forward: None,
         };

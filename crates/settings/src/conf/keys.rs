@@ -42,6 +42,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("rsync_compress", "no"),
     ("db_preallocation", "off"),
     ("db_query_logging", "off"),
+    ("db_cache_size", "200000"),
+    ("db_cache_age", "86400"),
     ("daemonize", "true"),
     ("user", "swift"),
     ("ionice_priority", "0"),

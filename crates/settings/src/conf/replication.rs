@@ -137,6 +137,12 @@ pub struct DbConf {
     /// Log every statement at debug.
     #[serde(deserialize_with = "value::truth")]
     pub db_query_logging: bool,
+    /// Martlet's own: databases that are remembered, and not opened, while their files do not change; 0: none.
+    #[serde(deserialize_with = "value::size")]
+    pub db_cache_size: usize,
+    /// Martlet's own: for how long at most; 0: not at all.
+    #[serde(deserialize_with = "value::seconds")]
+    pub db_cache_age: Duration,
 }
 
 impl DbConf {
@@ -144,6 +150,8 @@ impl DbConf {
         vec![
             ("db_preallocation", yes_no(self.db_preallocation)),
             ("db_query_logging", yes_no(self.db_query_logging)),
+            ("db_cache_size", self.db_cache_size.to_string()),
+            ("db_cache_age", self.db_cache_age.as_secs_f64().to_string()),
         ]
     }
 }

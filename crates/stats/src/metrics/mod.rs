@@ -21,8 +21,10 @@ use rpc::RpcMetrics;
 /// A bounded channel of the pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// Databases from the walker to the workers.
+    /// Databases from the walker to the roll call.
     Tasks,
+    /// Databases from the roll call to the workers.
+    Courses,
     /// Outcomes from the workers to the aggregator.
     Outcomes,
     /// Misplaced rows from the workers to the thread that writes the reconciler's queue.
@@ -33,6 +35,7 @@ impl Queue {
     fn label(self) -> &'static str {
         match self {
             Self::Tasks => "tasks",
+            Self::Courses => "courses",
             Self::Outcomes => "outcomes",
             Self::Reconciler => "reconciler",
         }

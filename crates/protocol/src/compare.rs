@@ -1,0 +1,192 @@
+//! Many databases in one question between Martlet peers: which of them are in sync?
+
+use std::fmt;
+
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor},
+    ser::SerializeSeq,
+};
+use swift_types::{DeviceName, Digest, ServerType};
+
+use crate::{
+    BadRequest, SyncArgs,
+    request::{argument, name, sync_args},
+};
+
+/// One database as its sender has it, and the device of the peer on which it should be the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// The peer's device.
+    pub device: DeviceName,
+    /// The partition.
+    pub partition: u64,
+    /// The hash that names the database.
+    pub digest: Digest,
+    /// What the sender says of it; of a container with the policy.
+    pub args: SyncArgs,
+}
+
+/// The message that asks a peer about many databases at once: REPLICATE on `/` with
+/// [`CONTENT_TYPE`](Self::CONTENT_TYPE).
+///
+/// The answer is a JSON list of statuses, one for each database in the order of the question: [`IN_SYNC`](Self::IN_SYNC) where
+/// the peer has a replica to which [`Replica::is_in_sync_with`](crate::Replica::is_in_sync_with) applies,
+/// [`DIFFERS`](Self::DIFFERS) where there is something to ask by `sync`, any other where `sync` has been answered with it (404,
+/// 507). It is shorter where the peer has run out of time: the rest may be asked again. Nothing is written at the peer but
+/// pending rows merged, and a damaged database is put away, both as by `sync`.
+pub struct CompareMessage;
+
+impl CompareMessage {
+    /// Tells it from a message about one database.
+    pub const CONTENT_TYPE: &'static str = "application/vnd.martlet.compare+json";
+    /// Databases that one question may be about; more are refused.
+    pub const MOST: usize = 1024;
+    /// Neither side has anything to do.
+    pub const IN_SYNC: u16 = 200;
+    /// `sync` is called for.
+    pub const DIFFERS: u16 = 409;
+
+    /// The body of a question.
+    pub fn to_json(comparisons: &[Comparison]) -> Vec<u8> {
+        serde_json::to_vec(comparisons).expect("messages hold nothing that JSON cannot")
+    }
+
+    /// Reads a question.
+    ///
+    /// # Errors
+    /// [`BadRequest`] if it is not a list of at most [`MOST`](Self::MOST), or a name could leave its directory.
+    pub fn parse(server_type: ServerType, body: &[u8]) -> Result<Vec<Comparison>, BadRequest> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let comparisons = ListSeed(server_type).deserialize(&mut json)?;
+        json.end()?;
+        Ok(comparisons)
+    }
+
+    /// Reads an answer: for how many of the databases there is one, and which.
+    ///
+    /// # Errors
+    /// [`BadRequest`] if it is no list of statuses.
+    pub fn parse_reply(body: &[u8]) -> Result<Vec<u16>, BadRequest> {
+        Ok(serde_json::from_slice(body)?)
+    }
+}
+
+impl Serialize for Comparison {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        list.serialize_element(self.device.as_str())?;
+        list.serialize_element(&self.partition)?;
+        list.serialize_element(&self.digest.to_string())?;
+        self.args.serialize_into(&mut list)?;
+        list.end()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ListSeed(ServerType);
+
+impl<'de> DeserializeSeed<'de> for ListSeed {
+    type Value = Vec<Comparison>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed {
+    type Value = Vec<Comparison>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of databases")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut comparisons = Vec::new();
+        while let Some(comparison) = list.next_element_seed(ComparisonSeed(self.0))? {
+            if comparisons.len() == CompareMessage::MOST {
+                return Err(A::Error::custom(format_args!("over {} databases", CompareMessage::MOST)));
+            }
+            comparisons.push(comparison);
+        }
+        Ok(comparisons)
+    }
+}
+
+struct ComparisonSeed(ServerType);
+
+impl<'de> DeserializeSeed<'de> for ComparisonSeed {
+    type Value = Comparison;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Comparison, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ComparisonSeed {
+    type Value = Comparison;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of device, partition, hash and what sync says")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Comparison, A::Error> {
+        let device = name(&argument::<String, _>(&mut list, "a device")?)?;
+        let partition = argument(&mut list, "a partition")?;
+        let digest = argument::<String, _>(&mut list, "a hash")?.parse().map_err(A::Error::custom)?;
+        let args = sync_args(&mut list, self.0)?;
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Comparison { device, partition, digest, args })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{local_account, local_container};
+
+    fn comparison(args: SyncArgs) -> Comparison {
+        let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        Comparison { device: "sdb1".parse().unwrap(), partition: 7, digest, args }
+    }
+
+    #[test]
+    fn a_question_comes_through_as_it_was_asked() {
+        for (server_type, info) in
+            [(ServerType::Account, local_account()), (ServerType::Container, local_container())]
+        {
+            let asked = vec![comparison(SyncArgs::with_policy(&info)); 3];
+            let read = CompareMessage::parse(server_type, &CompareMessage::to_json(&asked)).unwrap();
+            assert_eq!(read, asked);
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_or_unsafe_is_refused() {
+        let asked = comparison(SyncArgs::with_policy(&local_account()));
+        let parse = |body: &[u8]| CompareMessage::parse(ServerType::Account, body);
+        let most = vec![asked.clone(); CompareMessage::MOST];
+        assert!(parse(&CompareMessage::to_json(&most)).is_ok());
+        let over = vec![asked.clone(); CompareMessage::MOST + 1];
+        assert!(parse(&CompareMessage::to_json(&over)).unwrap_err().to_string().contains("over 1024"));
+        let text = String::from_utf8(CompareMessage::to_json(&[asked])).unwrap();
+        for bad in [
+            text.replace("sdb1", ".."),
+            text.replace("sdb1", "a/b"),
+            text.replace("0123456789abcdef0", "../3456789abcdef0"),
+            text.replace(",7,\"0123", ",-7,\"0123"),
+            text.replace("[[", "[").replace("]]", "]"),
+            format!("{text}x"),
+            "{}".to_owned(),
+        ] {
+            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_a_list_of_statuses() {
+        assert_eq!(CompareMessage::parse_reply(b"[200,409,404]").unwrap(), [200, 409, 404]);
+        assert!(CompareMessage::parse_reply(b"{}").is_err());
+        assert!(CompareMessage::parse_reply(b"[-1]").is_err());
+    }
+}

@@ -1,0 +1,214 @@
+use crate::{
+    DbState, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, SyncArgs, SyncPoint, SyncReply,
+    adopts_remote_policy,
+};
+
+/// All that a receiver says, and decides, about a database that it is asked about: enough to answer again without
+/// opening the file, as long as that has not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// What it says of itself.
+    pub info: ReplicationInfo,
+    /// How far it has received from others.
+    pub incoming: Vec<SyncPoint>,
+}
+
+impl Replica {
+    /// How far it has received from the database with that id, -1 if nothing.
+    pub fn point(&self, remote_id: &str) -> i64 {
+        self.incoming.iter().find(|point| point.remote_id == remote_id).map_or(-1, |point| point.sync_point)
+    }
+
+    /// The answer to `sync` where nothing of the message has to be taken over first; none if something has.
+    ///
+    /// Answers to stock's `_handle_sync_request` where it writes nothing.
+    pub fn reply_to(&self, args: &SyncArgs) -> Option<SyncReply> {
+        let point = self.point(&args.id);
+        let is_point_to_raise = args.hash == self.info.hash && point < args.max_row;
+        if is_point_to_raise
+            || !self.times_equal(args)
+            || self.adopts_policy(args)
+            || self.learns_metadata(args)
+        {
+            return None;
+        }
+        Some(SyncReply { info: self.info.clone(), point })
+    }
+
+    /// Whether neither side has anything to do: each row of the sender is here and the other way round, and all else that
+    /// a `sync` and its answer exchange is equal. `args` name the policy of a container.
+    ///
+    /// Shard ranges are exchanged every time, so where there are any, or were, the answer is no.
+    pub fn is_in_sync_with(&self, args: &SyncArgs) -> bool {
+        args.hash == self.info.hash
+            && self.point(&args.id) >= args.max_row
+            && self.times_equal(args)
+            && self.is_of_policy(args)
+            && metadata_equal(&self.info.metadata, &args.metadata)
+            && self.info.has_no_shards()
+    }
+
+    fn times_equal(&self, args: &SyncArgs) -> bool {
+        self.info.created_at == args.created_at
+            && self.info.put_timestamp == args.put_timestamp
+            && self.info.delete_timestamp == args.delete_timestamp
+    }
+
+    fn is_of_policy(&self, args: &SyncArgs) -> bool {
+        let ours = self.info.container().map(|container| container.storage_policy_index);
+        ours == args.policy.as_ref().map(|policy| policy.storage_policy_index)
+    }
+
+    fn adopts_policy(&self, args: &SyncArgs) -> bool {
+        match (PolicyClaim::of_local(&self.info), PolicyClaim::of_sync(args)) {
+            (Some(local), Some(remote)) => adopts_remote_policy(&local, &remote),
+            _ => false,
+        }
+    }
+
+    /// What cannot be read counts as something to learn: whoever writes says what is wrong with it.
+    fn learns_metadata(&self, args: &SyncArgs) -> bool {
+        learns_metadata(&self.info.metadata, &args.metadata)
+    }
+}
+
+impl RemoteInfo {
+    /// Whether this answer to `sync` calls for nothing at all, so that the sender's own database need not be opened: all rows
+    /// are there, and all else that is taken over, or sent on, is equal or not there.
+    pub fn calls_for_nothing(&self, local: &ReplicationInfo) -> bool {
+        let is_of_policy = local.container().is_none_or(|container| {
+            self.storage_policy_index == Some(container.storage_policy_index)
+                && self.shard_max_row.is_some_and(|row| row < 0)
+        });
+        self.hash == local.hash
+            && self.point >= local.max_row
+            && !self.timestamps_differ(local)
+            && !learns_metadata(&local.metadata, &self.metadata)
+            && is_of_policy
+            && local.has_no_shards()
+    }
+}
+
+impl ReplicationInfo {
+    /// Whether there is no shard range, and there never was one, so that none has to be exchanged and rows stay where they
+    /// are. Always so for an account.
+    pub fn has_no_shards(&self) -> bool {
+        self.container()
+            .is_none_or(|container| container.db_state == DbState::Unsharded && container.shard_max_row < 0)
+    }
+}
+
+fn learns_metadata(ours: &str, theirs: &str) -> bool {
+    if ours == theirs {
+        return false;
+    }
+    match (Metadata::parse(ours), Metadata::parse(theirs)) {
+        (Ok(mut ours), Ok(theirs)) => ours.merge(theirs),
+        _ => true,
+    }
+}
+
+/// Key by key: replicas may have got the keys in different orders.
+fn metadata_equal(ours: &str, theirs: &str) -> bool {
+    let parsed = |text| Metadata::parse(text).ok();
+    ours == theirs || parsed(ours).is_some_and(|ours| parsed(theirs) == Some(ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{local_account, local_container};
+
+    const METADATA: &str = r#"{"X-A": ["1", "5"], "X-B": ["2", "6"]}"#;
+    const REORDERED: &str = r#"{"X-B":["2","6"],"X-A":["1","5"]}"#;
+
+    fn container() -> Replica {
+        let info = ReplicationInfo { metadata: METADATA.into(), ..local_container() };
+        let point = SyncPoint { remote_id: "sender".into(), sync_point: 9 };
+        Replica { info, incoming: vec![point] }
+    }
+
+    /// From a sender with the same content, nine rows under its own id.
+    fn same(replica: &Replica) -> SyncArgs {
+        SyncArgs { id: "sender".into(), max_row: 9, ..SyncArgs::with_policy(&replica.info) }
+    }
+
+    #[test]
+    fn an_equal_sender_is_in_sync_and_is_answered_without_a_write() {
+        let replica = container();
+        let args = same(&replica);
+        assert!(replica.is_in_sync_with(&args));
+        assert_eq!(replica.reply_to(&args), Some(SyncReply { info: replica.info.clone(), point: 9 }));
+        let reordered = SyncArgs { metadata: REORDERED.into(), ..args };
+        assert!(replica.is_in_sync_with(&reordered) && replica.reply_to(&reordered).is_some());
+        let account = Replica { info: local_account(), incoming: replica.incoming };
+        assert!(account.is_in_sync_with(&same(&account)));
+    }
+
+    #[test]
+    fn any_difference_is_one() {
+        let replica = container();
+        let args = || same(&replica);
+        let other_policy = |index| {
+            let mut args = args();
+            args.policy.as_mut().unwrap().storage_policy_index = index;
+            args
+        };
+        let different = [
+            SyncArgs { max_row: 10, ..args() },
+            SyncArgs { id: "stranger".into(), ..args() },
+            SyncArgs { hash: "2".repeat(32), ..args() },
+            SyncArgs { created_at: "2".into(), ..args() },
+            SyncArgs { put_timestamp: "2".into(), ..args() },
+            SyncArgs { delete_timestamp: "2".into(), ..args() },
+            SyncArgs { metadata: r#"{"X-A": ["1", "5"]}"#.into(), ..args() },
+            SyncArgs { metadata: "{".into(), ..args() },
+            SyncArgs { policy: None, ..args() },
+            other_policy(0),
+        ];
+        for args in different {
+            assert!(!replica.is_in_sync_with(&args), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_shards_is_never_settled_by_comparing() {
+        let sharded = |db_state, shard_max_row| {
+            let mut replica = container();
+            if let crate::InfoOf::Container(container) = &mut replica.info.of {
+                (container.db_state, container.shard_max_row) = (db_state, shard_max_row);
+            }
+            replica.is_in_sync_with(&same(&replica))
+        };
+        assert!(sharded(DbState::Unsharded, -1));
+        assert!(!sharded(DbState::Unsharded, 0));
+        assert!(!sharded(DbState::Sharding, -1));
+    }
+
+    #[test]
+    fn what_calls_for_a_write_is_not_answered_from_memory() {
+        let replica = container();
+        let args = || same(&replica);
+        let newer_key = r#"{"X-A": ["1", "7"]}"#;
+        let writes = [
+            SyncArgs { id: "stranger".into(), ..args() },
+            SyncArgs { max_row: 10, ..args() },
+            SyncArgs { created_at: "0".into(), ..args() },
+            SyncArgs { put_timestamp: "0".into(), ..args() },
+            SyncArgs { delete_timestamp: "2".into(), ..args() },
+            SyncArgs { metadata: newer_key.into(), ..args() },
+            SyncArgs { metadata: "{".into(), ..args() },
+        ];
+        for args in writes {
+            assert_eq!(replica.reply_to(&args), None, "{args:?}");
+        }
+        let other_rows = SyncArgs { hash: "2".repeat(32), max_row: 70, ..args() };
+        assert_eq!(
+            replica.reply_to(&other_rows).map(|reply| reply.point),
+            Some(9),
+            "rows are the sender's to send"
+        );
+        let older_key = SyncArgs { metadata: r#"{"X-A": ["0", "4"]}"#.into(), ..args() };
+        assert!(replica.reply_to(&older_key).is_some() && !replica.is_in_sync_with(&older_key));
+    }
+}

@@ -1,0 +1,126 @@
+//! A database of which only its peers have to be asked, and the questions about it.
+
+use std::sync::Arc;
+
+use db_broker::{DbLocation, DbStamp};
+use indexmap::IndexMap;
+use protocol::{Comparison, ReplicationInfo, Request, SyncArgs};
+use ring::Device;
+use stats::DbOutcome;
+use swift_types::DeviceName;
+use sync_client::{Question, Target};
+use walker::DbTask;
+
+use crate::{
+    course::Running,
+    from_memory::{Heard, peers_of_primary},
+    node::Node,
+    reconciler::ToReconciler,
+};
+
+/// A database with more metadata is asked about alone, so that a question has a bound.
+const MOST_METADATA: usize = 8 * 1024;
+
+pub(super) struct Candidate {
+    pub(super) task: DbTask,
+    pub(super) location: DbLocation,
+    pub(super) info: Arc<ReplicationInfo>,
+    /// Of a database that was opened and had not been written to just before; remembered ones have one already.
+    pub(super) stamp: Option<DbStamp>,
+    pub(super) peers: Vec<Arc<Device>>,
+}
+
+/// What a look at a database came to.
+pub(super) enum Looked {
+    Candidate(Candidate),
+    /// Nobody has to be asked, as it could not be read.
+    Ended(DbOutcome),
+    /// It calls for more, or a peer cannot compare. What peers have said to `sync`.
+    ForAWorker(Heard),
+}
+
+/// Which answer is about a candidate at one of its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) question: usize,
+    pub(super) index: usize,
+}
+
+/// Where a peer answers, and what it is asked.
+pub(super) type Questions = IndexMap<(String, u16), Question>;
+
+impl Candidate {
+    /// Opens what is not remembered, and reclaims in it. Blocks on the disk, and on a peer that was never heard of.
+    pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Looked {
+        let Some(peers) = peers_of_primary(&node.ring(), task) else {
+            return Looked::ForAWorker(Heard::new());
+        };
+        let cannot = |peer: &Arc<Device>| node.client.abilities_of(peer).is_some_and(|can| !can.compare);
+        let is_nameless = |peer: &Arc<Device>| peer.device.parse::<DeviceName>().is_err();
+        if peers.is_empty() || peers.iter().any(|peer| cannot(peer) || is_nameless(peer)) {
+            return Looked::ForAWorker(Heard::new());
+        }
+        let Ok(location) = DbLocation::of_file(node.server_type(), &task.db_file) else {
+            return Looked::ForAWorker(Heard::new());
+        };
+        let remembered = node.settled.get(&location);
+        if remembered.is_none() && !is_alone(&location) {
+            return Looked::ForAWorker(Heard::new());
+        }
+        let (info, stamp) = match remembered {
+            Some(info) => (info, None),
+            None => match Running::begin(node, task, reconciler).map(Running::if_settled) {
+                Ok(Some((info, stamp))) => (Arc::new(info), stamp),
+                Ok(None) => return Looked::ForAWorker(Heard::new()),
+                Err(end) => return Looked::Ended(end),
+            },
+        };
+        let heard = ask_strangers(node, &peers, task, &info);
+        if info.metadata.len() > MOST_METADATA || !heard.is_empty() {
+            return Looked::ForAWorker(heard);
+        }
+        Looked::Candidate(Self { task: task.clone(), location, info, stamp, peers })
+    }
+
+    /// Adds itself to the question for each of its peers.
+    pub(super) fn ask_in(&self, questions: &mut Questions) -> Vec<Place> {
+        let args = SyncArgs::with_policy(&self.info);
+        let ask = |peer: &Arc<Device>| {
+            let comparison = Comparison {
+                device: peer.device.parse().ok()?,
+                partition: self.task.partition,
+                digest: self.task.digest,
+                args: args.clone(),
+            };
+            let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
+            let place = entry.index();
+            let question =
+                entry.or_insert_with(|| Question { peer: Arc::clone(peer), comparisons: Vec::new() });
+            question.comparisons.push(comparison);
+            Some(Place { question: place, index: question.comparisons.len() - 1 })
+        };
+        self.peers.iter().filter_map(ask).collect()
+    }
+}
+
+/// Whether it is the only file of a container that was never sharded: others are looked into once, by a worker.
+fn is_alone(location: &DbLocation) -> bool {
+    location.name().epoch.is_none() && location.db_files().is_ok_and(|files| files.len() == 1)
+}
+
+/// Peers that were not heard of yet are asked by `sync`, which any peer understands: the answer tells what they can do.
+fn ask_strangers(node: &Node, peers: &[Arc<Device>], task: &DbTask, info: &ReplicationInfo) -> Heard {
+    let mut heard = Heard::new();
+    let sync = Request::Sync(SyncArgs::of(info, node.swift.policies.len()));
+    for peer in peers {
+        if node.client.abilities_of(peer).is_none() {
+            let target = Target { device: peer, partition: task.partition, digest: task.digest };
+            let reply = node.client.replicate(&target, &sync, node.conf.sync.node_timeout);
+            if reply.is_err() {
+                node.client.doubt(peer);
+            }
+            heard.insert(peer.id, reply);
+        }
+    }
+    heard
+}

@@ -1,0 +1,122 @@
+//! Many databases at once: those that are in sync with all their peers are done with, the others go to the workers.
+
+mod candidate;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::Receiver;
+use indexmap::IndexMap;
+use stats::{Outcome, Queue};
+use sync_client::Compared;
+use walker::{DbTask, WalkMeter};
+
+use self::candidate::{Candidate, Looked, Place};
+use crate::{
+    from_memory::{Heard, in_sync},
+    metered::{Metered, Outcomes},
+    node::Node,
+    reconciler::ToReconciler,
+};
+
+/// Databases that are called at once.
+pub(crate) const ROLL: usize = 256;
+/// How long a roll may take to fill: where the walk is slow, databases do not wait for others.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// One of the threads between the walker and the workers.
+pub(crate) struct RollCall<'a> {
+    pub(crate) node: &'a Node,
+    /// Databases from the walker; whoever gathers a roll has it alone, so that rolls are long.
+    pub(crate) tasks: &'a Mutex<Receiver<DbTask>>,
+    /// The way to the workers.
+    pub(crate) courses: Metered<Unsettled>,
+    pub(crate) reconciler: ToReconciler,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) meter: &'a WalkMeter,
+}
+
+impl RollCall<'_> {
+    /// Calls roll after roll until the walk is over. Blocks on the walk, on disks, on peers and on busy workers.
+    pub(crate) fn run(&self) {
+        while let Some(roll) = self.gather() {
+            let started = Instant::now();
+            let candidates = roll.into_iter().filter_map(|task| self.sort_out(task)).collect();
+            self.call(candidates, started);
+        }
+    }
+
+    /// None when the walk is over.
+    fn gather(&self) -> Option<Vec<DbTask>> {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roll = vec![tasks.recv().ok()?];
+        let capacity = tasks.capacity().unwrap_or(0);
+        self.node.metrics.observe_queue(Queue::Tasks, tasks.len(), capacity, self.meter.blocked());
+        let until = Instant::now() + PATIENCE;
+        while roll.len() < ROLL
+            && let Ok(task) = tasks.recv_deadline(until)
+        {
+            roll.push(task);
+        }
+        Some(roll)
+    }
+
+    /// The candidate, unless the database is a worker's or has come to its end.
+    fn sort_out(&self, task: DbTask) -> Option<Candidate> {
+        if self.node.stop.is_set() {
+            return None;
+        }
+        // A defect that shows on one database must not end the pass of all others: a worker tells of it.
+        let looked = catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)));
+        match looked.unwrap_or(Looked::ForAWorker(Heard::new())) {
+            Looked::Candidate(candidate) => return Some(candidate),
+            Looked::Ended(outcome) => self.outcomes.push(Outcome::Database(outcome)),
+            Looked::ForAWorker(heard) => self.leave_to_a_worker(task, heard),
+        }
+        None
+    }
+
+    fn call(&self, candidates: Vec<Candidate>, started: Instant) {
+        let mut questions = IndexMap::new();
+        let places: Vec<Vec<Place>> =
+            candidates.iter().map(|candidate| candidate.ask_in(&mut questions)).collect();
+        let questions: Vec<_> = questions.into_values().collect();
+        let answers = self.node.client.compare(&questions);
+        for (candidate, places) in candidates.into_iter().zip(places) {
+            let said = places.iter().map(|place| &answers[place.question][place.index]);
+            if said.clone().all(|said| matches!(said, Compared::InSync)) {
+                self.settle(candidate, started);
+            } else {
+                let heard = candidate.peers.iter().zip(said).filter_map(|(peer, said)| match said {
+                    Compared::Answered(reply) => Some((peer.id, Ok(reply.clone()))),
+                    Compared::InSync | Compared::AskBySync => None,
+                });
+                self.leave_to_a_worker(candidate.task, heard.collect());
+            }
+        }
+    }
+
+    fn settle(&self, candidate: Candidate, started: Instant) {
+        let Candidate { task, location, info, stamp, peers } = candidate;
+        self.outcomes.push(Outcome::Database(in_sync(self.node, &task, &peers, started)));
+        if let Some(stamp) = stamp {
+            self.node.settled.remember(&location, stamp, info);
+        }
+    }
+
+    /// The workers outlive all rolls.
+    fn leave_to_a_worker(&self, task: DbTask, heard: Heard) {
+        let _ = self.courses.send(Unsettled { task, heard });
+    }
+}
+
+/// A database that calls for more than a question.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    pub(crate) task: DbTask,
+    /// What its peers have said to `sync` already.
+    pub(crate) heard: Heard,
+}

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use protocol::{Capabilities, CompareMessage, Comparison};
+use ring::Device;
+
+use crate::{CallError, Reply, SyncClient, client::replicate_method, target::authority};
+
+/// What one peer is asked about.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// A device of the peer; others of it may be meant by the comparisons.
+    pub peer: Arc<Device>,
+    /// In the order in which they are asked.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// What a peer says of one database.
+#[derive(Clone, Debug)]
+pub enum Compared {
+    /// Neither side has anything to do.
+    InSync,
+    /// It differs, or there was no answer: to be asked by `sync`.
+    AskBySync,
+    /// What `sync` would have been answered with, an error.
+    Answered(Reply),
+}
+
+impl SyncClient {
+    /// What a peer can do beyond stock's protocol, by its last answer; none if there was none.
+    pub fn abilities_of(&self, peer: &Device) -> Option<Capabilities> {
+        self.abilities.of(peer)
+    }
+
+    /// Takes a peer that does not answer for one that can do nothing, until it answers.
+    pub fn doubt(&self, peer: &Device) {
+        self.abilities.learn(peer, Capabilities::default());
+    }
+
+    /// Asks several peers at once, each about many databases; the answers are in the order of the questions and their
+    /// comparisons. Blocks up to `node_timeout` for each answer, of which there is more than one only where a peer had no time
+    /// for all databases.
+    pub fn compare(&self, questions: &[Question]) -> Vec<Vec<Compared>> {
+        let unanswered = |question: &Question| vec![Compared::AskBySync; question.comparisons.len()];
+        let asked = join_all(questions.iter().map(|question| self.ask(question)));
+        let said = self.wait(async { Ok::<_, CallError>(asked.await) });
+        said.unwrap_or_else(|_| questions.iter().map(unanswered).collect())
+    }
+
+    async fn ask(&self, question: &Question) -> Vec<Compared> {
+        let mut compared = Vec::with_capacity(question.comparisons.len());
+        while compared.len() < question.comparisons.len() {
+            let rest = &question.comparisons[compared.len()..];
+            let some = &rest[..rest.len().min(CompareMessage::MOST)];
+            match self.ask_once(&question.peer, some).await {
+                Some(said) if !said.is_empty() => compared.extend(said.into_iter().take(some.len())),
+                _ => break,
+            }
+        }
+        compared.resize(question.comparisons.len(), Compared::AskBySync);
+        compared
+    }
+
+    async fn ask_once(&self, peer: &Device, comparisons: &[Comparison]) -> Option<Vec<Compared>> {
+        let url = format!("http://{}/", authority(&peer.replication_ip, peer.replication_port));
+        let timeout = self.settings.node_timeout;
+        let request = self.http.request(replicate_method(), url).timeout(timeout);
+        let request = request.header("content-type", CompareMessage::CONTENT_TYPE);
+        let Ok(response) = request.body(CompareMessage::to_json(comparisons)).send().await else {
+            self.doubt(peer);
+            return None;
+        };
+        let reply = self.read_reply(response, timeout).await.ok()?;
+        self.abilities.learn(peer, reply.capabilities);
+        let statuses = reply.is_success().then(|| CompareMessage::parse_reply(&reply.body))?.ok()?;
+        Some(statuses.into_iter().map(|status| Compared::of(status, reply.capabilities)).collect())
+    }
+}
+
+impl Compared {
+    fn of(status: u16, capabilities: Capabilities) -> Self {
+        match status {
+            CompareMessage::IN_SYNC => Self::InSync,
+            CompareMessage::DIFFERS => Self::AskBySync,
+            status => Self::Answered(Reply { status, body: Bytes::new(), capabilities }),
+        }
+    }
+}
