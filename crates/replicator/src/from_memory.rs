@@ -49,6 +49,7 @@ pub(crate) fn ask(node: &Node, task: &DbTask, mut heard: Heard) -> Result<DbOutc
             return Err(heard);
         }
     }
+    node.metrics.database_remembered();
     Ok(in_sync(node, task, &peers, started))
 }
 

@@ -25,9 +25,17 @@ pub(super) struct Candidate {
     pub(super) task: DbTask,
     pub(super) location: DbLocation,
     pub(super) info: Arc<ReplicationInfo>,
-    /// Of a database that was opened and had not been written to just before; remembered ones have one already.
-    pub(super) stamp: Option<DbStamp>,
+    pub(super) known: Known,
     pub(super) peers: Vec<Arc<Device>>,
+}
+
+/// Where the info is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// From an earlier pass.
+    Remembered,
+    /// From the database, which is to be remembered by its stamp if it was at rest.
+    Opened(Option<DbStamp>),
 }
 
 /// What a look at a database came to.
@@ -67,10 +75,10 @@ impl Candidate {
         if remembered.is_none() && !is_alone(&location) {
             return Looked::ForAWorker(Heard::new());
         }
-        let (info, stamp) = match remembered {
-            Some(info) => (info, None),
+        let (info, known) = match remembered {
+            Some(info) => (info, Known::Remembered),
             None => match Running::begin(node, task, reconciler).map(Running::if_settled) {
-                Ok(Some((info, stamp))) => (Arc::new(info), stamp),
+                Ok(Some((info, stamp))) => (Arc::new(info), Known::Opened(stamp)),
                 Ok(None) => return Looked::ForAWorker(Heard::new()),
                 Err(end) => return Looked::Ended(end),
             },
@@ -79,7 +87,7 @@ impl Candidate {
         if info.metadata.len() > MOST_METADATA || !heard.is_empty() {
             return Looked::ForAWorker(heard);
         }
-        Looked::Candidate(Self { task: task.clone(), location, info, stamp, peers })
+        Looked::Candidate(Self { task: task.clone(), location, info, known, peers })
     }
 
     /// Adds itself to the question for each of its peers.

@@ -14,7 +14,7 @@ use stats::{Outcome, Queue};
 use sync_client::Compared;
 use walker::{DbTask, WalkMeter};
 
-use self::candidate::{Candidate, Looked, Place};
+use self::candidate::{Candidate, Known, Looked, Place};
 use crate::{
     from_memory::{Heard, in_sync},
     metered::{Metered, Outcomes},
@@ -100,10 +100,12 @@ impl RollCall<'_> {
     }
 
     fn settle(&self, candidate: Candidate, started: Instant) {
-        let Candidate { task, location, info, stamp, peers } = candidate;
+        let Candidate { task, location, info, known, peers } = candidate;
         self.outcomes.push(Outcome::Database(in_sync(self.node, &task, &peers, started)));
-        if let Some(stamp) = stamp {
-            self.node.settled.remember(&location, stamp, info);
+        match known {
+            Known::Remembered => self.node.metrics.database_remembered(),
+            Known::Opened(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
+            Known::Opened(None) => {}
         }
     }
 

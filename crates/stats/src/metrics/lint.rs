@@ -53,6 +53,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
     metrics.observe_rpc("sync", 200, Duration::from_millis(2));
     metrics.observe_refusal("unknown_peer");
+    metrics.database_remembered();
     drop(metrics.lag_of(&peer(1, Ok(())).peer));
     metrics.observe_forward("done", Duration::from_millis(2));
     (metrics, stats)

@@ -8,7 +8,7 @@ mod rpc;
 
 use std::time::Duration;
 
-use prometheus::{GaugeVec, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{GaugeVec, IntCounter, IntGaugeVec, Registry, TextEncoder};
 use swift_types::ServerType;
 
 use crate::{Outcome, PassStats, PeerId};
@@ -52,6 +52,7 @@ pub struct Metrics {
     registry: Registry,
     pass: PassMetrics,
     rpc: RpcMetrics,
+    remembered: IntCounter,
     to_send: IntGaugeVec,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
@@ -73,6 +74,10 @@ impl Metrics {
         Self {
             pass: PassMetrics::new(&families),
             rpc: RpcMetrics::new(&families),
+            remembered: families.counter(
+                "databases_remembered_total",
+                "Databases that passes did not open, as they have not changed since they were found settled.",
+            ),
             to_send: families.int_gauges(
                 "peer_rows_to_send",
                 "Rows that a peer is known to lack of the databases in hand at this moment.",
@@ -120,6 +125,11 @@ impl Metrics {
     /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
     pub fn pass_completed(&self, stats: &PassStats, now: f64) {
         self.pass.completed(stats, now);
+    }
+
+    /// A database was remembered: its peers were asked, and it was not opened.
+    pub fn database_remembered(&self) {
+        self.remembered.inc();
     }
 
     /// One database's turn at a peer begins; the rows it lacks are shown until the returned value is dropped.
