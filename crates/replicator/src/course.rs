@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges, quarantine};
+use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
 use protocol::{DbState, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
@@ -21,6 +21,7 @@ use crate::{
     subject::Subject,
     sync_store,
     to_peer::{Anew, Local, ToPeer},
+    unreadable::unreadable,
 };
 
 /// Runs the course of one database. Blocks for as long as disks and peers take. `heard`: what peers have said to `sync` in
@@ -286,32 +287,5 @@ impl<'a> Running<'a> {
             return DbResult::Kept;
         }
         departure.remove()
-    }
-}
-
-/// Logs why a database could not be read, and quarantines one that lacks a table.
-fn unreadable(server_type: ServerType, ring: &RingData, task: &DbTask, error: BrokerError) -> DbResult {
-    let primaries = primaries(ring, task.partition);
-    let subject = Subject::new(String::new(), &task.db_file);
-    let error = match error {
-        BrokerError::NoSuchTable { source, .. } => {
-            error!("Quarantining DB{subject}");
-            let moved = DbLocation::of_file(server_type, &task.db_file)
-                .and_then(|location| quarantine(&location, &source.to_string()));
-            moved.unwrap_or_else(|error| error)
-        }
-        error => error,
-    };
-    match error {
-        // Removed between the walk and now: nothing failed.
-        BrokerError::Missing { .. } => DbResult::Kept,
-        BrokerError::Quarantined { .. } => {
-            error!("ERROR reading db: {error}{subject}");
-            DbResult::Quarantined { primaries }
-        }
-        error => {
-            error!("ERROR reading db: {error}{subject}");
-            DbResult::Unreadable { primaries }
-        }
     }
 }

@@ -40,5 +40,6 @@ mod stop;
 mod subject;
 mod sync_store;
 mod to_peer;
+mod unreadable;
 
 pub use command_line::main_for;

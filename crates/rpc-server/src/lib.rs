@@ -37,6 +37,7 @@
 //! ```
 
 mod answer;
+mod body;
 mod compare;
 mod connections;
 mod dispatch;

@@ -21,8 +21,9 @@ use warp::http::{HeaderMap, StatusCode};
 
 use crate::{
     answer::Answer,
+    body::{BODY_PAUSE, content_length},
     dispatch::{has_free_space, usable_device},
-    server::{BODY_PAUSE, ServerSettings, content_length},
+    server::ServerSettings,
     target::RpcTarget,
 };
 

@@ -5,20 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::Buf;
 use db_broker::{Preallocation, UnchangedDbs};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use protocol::{CompareMessage, Replica, Request, TransferHeaders};
 use settings::FallocateReserve;
 use swift_types::{HashPath, ServerType};
-use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use walker::MountCheck;
-use warp::http::{HeaderMap, Method, StatusCode, header};
+use warp::http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     answer::Answer,
+    body::{content_type, read_body},
     compare::compare,
     connections::accept,
     dispatch::dispatch,
@@ -27,9 +28,6 @@ use crate::{
     receive::receive_file,
     target::RpcTarget,
 };
-
-/// How long a peer may pause within a body before it is given up.
-pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the conf says about answering.
 #[derive(Clone, Debug)]
@@ -240,7 +238,7 @@ impl Service {
         let settings = &self.host.settings;
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";
-            let body = self.read_body(headers, body).await?;
+            let body = read_body(settings.max_request_bytes, headers, body).await?;
             let comparisons = CompareMessage::parse(settings.server_type, &body);
             let comparisons = comparisons.map_err(|error| bad(format!("{error}\n")))?;
             return self.work(move |host| compare(host, comparisons)).await;
@@ -250,7 +248,7 @@ impl Service {
             *op = "whole_file";
             return receive_file(settings, &target, headers, body).await;
         }
-        let body = self.read_body(headers, body).await?;
+        let body = read_body(settings.max_request_bytes, headers, body).await?;
         let request = Request::parse(settings.server_type, &body);
         let request = request.map_err(|error| bad(format!("{error}\n")))?;
         *op = request.op();
@@ -277,45 +275,4 @@ impl Service {
         let text = "this port answers REPLICATE only: forward_to names no server for other requests\n";
         Answer::text(StatusCode::METHOD_NOT_ALLOWED, text)
     }
-
-    /// The whole body, if it is not larger than a message may be.
-    async fn read_body<S, B>(&self, headers: &HeaderMap, body: S) -> Result<BytesMut, Answer>
-    where
-        S: Stream<Item = Result<B, warp::Error>> + Send,
-        B: Buf + Send,
-    {
-        let limit = self.host.settings.max_request_bytes;
-        let too_large = || Answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("over {limit} bytes\n"));
-        if content_length(headers).is_some_and(|length| length > limit as u64) {
-            return Err(too_large());
-        }
-        let mut read = BytesMut::new();
-        let mut body = std::pin::pin!(body);
-        loop {
-            match timeout(BODY_PAUSE, body.next()).await {
-                Ok(Some(Ok(mut chunk))) => {
-                    if read.len() + chunk.remaining() > limit {
-                        return Err(too_large());
-                    }
-                    while chunk.has_remaining() {
-                        let part = chunk.chunk();
-                        read.extend_from_slice(part);
-                        let length = part.len();
-                        chunk.advance(length);
-                    }
-                }
-                Ok(None) => return Ok(read),
-                Ok(Some(Err(_))) => return Err(Answer::empty(StatusCode::BAD_REQUEST)),
-                Err(_) => return Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
-            }
-        }
-    }
-}
-
-fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

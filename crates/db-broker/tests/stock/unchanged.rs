@@ -1,5 +1,7 @@
 //! A stamp that holds means that the content is what it was, whoever does whatever.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs::{self, File, FileTimes},
     os::unix::fs::FileExt,
@@ -111,8 +113,10 @@ fn whatever_brokers_do_to_an_account_is_seen() {
     whatever_brokers_do_is_seen(ServerType::Account);
 }
 
+type Mishap = (&'static str, fn(&DbLocation));
+
 /// What happens to files without a broker.
-const MISHAPS: &[(&str, fn(&DbLocation))] = &[
+const MISHAPS: &[Mishap] = &[
     ("rewritten, its size and time of modification as before", |location| {
         let modified = location.file().metadata().unwrap().modified().unwrap();
         let file = File::options().write(true).open(location.file()).unwrap();

@@ -38,9 +38,8 @@ pub(super) enum Known {
     Opened(Option<DbStamp>),
 }
 
-/// What a look at a database came to.
-pub(super) enum Looked {
-    Candidate(Candidate),
+/// Why a database is no candidate.
+pub(super) enum Excluded {
     /// Nobody has to be asked, as it could not be read.
     Ended(DbOutcome),
     /// It calls for more, or a peer cannot compare. What peers have said to `sync`.
@@ -59,35 +58,29 @@ pub(super) type Questions = IndexMap<(String, u16), Question>;
 
 impl Candidate {
     /// Opens what is not remembered, and reclaims in it. Blocks on the disk, and on a peer that was never heard of.
-    pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Looked {
-        let Some(peers) = peers_of_primary(&node.ring(), task) else {
-            return Looked::ForAWorker(Heard::new());
-        };
+    pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Result<Self, Excluded> {
+        let for_a_worker = || Excluded::ForAWorker(Heard::new());
+        let peers = peers_of_primary(&node.ring(), task).ok_or_else(for_a_worker)?;
         let cannot = |peer: &Arc<Device>| node.client.abilities_of(peer).is_some_and(|can| !can.compare);
         let is_nameless = |peer: &Arc<Device>| peer.device.parse::<DeviceName>().is_err();
         if peers.is_empty() || peers.iter().any(|peer| cannot(peer) || is_nameless(peer)) {
-            return Looked::ForAWorker(Heard::new());
+            return Err(for_a_worker());
         }
-        let Ok(location) = DbLocation::of_file(node.server_type(), &task.db_file) else {
-            return Looked::ForAWorker(Heard::new());
-        };
-        let remembered = node.settled.get(&location);
-        if remembered.is_none() && !is_alone(&location) {
-            return Looked::ForAWorker(Heard::new());
-        }
-        let (info, known) = match remembered {
+        let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(|_| for_a_worker())?;
+        let (info, known) = match node.settled.get(&location) {
             Some(info) => (info, Known::Remembered),
-            None => match Running::begin(node, task, reconciler).map(Running::if_settled) {
-                Ok(Some((info, stamp))) => (Arc::new(info), Known::Opened(stamp)),
-                Ok(None) => return Looked::ForAWorker(Heard::new()),
-                Err(end) => return Looked::Ended(end),
-            },
+            None if is_alone(&location) => {
+                let running = Running::begin(node, task, reconciler).map_err(Excluded::Ended)?;
+                let (info, stamp) = running.if_settled().ok_or_else(for_a_worker)?;
+                (Arc::new(info), Known::Opened(stamp))
+            }
+            None => return Err(for_a_worker()),
         };
         let heard = ask_strangers(node, &peers, task, &info);
         if info.metadata.len() > MOST_METADATA || !heard.is_empty() {
-            return Looked::ForAWorker(heard);
+            return Err(Excluded::ForAWorker(heard));
         }
-        Looked::Candidate(Self { task: task.clone(), location, info, known, peers })
+        Ok(Self { task: task.clone(), location, info, known, peers })
     }
 
     /// Adds itself to the question for each of its peers.

@@ -14,7 +14,7 @@ use stats::{Outcome, Queue};
 use sync_client::Compared;
 use walker::{DbTask, WalkMeter};
 
-use self::candidate::{Candidate, Known, Looked, Place};
+use self::candidate::{Candidate, Excluded, Known, Place};
 use crate::{
     from_memory::{Heard, in_sync},
     metered::{Metered, Outcomes},
@@ -71,10 +71,10 @@ impl RollCall<'_> {
         }
         // A defect that shows on one database must not end the pass of all others: a worker tells of it.
         let looked = catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)));
-        match looked.unwrap_or(Looked::ForAWorker(Heard::new())) {
-            Looked::Candidate(candidate) => return Some(candidate),
-            Looked::Ended(outcome) => self.outcomes.push(Outcome::Database(outcome)),
-            Looked::ForAWorker(heard) => self.leave_to_a_worker(task, heard),
+        match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Heard::new()))) {
+            Ok(candidate) => return Some(candidate),
+            Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
+            Err(Excluded::ForAWorker(heard)) => self.leave_to_a_worker(task, heard),
         }
         None
     }

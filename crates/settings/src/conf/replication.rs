@@ -130,6 +130,7 @@ impl SyncConf {
 
 /// How the databases are opened.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "each is named as its key")]
 pub struct DbConf {
     /// Grow database files ahead of need.
     #[serde(deserialize_with = "value::truth")]
