@@ -26,17 +26,21 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 /// Opens an existing database; never makes one.
 ///
 /// A received file is synced as a whole before it gets its name, so no single commit on it needs to be; and
-/// after a crash it is received again, so it needs no journal on disk.
+/// after a crash it is received again, so it needs no journal on disk. Nobody else knows its name, so it needs no locks.
 pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(file, flags)?;
+    let mut connection = match place {
+        Place::Live => Connection::open_with_flags(file, flags)?,
+        Place::Received(_) => Connection::open_with_flags_and_vfs(file, flags, c"unix-none")?,
+    };
     tell_queries(&mut connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let (synchronous, journal) = match place {
-        Place::Live => ("NORMAL", "DELETE"),
-        Place::Received(_) => ("OFF", "MEMORY"),
+    let (synchronous, locking, journal) = match place {
+        Place::Live => ("NORMAL", "NORMAL", "DELETE"),
+        Place::Received(_) => ("OFF", "EXCLUSIVE", "MEMORY"),
     };
     connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"))?;
+    connection.pragma_update_and_check(None, "locking_mode", locking, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     register_chexor(&connection)?;
     Ok(connection)
