@@ -1,6 +1,6 @@
 //! A whole database file that a peer has put into `DEVICE/tmp`: checked, then put in place.
 
-use std::{fs, io::ErrorKind, path::PathBuf};
+use std::{fs, io::ErrorKind, path::Path};
 
 use protocol::{Horizon, OwnRangeWithoutEpoch};
 use swift_types::{HashPath, ServerType, TmpName};
@@ -13,6 +13,7 @@ use crate::{
     durable,
     error::{BrokerError, Result},
     merge::Source,
+    part_file::{OwnFile, PartFile},
     replaced,
     stat_metadata::MetadataCheck,
     sync_points::Direction,
@@ -21,12 +22,15 @@ use crate::{
 /// Rows of the existing database fed into the received one at a time. Stock: 1000.
 const PAGE: i64 = 1000;
 
-/// A file in `DEVICE/tmp` named by the id of the database it was copied from.
+/// A whole file in `DEVICE/tmp` that was copied from another replica, out of the peers' reach; removed when dropped.
+///
+/// So a file that nobody will ask for again does not stay in `tmp` until it is old: two peers that find the same database
+/// missing both send it, and after an error the sender sends it anew. Stock leaves it.
 #[derive(Debug)]
 pub struct ReceivedDb {
     destination: DbLocation,
     sender_id: TmpName,
-    path: PathBuf,
+    file: OwnFile,
     horizon: Horizon,
 }
 
@@ -43,17 +47,28 @@ pub enum Installed {
 }
 
 impl ReceivedDb {
-    /// Names the file; looks only whether it is there.
+    /// The file that a peer has put there under the id of its database.
+    ///
+    /// It gets a name of its own: another one that comes under the sender's name meanwhile, of the same sender or of a
+    /// second one by that name, is another transfer. After a crash it is there under one of the two.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] if it is not.
+    /// [`BrokerError::Missing`] if it is not there.
     pub fn find(destination: DbLocation, sender_id: TmpName) -> Result<Self> {
-        let path = destination.tmp_dir().join(sender_id.as_str());
+        let tmp_dir = destination.tmp_dir();
+        let path = tmp_dir.join(sender_id.as_str());
         // No link is followed out of the device.
         if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(BrokerError::Missing { path });
         }
-        Ok(Self { destination, sender_id, path, horizon: Horizon::UNBOUNDED })
+        let file = OwnFile::named(&tmp_dir, "received");
+        durable::claim_file(&path, file.path()).map_err(BrokerError::io(path))?;
+        Ok(Self { destination, sender_id, file, horizon: Horizon::UNBOUNDED })
+    }
+
+    /// A file that came with the message that is about it.
+    pub fn of(destination: DbLocation, sender_id: TmpName, part: PartFile) -> Self {
+        Self { destination, sender_id, file: part.own, horizon: Horizon::UNBOUNDED }
     }
 
     /// Refuses a file whose stat row or metadata is of a later moment, with [`BrokerError::BeyondHorizon`].
@@ -64,31 +79,14 @@ impl ReceivedDb {
 
     /// Puts the file where no database is: checked, with a new id, synced, renamed if nothing is there still.
     ///
-    /// The file is taken out of the peers' reach first, under a name of its own in `tmp`: another one that
-    /// comes under the sender's name meanwhile is another transfer. In an empty directory no lock is taken, and
-    /// no `.lock` comes of it, as with stock. Where something lies the directory's lock is held, as somebody may
-    /// be removing the place's last database with all beside it.
+    /// In an empty directory no lock is taken, and no `.lock` comes of it, as with stock. Where something lies the
+    /// directory's lock is held, as somebody may be removing the place's last database with all beside it.
     ///
     /// After a crash the file is in `tmp`, or in place and whole. Stock: `complete_rsync`.
     ///
     /// # Errors
-    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The file is
-    /// removed.
-    pub fn complete(mut self, hash_path: &HashPath) -> Result<Installed> {
-        self.take_out_of_reach()?;
-        let done = self.put_in_place(hash_path);
-        self.forget_unless_installed(done)
-    }
-
-    /// Whoever sends the same again, or a second sender by the same name, writes to a name that is free.
-    fn take_out_of_reach(&mut self) -> Result<()> {
-        let own = self.destination.tmp_dir().join(format!("received-{}", uuid::Uuid::new_v4().simple()));
-        durable::claim_file(&self.path, &own).map_err(BrokerError::io(&self.path))?;
-        self.path = own;
-        Ok(())
-    }
-
-    fn put_in_place(&self, hash_path: &HashPath) -> Result<Installed> {
+    /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write.
+    pub fn complete(self, hash_path: &HashPath) -> Result<Installed> {
         let place = self.destination.file().to_owned();
         if place.try_exists().map_err(BrokerError::io(&place))? {
             return Ok(Installed::NotCalledFor);
@@ -98,9 +96,9 @@ impl ReceivedDb {
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
         // First, as what else is made in an empty directory takes its lock, and none of it may come during the flush.
-        durable::sync_file(&self.path).map_err(BrokerError::io(&self.path))?;
+        durable::sync_file(self.path()).map_err(BrokerError::io(self.path()))?;
         let _lock = self.lock_unless_empty()?;
-        match durable::rename_synced_new_file(&self.path, &place) {
+        match durable::rename_synced_new_file(self.path(), &place) {
             Ok(()) => Ok(Installed::Installed { ignored: None }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Installed::NotCalledFor),
             Err(error) => Err(BrokerError::io(place)(error)),
@@ -134,14 +132,8 @@ impl ReceivedDb {
     ///
     /// # Errors
     /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The existing
-    /// database is untouched, and the file is removed.
-    pub fn merge_into_place(mut self, hash_path: &HashPath) -> Result<Installed> {
-        self.take_out_of_reach()?;
-        let done = self.replace_existing(hash_path);
-        self.forget_unless_installed(done)
-    }
-
-    fn replace_existing(&self, hash_path: &HashPath) -> Result<Installed> {
+    /// database is untouched.
+    pub fn merge_into_place(self, hash_path: &HashPath) -> Result<Installed> {
         let Some(mut existing) = self.open_existing()? else {
             return Ok(Installed::NotCalledFor);
         };
@@ -149,7 +141,7 @@ impl ReceivedDb {
         let senders_last_row = received.last_row()?;
         let point = feed(&mut existing, &mut received, -1)?;
         // All but the last rows are on the disk before anybody has to wait for the locks.
-        durable::sync_file(&self.path).map_err(BrokerError::io(&self.path))?;
+        durable::sync_file(self.path()).map_err(BrokerError::io(self.path()))?;
         let lock = existing.lock_dir(PENDING_LOCK_TIMEOUT)?;
         if !existing.is_in_place() {
             // Another merge was faster, with rows that this one has not seen.
@@ -166,18 +158,9 @@ impl ReceivedDb {
             return Ok(Installed::NotCalledFor);
         }
         let place = existing.location().file();
-        durable::rename_file(&self.path, place).map_err(BrokerError::io(place))?;
+        durable::rename_file(self.path(), place).map_err(BrokerError::io(place))?;
         replaced::keep_locked(existing);
         Ok(Installed::Installed { ignored })
-    }
-
-    /// A file that nobody will ask for again does not stay in `tmp` until it is old: two peers that find the
-    /// same database missing both send it, and after an error the sender sends it anew. Stock leaves it.
-    fn forget_unless_installed(&self, done: Result<Installed>) -> Result<Installed> {
-        if !matches!(done, Ok(Installed::Installed { .. })) {
-            let _ = fs::remove_file(&self.path);
-        }
-        done
     }
 
     /// The database that the file is to replace; none if there is none, or if its sharding has begun.
@@ -190,10 +173,15 @@ impl ReceivedDb {
         Ok((!sharding).then_some(existing))
     }
 
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Opens the file after SQLite has checked it, if it is the database that belongs in the destination.
     fn open_checked(&self, hash_path: &HashPath) -> Result<Broker> {
-        let refused = |reason: String| BrokerError::Refused { path: self.path.clone(), reason };
-        let mut received = Broker::open_at(self.destination.clone(), Place::Received(self.path.clone()))?;
+        let refused = |reason: String| BrokerError::Refused { path: self.path().to_owned(), reason };
+        let mut received =
+            Broker::open_at(self.destination.clone(), Place::Received(self.path().to_owned()))?;
         let verdict: String = received
             .run(|connection, _| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;
         if verdict != "ok" {
@@ -205,7 +193,7 @@ impl ReceivedDb {
             return Err(refused(format!("it is {name:?}, which does not belong here")));
         }
         let info = received.replication_info()?;
-        let beyond = |source| BrokerError::BeyondHorizon { path: self.path.clone(), source };
+        let beyond = |source| BrokerError::BeyondHorizon { path: self.path().to_owned(), source };
         self.horizon.check_info(&info).map_err(beyond)?;
         Ok(received)
     }

@@ -2,13 +2,13 @@ use std::{
     cmp::Ordering,
     ffi::c_int,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use rusqlite::{
-    Connection,
+    Connection, MAIN_DB, OpenFlags,
     backup::{Backup, StepResult},
 };
 
@@ -19,8 +19,15 @@ use crate::{
     connection::BUSY_TIMEOUT,
     error::{BrokerError, Result},
     free_space::compare_with_reserve,
+    part_file::OwnFile,
+    reflink::reflink,
 };
 
+/// The largest file that is copied into memory rather than into a file; it is so small that writers can wait for the
+/// whole of it. In bytes.
+const MOST_IN_MEMORY: u64 = 1 << 20;
+/// From which size on, in bytes, a clone is worth a process that makes it, or finds out that it cannot be made.
+const CLONED_FROM: u64 = 16 << 20;
 /// Pages copied between two looks at other processes' locks: 4 MiB with Swift's 4 KiB pages.
 const PAGES_PER_STEP: c_int = 1024;
 /// How often a copy may start over because somebody wrote meanwhile, before writers have to wait for it.
@@ -30,58 +37,100 @@ const ALL_PAGES: c_int = -1;
 /// How long to wait between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A consistent copy of a database in `DEVICE/tmp`, removed when dropped.
+/// A consistent copy of a database.
+#[derive(Debug)]
+pub enum Snapshot {
+    /// Of a small one.
+    InMemory(Vec<u8>),
+    /// Of any other.
+    InTmp(SnapshotFile),
+}
+
+/// A copy in `DEVICE/tmp`, removed when dropped.
 ///
 /// After a crash the file stays until the walk's cleaning of `tmp` finds it older than `reclaim_age`.
 #[derive(Debug)]
-pub struct Snapshot {
-    path: PathBuf,
-}
+pub struct SnapshotFile(OwnFile);
 
-impl Snapshot {
+impl SnapshotFile {
     /// The copy.
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.0.path()
     }
 }
 
 impl Broker {
-    /// Copies the database as of one moment, pending rows merged.
+    /// Copies the database as of one moment, pending rows merged: a small one into memory, a large one as a clone
+    /// that shares its blocks where the file system makes such, any other page by page.
     ///
-    /// Writers are not kept out, and make the copy start over; after three times they have to wait for it.
+    /// Writers wait no longer than reading a megabyte or cloning takes. Copying page by page they are let in, and make
+    /// the copy start over; after three times they have to wait for it.
     ///
     /// # Errors
     /// As [`Broker::commit_pending`], or the copy cannot be written; that quarantines nothing.
     /// [`BrokerError::Replaced`] also if a merged copy takes the database's place meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.commit_pending()?;
+        if self.size()? <= MOST_IN_MEMORY {
+            return self.copy_into_memory().map(Snapshot::InMemory);
+        }
         let tmp = self.location.tmp_dir();
         fs::create_dir_all(&tmp).map_err(BrokerError::io(&tmp))?;
-        let path = tmp.join(format!("snapshot-{}", uuid::Uuid::new_v4().simple()));
-        let snapshot = Snapshot { path };
-        self.copy_to(snapshot.path())?;
-        Ok(snapshot)
+        let copy = OwnFile::named(&tmp, "snapshot");
+        if self.size()? < CLONED_FROM || !self.is_cloned_to(copy.path())? {
+            let mut connection = open_copy(copy.path()).map_err(self.copying())?;
+            self.copy_to(&mut connection, PAGES_PER_STEP)?;
+        }
+        Ok(Snapshot::InTmp(SnapshotFile(copy)))
+    }
+
+    fn size(&self) -> Result<u64> {
+        Ok(self.file().metadata().map_err(BrokerError::io(self.file()))?.len())
+    }
+
+    /// Not by `sqlite3_serialize` of the database itself, which gives zeros for a page that cannot be read. Of a
+    /// database of SQLite's `memdb` it is a look at the bytes.
+    fn copy_into_memory(&self) -> Result<Vec<u8>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        // A name without a slash is a database of this connection alone.
+        let copy = Connection::open_with_flags_and_vfs("copy", flags, c"memdb");
+        let mut copy = copy.map_err(self.copying())?;
+        self.copy_to(&mut copy, ALL_PAGES)?;
+        let bytes = copy.serialize(MAIN_DB).map_err(self.copying())?;
+        Ok(bytes.to_vec())
+    }
+
+    /// Has the file cloned while a read lock keeps everybody from writing into it; what a crashed writer left is played
+    /// back before SQLite grants it. Whether it was: most file systems make no clones.
+    fn is_cloned_to(&mut self, to: &Path) -> Result<bool> {
+        let file = self.file().to_owned();
+        let cloned = self.run(|connection, _| {
+            let transaction = connection.transaction()?;
+            transaction.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+            Ok(reflink(&file, to))
+        })?;
+        // The clone was made by name.
+        self.check_in_place()?;
+        Ok(cloned)
+    }
+
+    /// Which of the two files an error is about is not known, so it is no reason to quarantine the live one.
+    fn copying(&self) -> impl Fn(rusqlite::Error) -> BrokerError + use<> {
+        let path = self.file().to_owned();
+        move |source| BrokerError::Sqlite { path: path.clone(), source }
     }
 
     /// Every step takes SQLite's lock anew, and so needs the look before it that [`Broker::run`] takes; the one at
     /// the end finds a file that was replaced behind that look.
-    fn copy_to(&self, to: &Path) -> Result<()> {
-        // Which of the two files an error is about is not known, so it is no reason to quarantine the live one.
-        let failed = |source| BrokerError::Sqlite { path: self.file().to_owned(), source };
-        let mut copy = open_copy(to).map_err(failed)?;
-        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+    fn copy_to(&self, copy: &mut Connection, pages_per_step: c_int) -> Result<()> {
+        let failed = self.copying();
+        let backup = Backup::new(&self.connection, copy).map_err(&failed)?;
         let (mut restarts, mut remaining) = (0, c_int::MAX);
         let mut deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
-            let pages = if restarts < RESTARTS { PAGES_PER_STEP } else { ALL_PAGES };
+            let pages = if restarts < RESTARTS { pages_per_step } else { ALL_PAGES };
             self.check_in_place()?;
-            match backup.step(pages).map_err(failed)? {
+            match backup.step(pages).map_err(&failed)? {
                 StepResult::Done => return self.check_in_place(),
                 StepResult::More => {
                     let left = backup.progress().remaining;
@@ -100,9 +149,12 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Io`] if the file or its disk cannot be looked at.
     pub fn has_room_for_a_copy(&self, reserve: FallocateReserve) -> Result<bool> {
-        let size = self.file().metadata().map_err(BrokerError::io(self.file()))?.len();
+        let size = self.size()?;
         let device = self.location.device_dir();
-        Ok(compare_with_reserve(device, reserve, size).map_err(BrokerError::io(device))? == Ordering::Greater)
+        let is_in_memory = size <= MOST_IN_MEMORY;
+        Ok(is_in_memory
+            || compare_with_reserve(device, reserve, size).map_err(BrokerError::io(device))?
+                == Ordering::Greater)
     }
 
     /// Whether somebody wrote the file since `seen`, or is writing it now: a copy made meanwhile may be torn.

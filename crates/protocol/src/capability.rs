@@ -6,12 +6,14 @@
 pub struct Capabilities {
     /// The peer takes a whole database file as the body of a request ([`TransferHeaders`]).
     pub whole_file: bool,
+    /// The peer takes the file and the message that uses it in one request ([`FileWithMessage`](crate::FileWithMessage)).
+    pub file_with_message: bool,
     /// The peer compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
     pub compare: bool,
 }
 
-/// Each capability's word in the header.
 const WHOLE_FILE: &str = "whole-file";
+const FILE_WITH_MESSAGE: &str = "file-with-message";
 const COMPARE: &str = "compare";
 
 impl Capabilities {
@@ -19,23 +21,31 @@ impl Capabilities {
     pub const HEADER: &'static str = "x-martlet-capabilities";
 
     /// Everything this build offers.
-    pub const OURS: Self = Self { whole_file: true, compare: true };
+    pub const OURS: Self = Self { whole_file: true, file_with_message: true, compare: true };
 
     /// The header's value: comma separated words.
     pub fn to_header(self) -> String {
-        let words = [(self.whole_file, WHOLE_FILE), (self.compare, COMPARE)];
-        let words: Vec<_> = words.into_iter().filter_map(|(can, word)| can.then_some(word)).collect();
-        words.join(", ")
+        let words = [
+            (WHOLE_FILE, self.whole_file),
+            (FILE_WITH_MESSAGE, self.file_with_message),
+            (COMPARE, self.compare),
+        ];
+        let told: Vec<_> = words.into_iter().filter_map(|(word, is_told)| is_told.then_some(word)).collect();
+        told.join(", ")
     }
 
     /// Reads a header's value; unknown words are for later versions and ignored.
     pub fn from_header(value: &str) -> Self {
-        let says = |word| value.split(',').any(|said| said.trim() == word);
-        Self { whole_file: says(WHOLE_FILE), compare: says(COMPARE) }
+        let tells = |wanted| value.split(',').any(|word| word.trim() == wanted);
+        Self {
+            whole_file: tells(WHOLE_FILE),
+            file_with_message: tells(FILE_WITH_MESSAGE),
+            compare: tells(COMPARE),
+        }
     }
 }
 
-/// How a whole database file travels between Martlet peers: REPLICATE on the database's own path with
+/// How a whole database file travels to a Martlet peer that takes no [`FileWithMessage`](crate::FileWithMessage): REPLICATE on the database's own path with
 /// [`CONTENT_TYPE`](Self::CONTENT_TYPE), the file as the body, and these headers. It lands in `DEVICE/tmp`;
 /// the usual `complete_rsync` or `rsync_then_merge` follows.
 pub struct TransferHeaders;
@@ -58,5 +68,12 @@ mod tests {
         assert_eq!(Capabilities::from_header(&Capabilities::OURS.to_header()), Capabilities::OURS);
         assert!(Capabilities::from_header("later, whole-file").whole_file);
         assert_eq!(Capabilities::from_header(""), Capabilities::default());
+    }
+
+    #[test]
+    fn a_peer_of_the_first_version_takes_files_alone() {
+        let first = Capabilities { whole_file: true, ..Capabilities::default() };
+        assert_eq!(Capabilities::from_header("whole-file"), first);
+        assert_eq!(first.to_header(), "whole-file");
     }
 }

@@ -34,6 +34,7 @@ mod request;
 mod row;
 mod shard_range;
 mod sync_args;
+mod transfer;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, TransferHeaders};
@@ -53,3 +54,4 @@ pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};
 pub use shard_range::{ShardRange, ShardState};
 pub use swift_types::ServerType;
 pub use sync_args::{PolicyArgs, SyncArgs};
+pub use transfer::{Checksum, FileWithMessage};

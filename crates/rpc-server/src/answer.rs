@@ -28,9 +28,9 @@ pub(crate) enum Body {
 /// How many seconds a peer should stay away when the queue is full.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// What we can do beyond stock's protocol; empty if that were no header, which it always is.
+/// What we can do beyond stock's protocol.
 static CAPABILITIES: LazyLock<HeaderValue> = LazyLock::new(|| {
-    HeaderValue::from_str(&Capabilities::OURS.to_header()).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_str(&Capabilities::OURS.to_header()).expect("words are visible ASCII")
 });
 
 impl Answer {

@@ -1,18 +1,28 @@
-//! The body of a message.
+//! The body of a request, as it comes.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use bytes::{Buf, BytesMut};
-use futures_util::{Stream, StreamExt};
-use tokio::time::timeout;
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream::unfold};
+use tokio::{sync::mpsc, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
 use crate::answer::Answer;
 
 /// How long a peer may pause within a body before it is given up.
-pub(crate) const BODY_PAUSE: Duration = Duration::from_secs(60);
+const BODY_PAUSE: Duration = Duration::from_secs(60);
+/// Chunks between the connection and the disk; the connection waits when the disk is behind.
+pub(crate) const CHUNKS_IN_FLIGHT: usize = 8;
 
-/// The whole body, if it is not larger than `limit` bytes, as many as a message may have.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The whole body, if it is not larger than `limit` bytes.
 pub(crate) async fn read_body<S, B>(limit: usize, headers: &HeaderMap, body: S) -> Result<BytesMut, Answer>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
@@ -23,31 +33,46 @@ where
         return Err(too_large());
     }
     let mut read = BytesMut::new();
-    let mut body = std::pin::pin!(body);
-    loop {
-        match timeout(BODY_PAUSE, body.next()).await {
-            Ok(Some(Ok(mut chunk))) => {
-                if read.len() + chunk.remaining() > limit {
-                    return Err(too_large());
-                }
-                while chunk.has_remaining() {
-                    let part = chunk.chunk();
-                    read.extend_from_slice(part);
-                    let length = part.len();
-                    chunk.advance(length);
-                }
-            }
-            Ok(None) => return Ok(read),
-            Ok(Some(Err(_))) => return Err(Answer::empty(StatusCode::BAD_REQUEST)),
-            Err(_) => return Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
+    let mut body = pin!(paced(body));
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk?;
+        if read.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+/// Hands the body on, chunk by chunk, at the pace of whoever takes them.
+pub(crate) async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, body: S) -> Result<(), Answer>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+{
+    let mut body = pin!(paced(body));
+    while let Some(chunk) = body.next().await {
+        // The writer has ended with an error, which is answered instead.
+        if sender.send(chunk?).await.is_err() {
+            break;
         }
     }
+    Ok(())
 }
 
-pub(crate) fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// The chunks of a body, or the answer to one that breaks or pauses for too long.
+pub(crate) fn paced<S, B>(body: S) -> impl Stream<Item = Result<Bytes, Answer>> + Send
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+{
+    unfold(Box::pin(body), |mut body| async {
+        let chunk = match timeout(BODY_PAUSE, body.next()).await {
+            Ok(None) => return None,
+            Ok(Some(Ok(mut chunk))) => Ok(chunk.copy_to_bytes(chunk.remaining())),
+            Ok(Some(Err(_))) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
+            Err(_) => Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
+        };
+        Some((chunk, body))
+    })
 }

@@ -7,11 +7,11 @@ use std::{
 };
 
 use db_broker::{
-    Broker, BrokerError, DbLocation, Direction, Installed, ReceivedDb, Source, compare_with_reserve,
+    Broker, BrokerError, DbLocation, Direction, Installed, PartFile, ReceivedDb, Source, compare_with_reserve,
 };
 use protocol::{BeyondHorizon, Horizon, OwnRangeWithoutEpoch, Request, SyncArgs};
 use settings::FallocateReserve;
-use swift_types::{DbName, DeviceName, Timestamp, TmpName};
+use swift_types::{DbName, DeviceName, Timestamp};
 use tracing::{error, warn};
 use warp::http::StatusCode;
 
@@ -30,6 +30,27 @@ pub(crate) fn dispatch(host: &Host, target: &RpcTarget, request: Request) -> Ans
     };
     let place = Place::new(host, target, device_dir);
     place.answer(request).unwrap_or_else(|error| refuse(target, &error))
+}
+
+/// Answers a message with which the file came that it is about, on a device that [can be used](usable_device).
+pub(crate) fn dispatch_with_file(
+    host: &Host,
+    target: &RpcTarget,
+    device_dir: PathBuf,
+    request: Request,
+    file: PartFile,
+) -> Answer {
+    let place = Place::new(host, target, device_dir);
+    let answer = match request {
+        Request::CompleteRsync { tmp, name } => {
+            place.complete(name, |destination| Ok(ReceivedDb::of(destination, tmp, file)))
+        }
+        Request::RsyncThenMerge { tmp, name: _ } => {
+            place.merge_received(|destination| Ok(ReceivedDb::of(destination, tmp, file)))
+        }
+        request => place.answer(request),
+    };
+    answer.unwrap_or_else(|error| refuse(target, &error))
 }
 
 /// The device's directory, if it is mounted and has room.
@@ -74,8 +95,12 @@ impl<'a> Place<'a> {
     fn answer(&self, request: Request) -> Result<Answer, BrokerError> {
         let accepted = Answer::empty(StatusCode::ACCEPTED);
         match request {
-            Request::CompleteRsync { tmp, name } => return self.complete(tmp, name),
-            Request::RsyncThenMerge { tmp, name: _ } => return self.merge_received(tmp),
+            Request::CompleteRsync { tmp, name } => {
+                return self.complete(name, |destination| ReceivedDb::find(destination, tmp));
+            }
+            Request::RsyncThenMerge { tmp, name: _ } => {
+                return self.merge_received(|destination| ReceivedDb::find(destination, tmp));
+            }
             Request::Sync(args) => return self.sync(&args),
             Request::GetShardRanges => return Ok(Answer::json(&self.open()?.shard_ranges()?)),
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
@@ -118,21 +143,27 @@ impl<'a> Place<'a> {
         Broker::open(self.find()?).map(|broker| broker.preallocating(self.settings.preallocation))
     }
 
-    fn complete(&self, tmp: TmpName, name: Option<DbName>) -> Result<Answer, BrokerError> {
+    fn complete(
+        &self,
+        name: Option<DbName>,
+        received: impl FnOnce(DbLocation) -> Result<ReceivedDb, BrokerError>,
+    ) -> Result<Answer, BrokerError> {
         let digest = self.target.digest;
         let name = name.unwrap_or_else(|| DbName::unsharded(digest));
         if name.digest != digest {
             let reason = format!("{name} does not belong into {digest}\n");
             return Ok(Answer::text(StatusCode::BAD_REQUEST, reason));
         }
-        let received = ReceivedDb::find(self.destination(&name), tmp)?.within(self.horizon);
+        let received = received(self.destination(&name))?.within(self.horizon);
         Ok(installed(&received.complete(&self.settings.hash_path)?))
     }
 
-    fn merge_received(&self, tmp: TmpName) -> Result<Answer, BrokerError> {
-        let destination = self.destination(&DbName::unsharded(self.target.digest));
-        let received = ReceivedDb::find(destination, tmp)?.within(self.horizon);
-        Ok(installed(&received.merge_into_place(&self.settings.hash_path)?))
+    fn merge_received(
+        &self,
+        received: impl FnOnce(DbLocation) -> Result<ReceivedDb, BrokerError>,
+    ) -> Result<Answer, BrokerError> {
+        let received = received(self.destination(&DbName::unsharded(self.target.digest)))?;
+        Ok(installed(&received.within(self.horizon).merge_into_place(&self.settings.hash_path)?))
     }
 }
 

@@ -42,6 +42,7 @@ mod compare;
 mod connections;
 mod dispatch;
 mod door;
+mod file_with_message;
 mod first_request;
 mod forward;
 mod pages;

@@ -1,4 +1,4 @@
-//! A whole database file as the body of a request, into `DEVICE/tmp`.
+//! A whole database file alone as the body of a request, into `DEVICE/tmp`: from peers that send the message after it.
 
 use std::{
     fs::{self, File},
@@ -7,28 +7,24 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use protocol::TransferHeaders;
 use sha2::{Digest, Sha256};
 use swift_types::TmpName;
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
-    time::timeout,
 };
 use tracing::error;
 use warp::http::{HeaderMap, StatusCode};
 
 use crate::{
     answer::Answer,
-    body::{BODY_PAUSE, content_length},
+    body::{CHUNKS_IN_FLIGHT, content_length, stream_into},
     dispatch::{has_free_space, usable_device},
     server::ServerSettings,
     target::RpcTarget,
 };
-
-/// Chunks between the connection and the disk; the connection waits when the disk is behind.
-const CHUNKS_IN_FLIGHT: usize = 8;
 
 /// Streams the body into `DEVICE/tmp/NAME`, which appears there only whole and with the right checksum.
 ///
@@ -72,28 +68,6 @@ where
     }
     part.keep_as(&name).map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
     Ok(Answer::empty(StatusCode::CREATED))
-}
-
-async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, body: S) -> Result<(), Answer>
-where
-    S: Stream<Item = Result<B, warp::Error>> + Send,
-    B: Buf + Send,
-{
-    let mut body = std::pin::pin!(body);
-    loop {
-        match timeout(BODY_PAUSE, body.next()).await {
-            Ok(None) => return Ok(()),
-            Ok(Some(Ok(mut chunk))) => {
-                let bytes = chunk.copy_to_bytes(chunk.remaining());
-                // The writer has ended with an error, which is answered instead.
-                if sender.send(bytes).await.is_err() {
-                    return Ok(());
-                }
-            }
-            Ok(Some(Err(_))) => return Err(Answer::empty(StatusCode::BAD_REQUEST)),
-            Err(_) => return Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
-        }
-    }
 }
 
 /// A file that vanishes unless it is kept.

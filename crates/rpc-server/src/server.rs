@@ -8,7 +8,7 @@ use std::{
 use bytes::Buf;
 use db_broker::{Preallocation, UnchangedDbs};
 use futures_util::Stream;
-use protocol::{CompareMessage, Replica, Request, TransferHeaders};
+use protocol::{CompareMessage, FileWithMessage, Replica, Request, TransferHeaders};
 use settings::FallocateReserve;
 use swift_types::{HashPath, ServerType};
 use tokio::{net::TcpListener, sync::Semaphore, task::spawn_blocking};
@@ -22,7 +22,8 @@ use crate::{
     body::{content_type, read_body},
     compare::compare,
     connections::accept,
-    dispatch::dispatch,
+    dispatch::{dispatch, dispatch_with_file, usable_device},
+    file_with_message::Incoming,
     forward::{ForwardEnd, ForwardSettings, Forwarder},
     peers::{Admission, Peers},
     receive::receive_file,
@@ -241,22 +242,50 @@ impl Service {
             let body = read_body(settings.max_request_bytes, headers, body).await?;
             let comparisons = CompareMessage::parse(settings.server_type, &body);
             let comparisons = comparisons.map_err(|error| bad(format!("{error}\n")))?;
-            return self.work(move |host| compare(host, comparisons)).await;
+            return self.in_turn(move |host| compare(host, comparisons)).await;
         }
         let target = RpcTarget::parse(path).map_err(bad)?;
         if content_type(headers) == TransferHeaders::CONTENT_TYPE {
             *op = "whole_file";
             return receive_file(settings, &target, headers, body).await;
         }
+        if content_type(headers) == FileWithMessage::CONTENT_TYPE {
+            let incoming = Incoming::parse(settings.server_type, headers)?;
+            *op = incoming.request.op();
+            return self.receive_and_use(target, incoming, body).await;
+        }
         let body = read_body(settings.max_request_bytes, headers, body).await?;
         let request = Request::parse(settings.server_type, &body);
         let request = request.map_err(|error| bad(format!("{error}\n")))?;
         *op = request.op();
-        self.work(move |host| dispatch(host, &target, request)).await
+        self.in_turn(move |host| dispatch(host, &target, request)).await
     }
 
-    /// Works on databases on a blocking thread, when it is this request's turn.
-    async fn work(&self, work: impl FnOnce(&Host) -> Answer + Send + 'static) -> Result<Answer, Answer> {
+    async fn receive_and_use<S, B>(
+        &self,
+        target: RpcTarget,
+        incoming: Incoming,
+        body: S,
+    ) -> Result<Answer, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let settings = &self.host.settings;
+        let device_dir = usable_device(settings, &target.device)?;
+        let arrived = incoming.receive(settings, &device_dir, body).await?;
+        let used = self.in_turn(move |host| {
+            let file = incoming.unpacked(arrived, &device_dir)?;
+            Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
+        });
+        used.await?
+    }
+
+    /// Runs work on databases on a thread of its own, when it is its turn.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Host) -> T + Send + 'static,
+    ) -> Result<T, Answer> {
         let closed = |_| Answer::empty(StatusCode::SERVICE_UNAVAILABLE);
         let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(closed)?;
         let host = Arc::clone(&self.host);

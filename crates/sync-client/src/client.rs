@@ -217,6 +217,6 @@ fn may_come_twice(request: &Request) -> bool {
 }
 
 /// Whether a connection that was there broke before anything of an answer came.
-fn is_unanswered(error: &reqwest::Error) -> bool {
+pub(crate) fn is_unanswered(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_connect() && !error.is_timeout()
 }

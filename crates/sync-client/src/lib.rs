@@ -24,6 +24,7 @@
 mod abilities;
 mod client;
 mod compare;
+mod file_with_message;
 mod rsync;
 mod target;
 mod whole_file;
@@ -32,4 +33,4 @@ pub use client::{CallError, ClientSettings, Reply, SyncClient};
 pub use compare::{Compared, Question};
 pub use rsync::{RsyncError, RsyncPass};
 pub use target::{Region, Target};
-pub use whole_file::{SendError, time_for};
+pub use whole_file::{Content, SendError, time_for};

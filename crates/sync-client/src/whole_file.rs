@@ -22,6 +22,15 @@ const CHUNK: usize = 64 * 1024;
 /// The slowest disk or link for which a transfer still counts as alive, bytes a second.
 const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
 
+/// A whole database as of one moment.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A small one.
+    Bytes(&'a [u8]),
+    /// Any other, in a file that nobody writes.
+    File(&'a Path),
+}
+
 /// Why a whole file did not get to a Martlet peer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -40,15 +49,19 @@ pub enum SendError {
 }
 
 impl SyncClient {
-    /// Streams a file that nobody writes into a Martlet peer's `DEVICE/tmp` under `name`, with its SHA-256.
+    /// Sends a file alone into a Martlet peer's `DEVICE/tmp` under `name`, with its SHA-256; the message that uses it is
+    /// to follow. For peers that do not take it together with the message.
     /// Returns the bytes sent. Blocks for as long as the peer takes something every `node_timeout`, and after the last
     /// byte for as long again as that took, beside `node_timeout` and a second for each MiB: the network may hold much
     /// of the file by then.
     ///
     /// # Errors
     /// [`SendError`]; the peer then has nothing under that name.
-    pub fn send_file(&self, target: &Target<'_>, file: &Path, name: &str) -> Result<u64, SendError> {
-        let (length, sha256) = measure(file)?;
+    pub fn send_file(&self, target: &Target<'_>, content: Content<'_>, name: &str) -> Result<u64, SendError> {
+        let (length, sha256) = match content {
+            Content::Bytes(bytes) => (bytes.len() as u64, hex::encode(Sha256::digest(bytes))),
+            Content::File(path) => measure(path)?,
+        };
         // Not on a kept connection, which the peer may close just now: a stream cannot be sent once more.
         let request = self
             .unpooled
@@ -57,15 +70,19 @@ impl SyncClient {
             .header("content-length", length)
             .header(TransferHeaders::TMP_NAME, name)
             .header(TransferHeaders::SHA256, sha256);
-        let content = File::open(file)?;
         let (taken, progress) = watch::channel(());
         // The connection itself has a time of its own.
         let patience = self.settings.conn_timeout.saturating_add(self.settings.node_timeout);
         let reply: Reply = self.wait(async {
-            let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(content), CHUNK);
-            let stream = stream.inspect(move |_| taken.send_replace(()));
+            let body = match content {
+                Content::Bytes(bytes) => bytes.to_vec().into(),
+                Content::File(path) => {
+                    let stream = ReaderStream::with_capacity(tokio::fs::File::open(path).await?, CHUNK);
+                    reqwest::Body::wrap_stream(stream.inspect(move |_| taken.send_replace(())))
+                }
+            };
             let sending = async {
-                let response = request.body(reqwest::Body::wrap_stream(stream)).send().await;
+                let response = request.body(body).send().await;
                 let response = response.map_err(|error| self.call_error(error, patience))?;
                 self.read_reply(response, patience).await
             };
@@ -80,7 +97,11 @@ impl SyncClient {
 
 /// Ends when there was no progress for `patience`, or, after the last of it, when there was time enough for an answer;
 /// gives how long nothing has happened. The sender says by dropping its end that it was the last.
-async fn stall(mut progress: watch::Receiver<()>, patience: Duration, working: Duration) -> Duration {
+pub(crate) async fn stall(
+    mut progress: watch::Receiver<()>,
+    patience: Duration,
+    working: Duration,
+) -> Duration {
     let started = Instant::now();
     loop {
         match timeout(patience, progress.changed()).await {

@@ -17,5 +17,6 @@ mod removals;
 mod sequences;
 mod sharding_races;
 mod shards;
+mod snapshots;
 mod unchanged;
 mod values;

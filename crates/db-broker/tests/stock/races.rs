@@ -218,38 +218,3 @@ fn a_migration_by_stock_is_noticed() {
     )
     .unwrap();
 }
-
-#[test]
-fn a_snapshot_is_whole_while_a_server_writes() {
-    let case = Case::new(KIND, "current");
-    let many: Vec<_> = (0..20_000).map(|n| object(&format!("{n:0200}"), "0000000500.00000", 0)).collect();
-    stock_applies(&case.ours, &[json!({"op": "merge_items", "rows": many})]);
-    let mut broker = Broker::open(case.ours.clone()).unwrap();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let mut other = Broker::open(case.ours.clone()).unwrap();
-            let mut written = 0;
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                other.set_reconciler_sync(written).unwrap();
-                written += 1;
-            }
-            written
-        });
-        let snapshot = broker.snapshot().unwrap();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(writer.join().unwrap() > 0);
-        let copy = Connection::open(snapshot.path()).unwrap();
-        let (check, rows): (String, i64) = copy
-            .query_row(
-                "SELECT (SELECT quick_check FROM pragma_quick_check), count(*) FROM object",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .unwrap();
-        assert_eq!((check.as_str(), rows), ("ok", 20_004));
-        let path = snapshot.path().to_owned();
-        drop((copy, snapshot));
-        assert!(!path.exists());
-    });
-}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use db_broker::Snapshot;
 use protocol::{Capabilities, Request};
 use stats::PeerFailure;
 use swift_types::TmpName;
-use sync_client::{RsyncError, RsyncPass, time_for};
+use sync_client::{Content, RsyncError, RsyncPass, SendError, time_for};
 use tracing::error;
 
 use super::ToPeer;
@@ -25,25 +26,52 @@ impl ToPeer<'_> {
             error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
             PeerFailure::LocalDb
         })?;
-        let stream = capabilities.whole_file && self.has_room_for_a_copy()?;
-        let sent = if stream { self.stream_file(&id)? } else { self.rsync_file(&id)? };
+        let message = then(tmp);
+        let way = match Way::to(capabilities) {
+            Way::Rsync => Way::Rsync,
+            by_http if self.has_room_for_a_copy()? => by_http,
+            _ => Way::Rsync,
+        };
+        let sent = match way {
+            Way::WithMessage => return self.send_with_message(&message, merging),
+            Way::Alone => self.send_alone(&id)?,
+            Way::Rsync => self.rsync_file(&id)?,
+        };
         self.bytes_sent += sent;
-        let reply = self.call(&then(tmp), time_to_use(sent, merging, self.node.conf.sync.node_timeout))?;
+        let reply = self.call(&message, time_to_use(sent, merging, self.node.conf.sync.node_timeout))?;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
     }
 
-    /// What is streamed is a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
+    fn send_with_message(&mut self, message: &Request, merging: Duration) -> Result<(), PeerFailure> {
+        let snapshot = self.local.broker.snapshot();
+        let snapshot = self.at_home(snapshot)?;
+        let sent = self.node.client.send_file_with_message(
+            &self.target,
+            content(&snapshot),
+            message,
+            self.region,
+            merging,
+        );
+        let (bytes, reply) = sent.map_err(|error| self.not_sent(&error))?;
+        self.bytes_sent += bytes;
+        if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+    }
+
+    /// What is streamed may be a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
     fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
         self.at_home(self.local.broker.has_room_for_a_copy(self.node.conf.daemon.fallocate_reserve))
     }
 
-    fn stream_file(&mut self, id: &str) -> Result<u64, PeerFailure> {
+    fn send_alone(&mut self, id: &str) -> Result<u64, PeerFailure> {
         let snapshot = self.local.broker.snapshot();
         let snapshot = self.at_home(snapshot)?;
-        self.node.client.send_file(&self.target, snapshot.path(), id).map_err(|error| {
-            error!("ERROR sending the file to {}: {error}{}", self.target, self.local.subject);
-            PeerFailure::Transfer
-        })
+        let sent = self.node.client.send_file(&self.target, content(&snapshot), id);
+        sent.map_err(|error| self.not_sent(&error))
+    }
+
+    fn not_sent(&self, error: &SendError) -> PeerFailure {
+        error!("ERROR sending the file to {}: {error}{}", self.target, self.local.subject);
+        PeerFailure::Transfer
     }
 
     /// Twice if somebody wrote meanwhile: the second time writers are kept out.
@@ -72,6 +100,34 @@ impl ToPeer<'_> {
     }
 }
 
+/// How a whole file gets to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Over HTTP, with the message that uses it.
+    WithMessage,
+    /// Over HTTP, before that message: to a Martlet peer of the first version.
+    Alone,
+    /// As stock peers take it.
+    Rsync,
+}
+
+impl Way {
+    fn to(capabilities: Capabilities) -> Self {
+        match capabilities {
+            Capabilities { file_with_message: true, .. } => Self::WithMessage,
+            Capabilities { whole_file: true, .. } => Self::Alone,
+            _ => Self::Rsync,
+        }
+    }
+}
+
+fn content(snapshot: &Snapshot) -> Content<'_> {
+    match snapshot {
+        Snapshot::InMemory(bytes) => Content::Bytes(bytes),
+        Snapshot::InTmp(copy) => Content::File(copy.path()),
+    }
+}
+
 /// How long a peer may take to use a file of so many bytes whose rows take it `merging`.
 ///
 /// Stock gives up on a large file after a time that does not grow with its bytes, and on a small one before
@@ -83,6 +139,13 @@ fn time_to_use(bytes: u64, merging: Duration, node_timeout: Duration) -> Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_peer_gets_the_file_as_it_takes_it() {
+        assert_eq!(Way::to(Capabilities::OURS), Way::WithMessage);
+        assert_eq!(Way::to(Capabilities::from_header("whole-file")), Way::Alone);
+        assert_eq!(Way::to(Capabilities::default()), Way::Rsync);
+    }
 
     #[test]
     fn a_peer_has_node_timeout_at_least_and_more_for_more_rows_and_bytes() {

@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use crate::server::{Server, create, hash_path, path_of, sync_body};
 
 /// A container that lives elsewhere, for as long as the folder.
-fn elsewhere(name: &str) -> (TempDir, DbLocation) {
+pub(crate) fn elsewhere(name: &str) -> (TempDir, DbLocation) {
     let elsewhere = tempfile::tempdir().unwrap();
     let location = create(elsewhere.path(), name);
     (elsewhere, location)
 }
 
 /// A sound database file of a container that lives elsewhere, and its path on the wire.
-fn file_of(name: &str) -> (Vec<u8>, String) {
+pub(crate) fn file_of(name: &str) -> (Vec<u8>, String) {
     let (_elsewhere, location) = elsewhere(name);
     (fs::read(location.file()).unwrap(), path_of(&location))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
 mod scripted;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 use martlet_sync_client::{
-    CallError, ClientSettings, Region, RsyncError, RsyncPass, SendError, SyncClient, Target,
+    CallError, ClientSettings, Content, Region, RsyncError, RsyncPass, SendError, SyncClient, Target,
 };
 use protocol::Request;
 use ring::Device;
@@ -30,19 +31,23 @@ struct Us {
 }
 
 fn client(module: &str) -> Us {
-    patient_client(Duration::from_secs(60), Duration::from_secs(5), module)
+    client_with(module, |settings| settings)
 }
 
 fn patient_client(node_timeout: Duration, conn_timeout: Duration, module: &str) -> Us {
+    client_with(module, |settings| ClientSettings { node_timeout, conn_timeout, ..settings })
+}
+
+fn client_with(module: &str, adjust: impl FnOnce(ClientSettings) -> ClientSettings) -> Us {
     let runtime = Runtime::new().unwrap();
     let stop = CancellationToken::new();
-    let settings = ClientSettings {
-        node_timeout,
-        conn_timeout,
+    let settings = adjust(ClientSettings {
+        node_timeout: Duration::from_secs(60),
+        conn_timeout: Duration::from_secs(5),
         rsync_compress: false,
         rsync_module: module.parse().unwrap(),
         home: HOME.into(),
-    };
+    });
     let client = SyncClient::new(settings, runtime.handle().clone(), stop.clone()).unwrap();
     Us { client, stop, _runtime: runtime }
 }
@@ -137,7 +142,12 @@ fn a_peer_that_stops_taking_a_file_costs_the_timeout() {
     let path = dir.path().join("large");
     // More than what the sockets between us take.
     File::create(&path).unwrap().set_len(32 << 20).unwrap();
-    let error = us.client.send_file(&target(&device), &path, "id-sdb1").unwrap_err();
+    let error = us.client.send_file(&target(&device), Content::File(&path), "id-sdb1").unwrap_err();
+    assert!(matches!(error, SendError::Stalled(_)), "{error:?}");
+    let message = Request::CompleteRsync { tmp: "id-sdb1".parse().unwrap(), name: None };
+    let (content, no_time) = (Content::File(&path), Duration::ZERO);
+    let sent = us.client.send_file_with_message(&target(&device), content, &message, Region::Same, no_time);
+    let error = sent.unwrap_err();
     assert!(matches!(error, SendError::Stalled(_)), "{error:?}");
     drop(connections);
 }

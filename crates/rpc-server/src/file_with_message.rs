@@ -1,0 +1,207 @@
+//! A whole database file and the message that uses it, in one request.
+
+use std::{
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
+
+use bytes::{Buf, Bytes};
+use db_broker::PartFile;
+use futures_util::{Stream, StreamExt};
+use protocol::{Checksum, FileWithMessage, Request};
+use swift_types::ServerType;
+use tokio::{sync::mpsc, task::spawn_blocking};
+use tracing::error;
+use warp::http::{HeaderMap, StatusCode, header};
+use zstd::stream::write::Decoder;
+
+use crate::{
+    answer::Answer,
+    body::{CHUNKS_IN_FLIGHT, paced, stream_into},
+    dispatch::has_free_space,
+    server::ServerSettings,
+};
+
+/// The largest file, in bytes, whose body is gathered before anything is written: its transfer is one write, on the
+/// thread that then uses the file.
+const MOST_IN_MEMORY: u64 = 1 << 20;
+/// By what a body that zstd could not compress is larger than what is in it, at most; in bytes.
+const MOST_OVERHEAD: u64 = 16 << 10;
+
+/// What a request's head says of the file to come.
+pub(crate) struct Incoming {
+    /// `complete_rsync` or `rsync_then_merge`.
+    pub(crate) request: Request,
+    length: u64,
+    encoding: Encoding,
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Plain,
+    Zstd,
+}
+
+/// A file that is there, or all chunks of which are.
+pub(crate) enum Arrived {
+    Gathered(Vec<Bytes>),
+    Written(PartFile),
+}
+
+impl Incoming {
+    pub(crate) fn parse(server_type: ServerType, headers: &HeaderMap) -> Result<Self, Answer> {
+        let bad = |reason: &str| Answer::text(StatusCode::BAD_REQUEST, format!("{reason}\n"));
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let length = text(FileWithMessage::LENGTH).and_then(|length| length.parse().ok());
+        let length = length.ok_or_else(|| bad("a usable x-martlet-length is missing"))?;
+        let encoding = match text(header::CONTENT_ENCODING.as_str()) {
+            None => Encoding::Plain,
+            Some(FileWithMessage::ZSTD) => Encoding::Zstd,
+            Some(_) => {
+                return Err(Answer::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "zstd is the one encoding\n"));
+            }
+        };
+        let message = headers.get(FileWithMessage::MESSAGE).map_or(&b""[..], |value| value.as_bytes());
+        match Request::parse(server_type, message) {
+            Ok(request @ (Request::CompleteRsync { .. } | Request::RsyncThenMerge { .. })) => {
+                Ok(Self { request, length, encoding })
+            }
+            Ok(request) => Err(bad(&format!("{} is not about a file", request.op()))),
+            Err(error) => Err(bad(&error.to_string())),
+        }
+    }
+
+    /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
+    ///
+    /// A connection that breaks leaves nothing there, and a crash a file that the cleaning of `tmp` removes by age.
+    pub(crate) async fn receive<S, B>(
+        &self,
+        settings: &ServerSettings,
+        device_dir: &Path,
+        body: S,
+    ) -> Result<Arrived, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        if !has_free_space(device_dir, settings.fallocate_reserve, self.length) {
+            return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, "no room for the file\n"));
+        }
+        if self.length <= MOST_IN_MEMORY {
+            return self.gather(body).await.map(Arrived::Gathered);
+        }
+        let (sender, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_IN_FLIGHT);
+        let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
+        let writer = spawn_blocking(move || {
+            unpack(std::iter::from_fn(|| chunks.blocking_recv()), &device, length, encoding)
+        });
+        let streamed = stream_into(sender, body).await;
+        let written = writer.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
+        streamed?;
+        written.map(Arrived::Written)
+    }
+
+    async fn gather<S, B>(&self, body: S) -> Result<Vec<Bytes>, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let (mut chunks, mut left) = (Vec::new(), self.length + MOST_OVERHEAD);
+        let mut body = std::pin::pin!(paced(body));
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk?;
+            left = left.checked_sub(chunk.len() as u64).ok_or_else(damaged)?;
+            chunks.push(chunk);
+        }
+        Ok(chunks)
+    }
+
+    /// The file, written and with the right checksum. Blocks on the disk.
+    pub(crate) fn unpacked(&self, arrived: Arrived, device_dir: &Path) -> Result<PartFile, Answer> {
+        match arrived {
+            Arrived::Gathered(chunks) => unpack(chunks.into_iter(), device_dir, self.length, self.encoding),
+            Arrived::Written(part) => Ok(part),
+        }
+    }
+}
+
+fn damaged() -> Answer {
+    Answer::text(StatusCode::UNPROCESSABLE_ENTITY, "the file arrived damaged\n")
+}
+
+fn unpack(
+    chunks: impl Iterator<Item = Bytes>,
+    device_dir: &Path,
+    length: u64,
+    encoding: Encoding,
+) -> Result<PartFile, Answer> {
+    let written = PartFile::create(device_dir, length).and_then(|part| {
+        let unpacked = Unpacked { part, left: length, sum: Checksum::default(), told: Vec::new() };
+        match encoding {
+            Encoding::Plain => unpacked.plain(chunks),
+            Encoding::Zstd => unpacked.decompressed(chunks),
+        }
+    });
+    written.and_then(Unpacked::checked).map_err(|error| {
+        // What the system says is of the disk, all else of the body.
+        if error.raw_os_error().is_none() {
+            return damaged();
+        }
+        error!("ERROR receiving into {}: {error}", device_dir.display());
+        Answer::empty(match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        })
+    })
+}
+
+/// What has come of a file, and of the checksum behind it.
+struct Unpacked {
+    part: PartFile,
+    /// Bytes of the file that are still to come.
+    left: u64,
+    sum: Checksum,
+    told: Vec<u8>,
+}
+
+impl Unpacked {
+    fn plain(mut self, mut chunks: impl Iterator<Item = Bytes>) -> io::Result<Self> {
+        chunks.try_for_each(|chunk| self.write_all(&chunk))?;
+        Ok(self)
+    }
+
+    /// No more is decompressed than was told, whatever the body holds.
+    fn decompressed(self, mut chunks: impl Iterator<Item = Bytes>) -> io::Result<Self> {
+        let mut decoder = Decoder::new(self)?;
+        decoder.window_log_max(FileWithMessage::WINDOW_LOG)?;
+        chunks.try_for_each(|chunk| decoder.write_all(&chunk))?;
+        decoder.flush()?;
+        Ok(decoder.into_inner())
+    }
+
+    fn checked(self) -> io::Result<PartFile> {
+        if self.left > 0 || self.told != self.sum.finish() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(self.part)
+    }
+}
+
+impl Write for Unpacked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let (content, rest) = bytes.split_at(left.min(bytes.len()));
+        self.part.write_all(content)?;
+        self.sum.update(content);
+        self.left -= content.len() as u64;
+        if self.told.len() + rest.len() > Checksum::BYTES {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.told.extend_from_slice(rest);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
