@@ -19,6 +19,7 @@ use crate::{
     connection::BUSY_TIMEOUT,
     error::{BrokerError, Result},
     free_space::compare_with_reserve,
+    info::data_version,
     part_file::OwnFile,
     reflink::reflink,
 };
@@ -82,6 +83,19 @@ impl Broker {
             self.copy_to(&mut connection, PAGES_PER_STEP)?;
         }
         Ok(Snapshot::InTmp(SnapshotFile(copy)))
+    }
+
+    /// Which content a [`snapshot`](Self::snapshot) would have now, pending rows merged: another one after any commit,
+    /// ours or not.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`].
+    pub fn content_version(&mut self) -> Result<ContentVersion> {
+        self.commit_pending()?;
+        self.run(|connection, _| {
+            let by_others = data_version(connection)?;
+            Ok(ContentVersion { by_others, by_us: connection.total_changes() })
+        })
     }
 
     fn size(&self) -> Result<u64> {
@@ -201,6 +215,13 @@ fn open_copy(to: &Path) -> rusqlite::Result<Connection> {
 fn busy() -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
     rusqlite::Error::SqliteFailure(code, Some("database is locked".to_owned()))
+}
+
+/// A database's content as one [`Broker`] has seen it; see [`Broker::content_version`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentVersion {
+    by_others: i64,
+    by_us: u64,
 }
 
 /// When a database file was last written; see [`Broker::file_stamp`].

@@ -179,7 +179,7 @@ impl<'a> Running<'a> {
 
     fn ask_peers(&mut self, roster: &mut Roster, partition: u64, mut heard: Heard) -> Vec<PeerOutcome> {
         let sync = Request::Sync(SyncArgs::of(&self.info, self.node.swift.policies.len()));
-        let (mut outcomes, mut anew) = (Vec::new(), Anew::default());
+        let (mut outcomes, mut anew, mut copy) = (Vec::new(), Anew::default(), None);
         while let Some(device) = roster.next() {
             let local = Local {
                 broker: &mut self.broker,
@@ -188,6 +188,7 @@ impl<'a> Running<'a> {
                 subject: &self.subject,
                 device: self.task.device.id,
                 anew: &mut anew,
+                copy: &mut copy,
             };
             let region = roster.region_of(&device);
             let peer = ToPeer::new(self.node, local, &device, partition, self.task.digest, region);

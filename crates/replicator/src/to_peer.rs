@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use db_broker::{Broker, BrokerError, MetadataCheck};
+use db_broker::{Broker, BrokerError, ContentVersion, MetadataCheck, Snapshot};
 use protocol::{
     BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, SyncPoint,
     adopts_remote_policy,
@@ -36,6 +36,8 @@ pub(crate) struct Local<'a> {
     /// The id in the ring of the device that it lies on.
     pub(crate) device: u64,
     pub(crate) anew: &'a mut Anew,
+    /// What an earlier peer of this course was sent, and when it was made.
+    pub(crate) copy: &'a mut Option<(ContentVersion, Snapshot)>,
 }
 
 /// What calls for a new id when all peers have been seen to, and what must not be lost with the present one.

@@ -5,7 +5,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
     thread,
 };
 
@@ -30,19 +33,21 @@ fn with_more_rows(count: u32) -> Case {
 fn taken_from_a_writer(location: &DbLocation) -> Snapshot {
     let mut broker = Broker::open(location.clone()).unwrap();
     let stop = AtomicBool::new(false);
+    let (written, writing) = channel();
     thread::scope(|scope| {
-        let writer = scope.spawn(|| {
+        scope.spawn(|| {
             let mut other = Broker::open(location.clone()).unwrap();
-            let mut written = 0;
-            while !stop.load(Ordering::Relaxed) {
-                other.set_reconciler_sync(written).unwrap();
-                written += 1;
+            for point in 0.. {
+                other.set_reconciler_sync(point).unwrap();
+                let _ = written.send(());
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
             }
-            written
         });
+        writing.recv().unwrap();
         let snapshot = broker.snapshot();
         stop.store(true, Ordering::Relaxed);
-        assert!(writer.join().unwrap() > 0);
         snapshot.unwrap()
     })
 }
@@ -104,4 +109,26 @@ fn a_snapshot_has_the_pending_rows() {
     let file = case.root().join("copy.db");
     fs::write(&file, bytes).unwrap();
     assert_sound(&file, 5);
+}
+
+#[test]
+fn a_copy_is_no_longer_current_after_any_commit() {
+    let case = with_more_rows(0);
+    let mut broker = Broker::open(case.ours.clone()).unwrap();
+    let mut other = Broker::open(case.ours.clone()).unwrap();
+    let mut version = broker.content_version().unwrap();
+    broker.snapshot().unwrap();
+    broker.replication_info().unwrap();
+    assert_eq!(broker.content_version().unwrap(), version, "nothing was written");
+    let mut assert_newer = |broker: &mut Broker, what: &str| {
+        let now = broker.content_version().unwrap();
+        assert_ne!(now, version, "{what}");
+        version = now;
+    };
+    other.set_reconciler_sync(1).unwrap();
+    assert_newer(&mut broker, "written by another connection");
+    broker.set_reconciler_sync(2).unwrap();
+    assert_newer(&mut broker, "written by this one");
+    case.pending(&json!([{"fields": ["pending", "0000000700.00000", 3, "a/b", "e", 0]}]));
+    assert_newer(&mut broker, "pending rows");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db_broker::Snapshot;
+use db_broker::{ContentVersion, Snapshot};
 use protocol::{Capabilities, Request};
 use stats::PeerFailure;
 use swift_types::TmpName;
@@ -43,23 +43,33 @@ impl ToPeer<'_> {
     }
 
     fn send_with_message(&mut self, message: &Request, merging: Duration) -> Result<(), PeerFailure> {
-        let snapshot = self.local.broker.snapshot();
-        let snapshot = self.at_home(snapshot)?;
-        let sent = self.node.client.send_file_with_message(
-            &self.target,
-            content(&snapshot),
-            message,
-            self.region,
-            merging,
-        );
+        let copy = self.current_copy()?;
+        let client = &self.node.client;
+        let sent =
+            client.send_file_with_message(&self.target, content(&copy.1), message, self.region, merging);
+        *self.local.copy = Some(copy);
         let (bytes, reply) = sent.map_err(|error| self.not_sent(&error))?;
         self.bytes_sent += bytes;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
     }
 
+    /// That which an earlier peer was sent, if nothing was written since.
+    fn current_copy(&mut self) -> Result<(ContentVersion, Snapshot), PeerFailure> {
+        let version = self.local.broker.content_version();
+        let version = self.at_home(version)?;
+        if let Some(copy) = self.local.copy.take()
+            && copy.0 == version
+        {
+            return Ok(copy);
+        }
+        let snapshot = self.local.broker.snapshot();
+        Ok((version, self.at_home(snapshot)?))
+    }
+
     /// What is streamed may be a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
     fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
-        self.at_home(self.local.broker.has_room_for_a_copy(self.node.conf.daemon.fallocate_reserve))
+        let reserve = self.node.conf.daemon.fallocate_reserve;
+        Ok(self.local.copy.is_some() || self.at_home(self.local.broker.has_room_for_a_copy(reserve))?)
     }
 
     fn send_alone(&mut self, id: &str) -> Result<u64, PeerFailure> {
