@@ -44,6 +44,7 @@
 use std::time::Duration;
 
 mod broker;
+mod bulk_insert;
 mod connection;
 mod create;
 mod dir_lock;
@@ -55,6 +56,7 @@ mod fixtures;
 mod free_space;
 mod identity;
 mod info;
+mod ledger;
 mod location;
 mod merge;
 mod merge_containers;
@@ -82,8 +84,11 @@ mod sharding_state;
 mod snapshot;
 mod stamp;
 mod stat_metadata;
+mod stored_objects;
 mod sync_points;
+mod tally;
 mod timestamps;
+mod triggers;
 mod unchanged;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};

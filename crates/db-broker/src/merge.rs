@@ -33,7 +33,7 @@ impl Broker {
             let point = sync_point(&rows);
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             match rows {
-                Rows::Objects(rows) => merge_objects::merge(&transaction, shape, rows)?,
+                Rows::Objects(rows) => merge_objects::merge(&transaction, shape, &rows)?,
                 Rows::Containers(rows) => merge_containers::merge(&transaction, shape, rows)?,
             }
             if let (Source::Replica(id), Some(point)) = (source, point) {

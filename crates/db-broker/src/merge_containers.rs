@@ -1,82 +1,201 @@
 //! Container rows into an account database.
 
+use std::collections::HashSet;
+
 use protocol::ContainerRow;
-use rusqlite::{OptionalExtension, Transaction, params};
-use swift_types::Timestamp;
+use rusqlite::{
+    CachedStatement, Row, Transaction,
+    types::{Type, ValueRef},
+};
+use swift_types::{ServerType, Timestamp};
 
 use crate::{
-    connection::{integer_or_null, text_or_null},
+    bulk_insert::{Inserted, insert},
+    connection::{integer, integer_or_null, text, text_or_null},
     fault::{Fault, Work},
+    ledger::Ledger,
     shape::Shape,
+    tally::{Share, Tally, digest},
+    triggers::TriggersOff,
 };
 
-/// Merges rows one by one inside the caller's transaction. Stock: the inner part of
+/// Merges rows in their order inside the caller's transaction. Stock: the inner part of
 /// `AccountBroker.merge_items`; like there a row is always written anew, so its row id rises.
+///
+/// Hash and counts are kept by the triggers, row by row, or where these are known, once for all rows.
 pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow>) -> Work<()> {
-    let select = format!(
-        "SELECT put_timestamp, delete_timestamp, object_count, bytes_used FROM container
-         WHERE name = ?1 {}",
-        if shape.deleted_index { "AND deleted IN (0, 1)" } else { "" }
-    );
-    let mut select = transaction.prepare_cached(&select)?;
-    let mut delete =
-        transaction.prepare_cached("DELETE FROM container WHERE name = ?1 AND deleted IN (0, 1)")?;
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO container (name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted,
-             storage_policy_index) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for mut row in rows {
-        let stored = select.query_row([&row.name], |found| {
-            Ok(Stored {
-                put_timestamp: text_or_null(found, 0)?,
-                delete_timestamp: text_or_null(found, 1)?,
-                object_count: integer_or_null(found, 2)?,
-                bytes_used: integer_or_null(found, 3)?,
-            })
-        });
-        if let Some(stored) = stored.optional()? {
-            stored.merge_into(&mut row)?;
-        }
-        delete.execute([&row.name])?;
-        insert.execute(params![
-            row.name,
-            row.put_timestamp,
-            row.delete_timestamp,
-            row.object_count,
-            row.bytes_used,
-            row.deleted,
-            row.storage_policy_index
-        ])?;
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let behind = rest.split_off(before_repetition(&rest));
+        merge_distinct(transaction, shape, rest)?;
+        rest = behind;
     }
     Ok(())
 }
 
-struct Stored {
-    put_timestamp: Option<String>,
-    delete_timestamp: Option<String>,
-    object_count: Option<i64>,
-    bytes_used: Option<i64>,
+/// How many rows there are before a name comes again: it meets the row that came before it as a stored one.
+fn before_repetition(rows: &[ContainerRow]) -> usize {
+    let mut names = HashSet::with_capacity(rows.len());
+    rows.iter().position(|row| !names.insert(row.name.as_str())).unwrap_or(rows.len())
 }
 
-impl Stored {
-    /// The newest timestamps win, nulls take the stored value, `deleted` follows from both.
-    fn merge_into(self, row: &mut ContainerRow) -> Work<()> {
-        let name = row.name.clone();
-        let put = newest(&name, &mut row.put_timestamp, self.put_timestamp)?;
-        let delete = newest(&name, &mut row.delete_timestamp, self.delete_timestamp)?;
-        row.object_count = row.object_count.or(self.object_count);
-        row.bytes_used = row.bytes_used.or(self.bytes_used);
-        row.deleted = i64::from(delete > put && row.object_count.unwrap_or(0) == 0);
-        Ok(())
+fn merge_distinct(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow>) -> Work<()> {
+    let mut find = look_up(transaction, shape)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in rows {
+        changes.push(Change::decide(&mut find, row)?);
+    }
+    drop(find);
+    let ledger = match tally(&changes) {
+        Some(tally) => Ledger::of(transaction, ServerType::Account, &tally)?,
+        None => None,
+    };
+    let Some(ledger) = ledger else { return write_in_turn(transaction, &changes) };
+    let _off = TriggersOff::begin(transaction)?;
+    delete(transaction, &changes)?;
+    insert(transaction, &changes)?;
+    Ok(ledger.write(transaction)?)
+}
+
+fn look_up<'t>(transaction: &'t Transaction<'_>, shape: Shape) -> rusqlite::Result<CachedStatement<'t>> {
+    transaction.prepare_cached(&format!(
+        "SELECT ROWID, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted,
+             storage_policy_index
+         FROM container WHERE name = ?1 {}",
+        if shape.deleted_index { "AND deleted IN (0, 1)" } else { "" }
+    ))
+}
+
+/// What goes and what comes; none if it does not all have the form in which Swift writes it.
+fn tally(changes: &[Change]) -> Option<Tally> {
+    let mut tally = Tally::default();
+    for change in changes {
+        for stored in change.replaced() {
+            tally.take(&share(&stored.row).filter(|_| stored.regular)?);
+        }
+        tally.add(&share(&change.row)?);
+    }
+    Some(tally)
+}
+
+fn write_in_turn(transaction: &Transaction<'_>, changes: &[Change]) -> Work<()> {
+    for change in changes.chunks(1) {
+        delete(transaction, change)?;
+        insert(transaction, change)?;
+    }
+    Ok(())
+}
+
+fn delete(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached("DELETE FROM container WHERE ROWID = ?1")?;
+    for stored in changes.iter().flat_map(Change::replaced) {
+        statement.execute([stored.rowid])?;
+    }
+    Ok(())
+}
+
+/// One row as it will be, and what is stored by its name.
+struct Change {
+    row: ContainerRow,
+    stored: Vec<Stored>,
+}
+
+impl Change {
+    fn decide(find: &mut CachedStatement<'_>, mut row: ContainerRow) -> Work<Self> {
+        let stored = find.query_map([&row.name], Stored::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        if let Some(first) = stored.first() {
+            merge_row(&mut row, &first.row)?;
+        }
+        Ok(Self { row, stored })
+    }
+
+    fn replaced(&self) -> impl Iterator<Item = &Stored> {
+        self.stored.iter().filter(|stored| stored.replaced)
     }
 }
 
+impl Inserted for Change {
+    const INTO: &'static str = "container (name, put_timestamp, delete_timestamp, object_count, bytes_used,
+         deleted, storage_policy_index)";
+
+    fn values(&self) -> [&dyn rusqlite::ToSql; 7] {
+        let row = &self.row;
+        [
+            &row.name,
+            &row.put_timestamp,
+            &row.delete_timestamp,
+            &row.object_count,
+            &row.bytes_used,
+            &row.deleted,
+            &row.storage_policy_index,
+        ]
+    }
+}
+
+/// A row of the `container` table.
+struct Stored {
+    rowid: i64,
+    row: ContainerRow,
+    /// Whether what counts is stored as what Swift writes.
+    regular: bool,
+    /// Whether it goes when its name comes in: stock deletes what is marked 0 or 1, and nothing else.
+    replaced: bool,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let columns = [Type::Text, Type::Text, Type::Integer, Type::Integer, Type::Integer, Type::Integer];
+        let mut regular = true;
+        for (column, wanted) in (2..).zip(columns) {
+            regular &= row.get_ref(column)?.data_type() == wanted;
+        }
+        Ok(Self {
+            rowid: row.get(0)?,
+            row: ContainerRow {
+                rowid: None,
+                name: text(row, 1)?,
+                put_timestamp: text_or_null(row, 2)?,
+                delete_timestamp: text_or_null(row, 3)?,
+                object_count: integer_or_null(row, 4)?,
+                bytes_used: integer_or_null(row, 5)?,
+                deleted: integer(row, 6)?,
+                storage_policy_index: integer(row, 7)?,
+            },
+            regular,
+            replaced: matches!(row.get_ref(6)?, ValueRef::Integer(0 | 1)),
+        })
+    }
+}
+
+/// What a row counts for; none where something is null, and the triggers' sums with it.
+fn share(row: &ContainerRow) -> Option<Share> {
+    let (objects, bytes) = (row.object_count?, row.bytes_used?);
+    let numbers = format!("-{objects}-{bytes}");
+    let (put, delete) = (row.put_timestamp.as_deref()?, row.delete_timestamp.as_deref()?);
+    Some(Share {
+        policy: row.storage_policy_index,
+        counts: [1_i64.checked_sub(row.deleted)?, objects, bytes],
+        digest: digest(&[&row.name, "-", put, "-", delete, &numbers]),
+    })
+}
+
+/// The newest timestamps win, nulls take the stored value, `deleted` follows from both.
+fn merge_row(row: &mut ContainerRow, stored: &ContainerRow) -> Work<()> {
+    let put = newest(&row.name, &mut row.put_timestamp, stored.put_timestamp.as_ref())?;
+    let delete = newest(&row.name, &mut row.delete_timestamp, stored.delete_timestamp.as_ref())?;
+    row.object_count = row.object_count.or(stored.object_count);
+    row.bytes_used = row.bytes_used.or(stored.bytes_used);
+    row.deleted = i64::from(delete > put && row.object_count.unwrap_or(0) == 0);
+    Ok(())
+}
+
 /// Puts the newer of two timestamps into `ours` and returns it.
-fn newest(name: &str, ours: &mut Option<String>, theirs: Option<String>) -> Work<Timestamp> {
+fn newest(name: &str, ours: &mut Option<String>, theirs: Option<&String>) -> Work<Timestamp> {
     let parse = |text: &Option<String>| {
         let text = text.as_deref().unwrap_or("null");
         Timestamp::parse(text).map_err(|error| Fault::Value(format!("container row {name:?}: {error}")))
     };
+    let theirs = theirs.cloned();
     if ours.is_none() {
         ours.clone_from(&theirs);
     }

@@ -1,156 +1,191 @@
 //! Object rows into a container database.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
-use indexmap::IndexMap;
 use protocol::ObjectRow;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::Transaction;
 use swift_types::{
-    RowTimestamps, Timestamp,
+    RowTimestamps, ServerType, Timestamp,
     content_type::{append_swift_bytes, extract_swift_bytes},
 };
 
 use crate::{
-    connection::{integer, text, text_or_null},
+    bulk_insert::{Inserted, insert},
     fault::{Fault, Work},
+    ledger::Ledger,
     shape::Shape,
+    stored_objects::{Ident, StoredObject, StoredObjects, stored_objects},
+    tally::{Share, Tally, digest},
+    triggers::TriggersOff,
 };
-
-/// A row is the same row when name and policy are.
-type Ident = (String, i64);
 
 /// Merges rows inside the caller's transaction. Stock: the inner part of `ContainerBroker.merge_items`.
 ///
 /// Stored rows are read before anything is written; deletes go before inserts; inserts keep the order in
-/// which names first came, so row ids come out as stock gives them.
-pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ObjectRow>) -> Work<()> {
-    let stored = stored_rows(transaction, shape, &rows)?;
-    let mut to_delete: HashSet<Ident> = HashSet::new();
-    let mut to_add: IndexMap<Ident, ObjectRow> = IndexMap::new();
-    for row in rows {
-        let ident = (row.name.clone(), row.storage_policy_index);
-        let mut candidate = Candidate::new(row)?;
-        let existing = stored.get(&ident);
-        if !candidate.take_newer_from(existing)? {
-            continue;
-        }
-        if existing.is_some() {
-            to_delete.insert(ident.clone());
-        }
-        if let Some(earlier) = to_add.get(&ident) {
-            candidate.take_newer_from(Some(earlier))?;
-        }
-        to_add.insert(ident, candidate.row);
+/// which names first came, so row ids come out as stock gives them. Hash and counts are kept by the triggers, or
+/// where these are known, once for all rows.
+pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow]) -> Work<()> {
+    let stored = stored_objects(transaction, shape, rows)?;
+    let changes = Changes::decide(rows, &stored)?;
+    if changes.add.is_empty() {
+        return Ok(());
     }
-    delete(transaction, shape, &to_delete)?;
-    insert(transaction, to_add.values())?;
-    Ok(())
+    let ledger = match changes.tally() {
+        Some(tally) => Ledger::of(transaction, ServerType::Container, &tally)?,
+        None => None,
+    };
+    let Some(ledger) = ledger else { return Ok(changes.write(transaction)?) };
+    let _off = TriggersOff::begin(transaction)?;
+    changes.write(transaction)?;
+    Ok(ledger.write(transaction)?)
 }
 
-fn stored_rows(
-    connection: &Connection,
-    shape: Shape,
-    rows: &[ObjectRow],
-) -> rusqlite::Result<HashMap<Ident, ObjectRow>> {
-    let sql = format!(
-        "SELECT name, created_at, size, content_type, etag, deleted, storage_policy_index
-         FROM object WHERE {} name = ?1",
-        shape.by_deleted()
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut stored = HashMap::new();
-    for name in rows.iter().map(|row| &row.name) {
-        let mut found = statement.query([name])?;
-        while let Some(row) = found.next()? {
-            let row = ObjectRow {
-                rowid: None,
-                name: text(row, 0)?,
-                created_at: text(row, 1)?,
-                size: integer(row, 2)?,
-                content_type: text_or_null(row, 3)?,
-                etag: text_or_null(row, 4)?,
-                deleted: integer(row, 5)?,
-                storage_policy_index: integer(row, 6)?,
-                ctype_timestamp: None,
-                meta_timestamp: None,
-            };
-            stored.insert((row.name.clone(), row.storage_policy_index), row);
+/// What becomes of a batch.
+struct Changes<'r> {
+    delete: Vec<(&'r str, &'r StoredObject)>,
+    add: Vec<Candidate<'r>>,
+}
+
+impl<'r> Changes<'r> {
+    fn decide(rows: &'r [ObjectRow], stored: &'r StoredObjects<'r>) -> Work<Self> {
+        let mut changes = Self { delete: Vec::new(), add: Vec::with_capacity(rows.len()) };
+        let mut places: HashMap<Ident<'r>, usize> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let ident = (row.name.as_str(), row.storage_policy_index);
+            let existing = stored.get(&ident).map(Vec::as_slice).unwrap_or_default();
+            let mut candidate = Candidate::new(row)?;
+            if !candidate.take_newer_from(existing.last().map(State::from))? {
+                continue;
+            }
+            match places.entry(ident) {
+                Entry::Vacant(place) => {
+                    place.insert(changes.add.len());
+                    changes.add.push(candidate);
+                    changes.delete.extend(existing.iter().map(|stored| (ident.0, stored)));
+                }
+                Entry::Occupied(place) => {
+                    let earlier = &mut changes.add[*place.get()];
+                    candidate.take_newer_from(Some(State::from(&*earlier)))?;
+                    *earlier = candidate;
+                }
+            }
         }
+        Ok(changes)
     }
-    Ok(stored)
+
+    /// What it all counts for; none if a stored row that goes is not as Swift writes it.
+    fn tally(&self) -> Option<Tally> {
+        let mut tally = Tally::default();
+        for (name, stored) in &self.delete {
+            tally.take(&stored.share(name)?);
+        }
+        for candidate in &self.add {
+            tally.add(&candidate.share()?);
+        }
+        Some(tally)
+    }
+
+    fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        if !self.delete.is_empty() {
+            let mut statement = transaction.prepare_cached("DELETE FROM object WHERE ROWID = ?1")?;
+            for (_, stored) in &self.delete {
+                statement.execute([stored.rowid])?;
+            }
+        }
+        insert(transaction, &self.add)
+    }
 }
 
-fn delete(transaction: &Transaction<'_>, shape: Shape, idents: &HashSet<Ident>) -> rusqlite::Result<()> {
-    let sql =
-        format!("DELETE FROM object WHERE {} name = ?1 AND storage_policy_index = ?2", shape.by_deleted());
-    let mut statement = transaction.prepare_cached(&sql)?;
-    for (name, policy) in idents {
-        statement.execute(params![name, policy])?;
-    }
-    Ok(())
-}
-
-fn insert<'a>(
-    transaction: &Transaction<'_>,
-    rows: impl Iterator<Item = &'a ObjectRow>,
-) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO object (name, created_at, size, content_type, etag, deleted, storage_policy_index)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    for row in rows {
-        statement.execute(params![
-            row.name,
-            row.created_at,
-            row.size,
-            row.content_type,
-            row.etag,
-            row.deleted,
-            row.storage_policy_index
-        ])?;
-    }
-    Ok(())
-}
-
-/// An incoming row, with the timestamps it came with: each comparison starts from those.
-struct Candidate {
-    row: ObjectRow,
+/// An incoming row as it will be stored, and the timestamps it came with: each comparison starts from those.
+struct Candidate<'r> {
+    row: &'r ObjectRow,
+    created_at: Cow<'r, str>,
+    size: i64,
+    content_type: Option<Cow<'r, str>>,
+    etag: Option<Cow<'r, str>>,
+    deleted: i64,
     came_with: RowTimestamps,
 }
 
-impl Candidate {
-    fn new(row: ObjectRow) -> Work<Self> {
-        let mut came_with = decode(&row, &row.created_at)?;
-        if let Some(ctype) = explicit(&row, row.ctype_timestamp.as_deref())? {
+/// What competes with an incoming row: one that is stored, or that came earlier in the batch.
+struct State<'s> {
+    created_at: &'s str,
+    size: i64,
+    content_type: Option<&'s str>,
+    etag: Option<&'s str>,
+    deleted: i64,
+}
+
+impl<'s> From<&'s StoredObject> for State<'s> {
+    fn from(stored: &'s StoredObject) -> Self {
+        Self {
+            created_at: &stored.created_at,
+            size: stored.size,
+            content_type: stored.content_type.as_deref(),
+            etag: stored.etag.as_deref(),
+            deleted: stored.deleted,
+        }
+    }
+}
+
+impl<'s> From<&'s Candidate<'_>> for State<'s> {
+    fn from(earlier: &'s Candidate<'_>) -> Self {
+        Self {
+            created_at: &earlier.created_at,
+            size: earlier.size,
+            content_type: earlier.content_type.as_deref(),
+            etag: earlier.etag.as_deref(),
+            deleted: earlier.deleted,
+        }
+    }
+}
+
+impl<'r> Candidate<'r> {
+    fn new(row: &'r ObjectRow) -> Work<Self> {
+        let mut came_with = decode(row, &row.created_at)?;
+        if let Some(ctype) = explicit(row, row.ctype_timestamp.as_deref())? {
             came_with.ctype = ctype;
             came_with.meta = ctype;
         }
-        if let Some(meta) = explicit(&row, row.meta_timestamp.as_deref())? {
+        if let Some(meta) = explicit(row, row.meta_timestamp.as_deref())? {
             came_with.meta = meta;
         }
-        Ok(Self { row, came_with })
+        Ok(Self {
+            row,
+            created_at: Cow::Borrowed(&row.created_at),
+            size: row.size,
+            content_type: row.content_type.as_deref().map(Cow::Borrowed),
+            etag: row.etag.as_deref().map(Cow::Borrowed),
+            deleted: row.deleted,
+            came_with,
+        })
     }
 
     /// Takes over from an existing row whatever is at least as new there; false if nothing of ours was newer.
     ///
     /// Data, content type and metadata compete apart, by their own timestamps; `swift_bytes` travels inside
     /// the content type but belongs to the data. Stock: `update_new_item_from_existing`.
-    fn take_newer_from(&mut self, existing: Option<&ObjectRow>) -> Work<bool> {
+    fn take_newer_from(&mut self, existing: Option<State<'_>>) -> Work<bool> {
         let mut times = self.came_with;
         let Some(existing) = existing else {
-            self.row.created_at = times.encode();
+            if !times.are_written_as(&self.created_at) {
+                self.created_at = times.encode().into();
+            }
             return Ok(true);
         };
-        let theirs = decode(existing, &existing.created_at)?;
-        let (mut content_type, mut swift_bytes) = split(self.row.content_type.as_deref());
-        let (their_content_type, their_swift_bytes) = split(existing.content_type.as_deref());
+        let theirs = decode(self.row, existing.created_at)?;
+        let (mut content_type, mut swift_bytes) = split(self.content_type.as_deref());
+        let (their_content_type, their_swift_bytes) = split(existing.content_type);
         let newer_data = theirs.data < times.data;
         let newer_ctype = theirs.ctype < times.ctype;
         let newer_meta = theirs.meta < times.meta;
         if !newer_data {
-            self.row.size = existing.size;
-            self.row.etag.clone_from(&existing.etag);
-            self.row.deleted = existing.deleted;
+            self.size = existing.size;
+            self.etag = existing.etag.map(|etag| etag.to_owned().into());
+            self.deleted = existing.deleted;
             swift_bytes = their_swift_bytes;
             times.data = theirs.data;
         }
@@ -162,9 +197,32 @@ impl Candidate {
             times.meta = theirs.meta;
         }
         append_swift_bytes(&mut content_type, swift_bytes.as_deref());
-        self.row.content_type = Some(content_type);
-        self.row.created_at = times.encode();
+        self.content_type = Some(content_type.into());
+        self.created_at = times.encode().into();
         Ok(newer_data || newer_ctype || newer_meta)
+    }
+
+    fn share(&self) -> Option<Share> {
+        let live = 1_i64.checked_sub(self.deleted)?;
+        let digest = digest(&[&self.row.name, "-", &self.created_at]);
+        Some(Share { policy: self.row.storage_policy_index, counts: [0, live, self.size], digest })
+    }
+}
+
+impl Inserted for Candidate<'_> {
+    const INTO: &'static str =
+        "object (name, created_at, size, content_type, etag, deleted, storage_policy_index)";
+
+    fn values(&self) -> [&dyn rusqlite::ToSql; 7] {
+        [
+            &self.row.name,
+            &self.created_at,
+            &self.size,
+            &self.content_type,
+            &self.etag,
+            &self.deleted,
+            &self.row.storage_policy_index,
+        ]
     }
 }
 

@@ -216,11 +216,6 @@ impl Shape {
             ServerType::Container => "container_stat",
         }
     }
-
-    /// The condition that lets look-ups by name use the index, where there is one.
-    pub(crate) fn by_deleted(self) -> &'static str {
-        if self.deleted_index { "deleted IN (0, 1) AND" } else { "" }
-    }
 }
 
 fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -34,6 +34,9 @@ impl Timestamp {
     /// # Errors
     /// [`BadTimestamp`] for whatever stock's `Timestamp(text)` raises `ValueError` for.
     pub fn parse(text: &str) -> Result<Self, BadTimestamp> {
+        if let Some(timestamp) = Self::of_normal(text) {
+            return Ok(timestamp);
+        }
         let bad = || BadTimestamp(text.to_owned());
         let (seconds, offset) = text.split_once('_').unwrap_or((text, ""));
         if offset.len() > 16 {
@@ -47,6 +50,15 @@ impl Timestamp {
             return Err(bad());
         }
         Ok(Self { raw, offset })
+    }
+
+    /// Reads [`normal`](Self::normal)'s form, digit by digit; none if the text has another. A float comes to the same.
+    fn of_normal(text: &str) -> Option<Self> {
+        let (seconds, fraction) = text.split_at_checked(10)?;
+        let fraction = fraction.strip_prefix('.').filter(|fraction| fraction.len() == 5)?;
+        let digits = seconds.bytes().chain(fraction.bytes());
+        let mut raw = digits.map(|byte| byte.is_ascii_digit().then(|| u64::from(byte - b'0')));
+        raw.try_fold(0, |raw, digit| Some(raw * 10 + digit?)).map(|raw| Self { raw, offset: 0 })
     }
 
     /// The whole number of 10 µs since the Unix epoch.
@@ -114,6 +126,9 @@ impl RowTimestamps {
     /// # Errors
     /// [`BadTimestamp`] where stock's `decode_timestamps` raises.
     pub fn decode(encoded: &str) -> Result<Self, BadTimestamp> {
+        if let Some(data) = Timestamp::of_normal(encoded) {
+            return Ok(Self { data, ctype: data, meta: data });
+        }
         let bad = || BadTimestamp(encoded.to_owned());
         let mut deltas = encoded.match_indices(['+', '-']);
         let first = deltas.next();
@@ -133,6 +148,12 @@ impl RowTimestamps {
         let ctype = step(data, first, end_of(second)).ok_or_else(bad)?;
         let meta = step(ctype, second, end_of(third)).ok_or_else(bad)?;
         Ok(Self { data, ctype, meta })
+    }
+
+    /// Whether [`encode`](Self::encode) would give just this text.
+    pub fn are_written_as(&self, text: &str) -> bool {
+        let one_moment = self.ctype == self.data && self.meta == self.data;
+        one_moment && Timestamp::of_normal(text) == Some(self.data) || self.encode() == text
     }
 
     /// The text that stock stores; equal moments collapse into the first alone.
@@ -166,6 +187,20 @@ mod tests {
         assert_eq!(ts("1402464677.04188_1").internal(), "1402464677.04188_0000000000000001");
         assert_eq!(ts("1402464677.04188_00000000000000ff").short(), "1402464677.04188_ff");
         assert_eq!(Timestamp::from_seconds(1.5).normal(), "0000000001.50000");
+    }
+
+    #[test]
+    fn digits_come_to_what_a_float_comes_to() {
+        // Every digit at every place, and the ends of the range.
+        let mut seed = 1_u64;
+        for _ in 0..200_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            for raw in [seed % LIMIT, LIMIT - 1 - (seed >> 44)] {
+                let text = Timestamp { raw, offset: 0 }.normal();
+                assert_eq!(ts(&text).raw(), raw, "{text}");
+                assert_eq!(ts(&format!(" {text}")).raw(), raw, "{text} by way of a float");
+            }
+        }
     }
 
     #[test]

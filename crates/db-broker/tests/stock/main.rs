@@ -1,5 +1,6 @@
 //! Our brokers against stock's: the same operations on copies of the same database, then both compared.
 
+mod bookkeeping;
 mod case;
 mod crashes;
 mod fresh;
