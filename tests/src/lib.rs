@@ -58,7 +58,8 @@ pub use blackhole::Blackhole;
 pub use cluster::{Cluster, PassCost, Shape};
 pub use conf::Tuning;
 pub use course::{
-    Way, calls, differing_calls, lines_of_sharding, missed, without_the_question_after_a_merge,
+    Way, calls, differing_calls, lines_of_sharding, missed, without_points_after_rows,
+    without_the_question_after_a_merge,
 };
 pub use daemon::{Daemon, martlet_program};
 pub use levels::levels;

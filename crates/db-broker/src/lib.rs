@@ -107,6 +107,7 @@ pub use receive::{Installed, ReceivedDb};
 pub use reclaim::ReclaimAges;
 pub use reconciler::QueueDb;
 pub use removal::Removal;
+pub use rows::{Page, PageSize};
 pub use snapshot::{ContentVersion, FileStamp, Snapshot, SnapshotFile};
 pub use stamp::DbStamp;
 pub use stat_metadata::MetadataCheck;

@@ -1,4 +1,4 @@
-use protocol::Rows;
+use protocol::{Rows, SyncPoint};
 use rusqlite::TransactionBehavior;
 
 use crate::{
@@ -12,13 +12,19 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
     /// Another replica, in order and without gaps: its incoming point rises to the batch's last row id.
-    Replica(&'a str),
+    Replica {
+        /// Its database id.
+        id: &'a str,
+        /// Its own incoming points, if it tells them with these rows.
+        points: &'a [SyncPoint],
+    },
     /// This node (pending rows, another file of the same database): no point moves.
     Local,
 }
 
 impl Broker {
-    /// Merges rows in one transaction: all of them, or none. Stock: `merge_items`.
+    /// Merges rows in one transaction, with the points that come with them: all of it, or nothing. Stock: `merge_items`,
+    /// and for the points `merge_syncs`.
     ///
     /// A database from before storage policies is migrated first, as stock does it.
     ///
@@ -26,7 +32,10 @@ impl Broker {
     /// [`crate::BrokerError::BadValue`] names the row whose timestamp does not parse; else as any write.
     pub fn merge_items(&mut self, rows: Rows, source: Source<'_>) -> Result<()> {
         if rows.is_empty() {
-            return Ok(());
+            return match source {
+                Source::Replica { points, .. } => self.merge_sync_points(Direction::Incoming, points),
+                Source::Local => Ok(()),
+            };
         }
         self.migrate_to_policies()?;
         self.run(|connection, shape| {
@@ -36,8 +45,12 @@ impl Broker {
                 Rows::Objects(rows) => merge_objects::merge(&transaction, shape, &rows)?,
                 Rows::Containers(rows) => merge_containers::merge(&transaction, shape, rows)?,
             }
-            if let (Source::Replica(id), Some(point)) = (source, point) {
-                raise_point(&transaction, Direction::Incoming, id, point)?;
+            if let Source::Replica { id, points } = source {
+                let own = point.map(|point| (id, point));
+                let told = points.iter().map(|point| (point.remote_id.as_str(), point.sync_point));
+                for (id, point) in own.into_iter().chain(told) {
+                    raise_point(&transaction, Direction::Incoming, id, point)?;
+                }
             }
             Ok(transaction.commit()?)
         })

@@ -1,5 +1,5 @@
 use protocol::{ContainerRow, ObjectRow, Rows};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params, types::ValueRef};
 use swift_types::ServerType;
 
 use crate::{
@@ -8,6 +8,24 @@ use crate::{
     error::Result,
     shape::Shape,
 };
+
+/// How much of a database is read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize {
+    /// Rows, at most.
+    pub rows: u32,
+    /// Bytes of text in the rows: none follows those that exceed it.
+    pub bytes: usize,
+}
+
+/// Rows in the order of their row ids, without gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Rows,
+    /// Whether there was none behind them when they were read.
+    pub is_last: bool,
+}
 
 impl Broker {
     /// Up to `count` rows, tombstones included, with a row id above `since`, in the order of their row ids.
@@ -21,20 +39,41 @@ impl Broker {
         self.stored_rows_since(since, count)
     }
 
+    /// As [`rows_since`](Self::rows_since), bounded by bytes too, and with word of what is left.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`].
+    pub fn page_since(&mut self, since: i64, size: PageSize) -> Result<Page> {
+        self.commit_pending()?;
+        let server_type = self.server_type();
+        self.run(|connection, shape| {
+            let (rows, is_last) = match server_type {
+                ServerType::Container => {
+                    let (rows, is_last) = page(connection, &objects(shape, "1"), since, size, object)?;
+                    (Rows::Objects(rows), is_last)
+                }
+                ServerType::Account => {
+                    let (rows, is_last) = page(connection, &containers(shape), since, size, container)?;
+                    (Rows::Containers(rows), is_last)
+                }
+            };
+            Ok(Page { rows, is_last })
+        })
+    }
+
     /// As [`rows_since`](Self::rows_since) without touching pending rows.
     pub(crate) fn stored_rows_since(&mut self, since: i64, count: i64) -> Result<Rows> {
         match self.server_type() {
             ServerType::Container => self.run(|connection, shape| {
                 Ok(Rows::Objects(objects_where(connection, shape, "1", since, count)?))
             }),
-            ServerType::Account => self
-                .run(|connection, shape| Ok(Rows::Containers(containers(connection, shape, since, count)?))),
+            ServerType::Account => self.run(|connection, shape| {
+                let mut statement = connection.prepare_cached(&containers(shape))?;
+                let rows = statement.query_map(params![since, count], container)?;
+                Ok(Rows::Containers(rows.collect::<rusqlite::Result<_>>()?))
+            }),
         }
     }
-}
-
-fn policy_column(shape: Shape) -> &'static str {
-    if shape.row_policy { "storage_policy_index" } else { "0" }
 }
 
 /// Object rows for which `condition` (ours, never a peer's) holds.
@@ -45,52 +84,86 @@ pub(crate) fn objects_where(
     since: i64,
     count: i64,
 ) -> rusqlite::Result<Vec<ObjectRow>> {
-    let sql = format!(
-        "SELECT ROWID, name, created_at, size, content_type, etag, deleted, {} FROM object
-         WHERE ROWID > ?1 AND {condition} ORDER BY ROWID ASC LIMIT ?2",
-        policy_column(shape)
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![since, count], |row| {
-        Ok(ObjectRow {
-            rowid: row.get(0)?,
-            name: text(row, 1)?,
-            created_at: text(row, 2)?,
-            size: integer(row, 3)?,
-            content_type: text_or_null(row, 4)?,
-            etag: text_or_null(row, 5)?,
-            deleted: integer(row, 6)?,
-            storage_policy_index: integer(row, 7)?,
-            ctype_timestamp: None,
-            meta_timestamp: None,
-        })
-    })?;
+    let mut statement = connection.prepare_cached(&objects(shape, condition))?;
+    let rows = statement.query_map(params![since, count], object)?;
     rows.collect()
 }
 
-fn containers(
+/// Reads until the page is full, and whether there is one more row.
+fn page<R>(
     connection: &Connection,
-    shape: Shape,
+    sql: &str,
     since: i64,
-    count: i64,
-) -> rusqlite::Result<Vec<ContainerRow>> {
-    let sql = format!(
+    size: PageSize,
+    read: fn(&Row<'_>) -> rusqlite::Result<R>,
+) -> rusqlite::Result<(Vec<R>, bool)> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = statement.query(params![since, i64::from(size.rows) + 1])?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.next()? {
+        if bytes > size.bytes || rows.len() == size.rows as usize {
+            return Ok((rows, false));
+        }
+        bytes += bytes_of_text(row)?;
+        rows.push(read(row)?);
+    }
+    Ok((rows, true))
+}
+
+fn bytes_of_text(row: &Row<'_>) -> rusqlite::Result<usize> {
+    let mut bytes = 0;
+    for column in 0..row.as_ref().column_count() {
+        if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
+            bytes += text.len();
+        }
+    }
+    Ok(bytes)
+}
+
+fn policy_column(shape: Shape) -> &'static str {
+    if shape.row_policy { "storage_policy_index" } else { "0" }
+}
+
+fn objects(shape: Shape, condition: &str) -> String {
+    format!(
+        "SELECT ROWID, name, created_at, size, content_type, etag, deleted, {} FROM object
+         WHERE ROWID > ?1 AND {condition} ORDER BY ROWID ASC LIMIT ?2",
+        policy_column(shape)
+    )
+}
+
+fn containers(shape: Shape) -> String {
+    format!(
         "SELECT ROWID, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, {}
          FROM container WHERE ROWID > ?1 ORDER BY ROWID ASC LIMIT ?2",
         policy_column(shape)
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![since, count], |row| {
-        Ok(ContainerRow {
-            rowid: row.get(0)?,
-            name: text(row, 1)?,
-            put_timestamp: text_or_null(row, 2)?,
-            delete_timestamp: text_or_null(row, 3)?,
-            object_count: integer_or_null(row, 4)?,
-            bytes_used: integer_or_null(row, 5)?,
-            deleted: integer(row, 6)?,
-            storage_policy_index: integer(row, 7)?,
-        })
-    })?;
-    rows.collect()
+    )
+}
+
+fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
+    Ok(ObjectRow {
+        rowid: row.get(0)?,
+        name: text(row, 1)?,
+        created_at: text(row, 2)?,
+        size: integer(row, 3)?,
+        content_type: text_or_null(row, 4)?,
+        etag: text_or_null(row, 5)?,
+        deleted: integer(row, 6)?,
+        storage_policy_index: integer(row, 7)?,
+        ctype_timestamp: None,
+        meta_timestamp: None,
+    })
+}
+
+fn container(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
+    Ok(ContainerRow {
+        rowid: row.get(0)?,
+        name: text(row, 1)?,
+        put_timestamp: text_or_null(row, 2)?,
+        delete_timestamp: text_or_null(row, 3)?,
+        object_count: integer_or_null(row, 4)?,
+        bytes_used: integer_or_null(row, 5)?,
+        deleted: integer(row, 6)?,
+        storage_policy_index: integer(row, 7)?,
+    })
 }

@@ -8,12 +8,16 @@ pub struct Capabilities {
     pub whole_file: bool,
     /// The peer takes the file and the message that uses it in one request ([`FileWithMessage`](crate::FileWithMessage)).
     pub file_with_message: bool,
+    /// The peer takes batches of more than `per_diff` rows, and with the last one the points that stock's senders tell
+    /// in a message of their own.
+    pub row_batches: bool,
     /// The peer compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
     pub compare: bool,
 }
 
 const WHOLE_FILE: &str = "whole-file";
 const FILE_WITH_MESSAGE: &str = "file-with-message";
+const ROW_BATCHES: &str = "row-batches";
 const COMPARE: &str = "compare";
 
 impl Capabilities {
@@ -21,13 +25,15 @@ impl Capabilities {
     pub const HEADER: &'static str = "x-martlet-capabilities";
 
     /// Everything this build offers.
-    pub const OURS: Self = Self { whole_file: true, file_with_message: true, compare: true };
+    pub const OURS: Self =
+        Self { whole_file: true, file_with_message: true, row_batches: true, compare: true };
 
     /// The header's value: comma separated words.
     pub fn to_header(self) -> String {
         let words = [
             (WHOLE_FILE, self.whole_file),
             (FILE_WITH_MESSAGE, self.file_with_message),
+            (ROW_BATCHES, self.row_batches),
             (COMPARE, self.compare),
         ];
         let told: Vec<_> = words.into_iter().filter_map(|(word, is_told)| is_told.then_some(word)).collect();
@@ -40,6 +46,7 @@ impl Capabilities {
         Self {
             whole_file: tells(WHOLE_FILE),
             file_with_message: tells(FILE_WITH_MESSAGE),
+            row_batches: tells(ROW_BATCHES),
             compare: tells(COMPARE),
         }
     }

@@ -22,6 +22,9 @@ pub enum Request {
         rows: Rows,
         /// The sender's database id; none leaves the points alone.
         source: Option<String>,
+        /// With its last rows the sender's incoming points, as in [`MergeSyncs`](Self::MergeSyncs): between Martlet
+        /// peers only, as a third argument that stock would ignore.
+        points: Vec<SyncPoint>,
     },
     /// A whole file lies in `DEVICE/tmp`: put it in place of a missing database.
     CompleteRsync {
@@ -87,9 +90,12 @@ impl Serialize for Request {
         match self {
             Self::Sync(args) => args.serialize_into(&mut list)?,
             Self::MergeSyncs(points) => list.serialize_element(points)?,
-            Self::MergeItems { rows, source } => {
+            Self::MergeItems { rows, source, points } => {
                 list.serialize_element(rows)?;
                 list.serialize_element(source)?;
+                if !points.is_empty() {
+                    list.serialize_element(points)?;
+                }
             }
             Self::CompleteRsync { tmp, name } | Self::RsyncThenMerge { tmp, name } => {
                 list.serialize_element(tmp.as_str())?;
@@ -128,6 +134,9 @@ impl SyncArgs {
 
 #[derive(Deserialize)]
 struct Text(#[serde(deserialize_with = "lenient::text_or_empty")] String);
+
+#[derive(Deserialize)]
+struct Points(#[serde(deserialize_with = "lenient::known_or_none")] Option<Vec<SyncPoint>>);
 
 #[derive(Deserialize)]
 struct Integer(#[serde(deserialize_with = "lenient::integer")] i64);
@@ -234,7 +243,8 @@ fn merge_items<'de, A: SeqAccess<'de>>(list: &mut A, server_type: ServerType) ->
     if source.is_some() && !rows.all_have_rowid() {
         return Err(A::Error::custom("a row lacks its ROWID"));
     }
-    Ok(Request::MergeItems { rows, source })
+    let points = list.next_element::<Points>()?.and_then(|points| points.0).unwrap_or_default();
+    Ok(Request::MergeItems { rows, source, points })
 }
 
 #[cfg(test)]

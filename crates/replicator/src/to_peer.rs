@@ -1,5 +1,6 @@
 //! One database to one peer.
 
+mod batch;
 mod exchanged;
 mod merge;
 mod rows;

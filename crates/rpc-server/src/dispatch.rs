@@ -104,9 +104,9 @@ impl<'a> Place<'a> {
             Request::Sync(args) => return self.sync(&args),
             Request::GetShardRanges => return Ok(Answer::json(&self.open()?.shard_ranges()?)),
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
-            Request::MergeItems { rows, source } => {
-                let source = source.as_deref().map_or(Source::Local, Source::Replica);
-                self.open()?.merge_items(rows, source)?;
+            Request::MergeItems { rows, source, points } => {
+                let replica = |id| Source::Replica { id, points: &points };
+                self.open()?.merge_items(rows, source.as_deref().map_or(Source::Local, replica))?;
             }
             Request::MergeShardRanges(ranges) => {
                 let ignored = self.open()?.merge_peer_shard_ranges(ranges)?;

@@ -12,6 +12,11 @@ from swift.container.replicator import check_merge_own_shard_range
 from stock import LOGGER, open_broker, plain, set_now
 
 
+def merge_items(broker, rows, source=None, points=()):
+    broker.merge_items(rows, source)
+    broker.merge_syncs(points)
+
+
 def put(broker, rows):
     for row in rows:
         broker.put_record(row)
@@ -77,7 +82,7 @@ def replication_info(broker):
 
 
 OPERATIONS = {
-    'merge_items': lambda broker, rows, source=None: broker.merge_items(rows, source),
+    'merge_items': merge_items,
     'put': put,
     'merge_sync_points': lambda broker, points, incoming: broker.merge_syncs(points, incoming),
     'update_metadata': update_metadata,

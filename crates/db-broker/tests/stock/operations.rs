@@ -23,7 +23,9 @@ fn write(broker: &mut Broker, name: &str, given: &Value) -> Option<martlet_db_br
     let number = |key: &str| given[key].as_i64().expect("a number");
     Some(match name {
         "merge_items" => {
-            let source = given["source"].as_str().map_or(Source::Local, Source::Replica);
+            let points: Vec<SyncPoint> = given.get("points").map(read_as).unwrap_or_default();
+            let replica = |id| Source::Replica { id, points: &points };
+            let source = given["source"].as_str().map_or(Source::Local, replica);
             broker.merge_items(rows(broker.server_type(), &given["rows"]), source)
         }
         "put" => broker.put(&rows(broker.server_type(), &given["rows"])),

@@ -95,6 +95,10 @@ pub(crate) fn merge(kind: ServerType) -> impl Strategy<Value = Value> {
         let mut merge = json!({"op": "merge_items", "rows": rows});
         if let Some(source) = source {
             merge["source"] = json!(source);
+            if source == "p2" {
+                merge["points"] =
+                    json!([{"remote_id": "p1", "sync_point": 5}, {"remote_id": "p3", "sync_point": 7}]);
+            }
         }
         merge
     })

@@ -30,7 +30,8 @@ fn sync_takes_seven_or_ten_arguments() {
 fn rows_are_lenient_as_column_affinity_is() {
     let body = r#"["merge_items", [{"ROWID": 3, "name": "o\u00e9", "created_at": 1.5, "size": "12",
         "content_type": "t", "etag": null, "deleted": false}], "src"]"#;
-    let Request::MergeItems { rows: Rows::Objects(rows), source } = round_trip(ServerType::Container, body)
+    let Request::MergeItems { rows: Rows::Objects(rows), source, .. } =
+        round_trip(ServerType::Container, body)
     else {
         panic!()
     };
@@ -39,12 +40,29 @@ fn rows_are_lenient_as_column_affinity_is() {
     assert_eq!(source.as_deref(), Some("src"));
     let body = r#"["merge_items", [{"name": "c", "put_timestamp": "1", "delete_timestamp": null,
         "object_count": null, "bytes_used": "7", "deleted": 0, "storage_policy_index": 2}], null]"#;
-    let Request::MergeItems { rows: Rows::Containers(rows), source: None } =
+    let Request::MergeItems { rows: Rows::Containers(rows), source: None, .. } =
         round_trip(ServerType::Account, body)
     else {
         panic!()
     };
     assert_eq!((rows[0].object_count, rows[0].bytes_used), (None, Some(7)));
+}
+
+#[test]
+fn points_come_with_the_last_rows_or_not_at_all() {
+    let point = SyncPoint { remote_id: "other".into(), sync_point: 4 };
+    for (third, told) in [
+        ("", vec![]),
+        (r#", [{"remote_id": "other", "sync_point": 4, "more": 1}]"#, vec![point]),
+        (", null", vec![]),
+        (r#", {"what": "stock may come up with"}, 1"#, vec![]),
+    ] {
+        for server_type in BOTH {
+            let body = format!(r#"["merge_items", [], "src"{third}]"#);
+            let Request::MergeItems { points, .. } = round_trip(server_type, &body) else { panic!() };
+            assert_eq!(points, told, "{body}");
+        }
+    }
 }
 
 #[test]

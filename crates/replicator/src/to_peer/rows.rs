@@ -1,11 +1,16 @@
 //! Rows to a peer: none, those it lacks, or all of them in one file.
 
-use db_broker::Direction;
-use protocol::{Capabilities, Course, RemoteInfo, Request, SyncPoint};
+use std::time::Instant;
+
+use db_broker::{Direction, Page};
+use protocol::{Capabilities, Course, RemoteInfo, Request, Rows, SyncPoint};
 use stats::{PeerFailure, PeerStep};
 use tracing::debug;
 
-use super::{ToPeer, rows_between};
+use super::{ToPeer, batch::Batch, rows_between};
+
+/// 413: the peer's `max_request_bytes` is smaller than a batch between Martlet peers.
+const PAYLOAD_TOO_LARGE: u16 = 413;
 
 impl ToPeer<'_> {
     /// Does what the reply calls for. Stock: `_choose_replication_mode`.
@@ -34,45 +39,85 @@ impl ToPeer<'_> {
             Course::RemoteMerge => self.send_to_be_merged(remote, capabilities),
             Course::Diff { since } => {
                 self.steps.push(PeerStep::Diff);
-                self.send_rows(since, &remote.id)
+                self.send_rows(since, &remote.id, capabilities)
             }
         }
     }
 
     /// Sends rows in order and without gaps; the point is stored only after the peer took every one.
     ///
-    /// Stock: `_usync_db`.
-    fn send_rows(&mut self, since: i64, remote_id: &str) -> Result<(), PeerFailure> {
+    /// No more than `per_diff` × `max_diffs` in a pass. A Martlet peer gets larger batches, as it has time for them, and
+    /// with the last one what is a message of its own towards stock. Stock: `_usync_db`.
+    fn send_rows(
+        &mut self,
+        since: i64,
+        remote_id: &str,
+        capabilities: Capabilities,
+    ) -> Result<(), PeerFailure> {
         let points = self.local.broker.sync_points(Direction::Incoming);
         let points = self.at_home(points)?;
         let (per_diff, max_diffs) = (self.node.conf.sync.per_diff.get(), self.node.conf.sync.max_diffs.get());
+        let mut left = u64::from(max_diffs) * u64::from(per_diff);
+        let mut batch = Batch::first(per_diff);
         let mut point = since;
         self.lag.set(rows_between(point, self.local.info.max_row));
-        for _ in 0..max_diffs {
-            let rows = self.local.broker.rows_since(point, i64::from(per_diff));
-            let rows = self.at_home(rows)?;
+        while left > 0 {
+            let page = self.local.broker.page_since(point, batch.size(left));
+            let Page { rows, is_last } = self.at_home(page)?;
             let Some(last) = rows.last_rowid() else { break };
-            let count = rows.len() as u64;
-            self.send(&Request::MergeItems { rows, source: Some(self.local.info.id.clone()) })?;
-            self.rows_sent += count;
+            let (count, ends) = (rows.len(), is_last && capabilities.row_batches);
+            let told = if ends { points.clone() } else { Vec::new() };
+            let started = Instant::now();
+            if let Some(smaller) = self.send_batch(batch, rows, told)? {
+                batch = smaller;
+                continue;
+            }
+            if capabilities.row_batches {
+                batch = batch.after(count, started.elapsed());
+            }
+            left = left.saturating_sub(count as u64);
+            self.rows_sent += count as u64;
             point = last;
             self.acknowledge(remote_id, point);
             self.lag.set(rows_between(point, self.local.info.max_row));
+            if ends {
+                return self.remember(remote_id, point);
+            }
         }
-        let rest = self.local.broker.rows_since(point, 1);
-        if !self.at_home(rest)?.is_empty() {
-            debug!(
-                "Synchronization has fallen more than {} rows behind; moving on and will try again next pass{}",
-                u64::from(max_diffs) * u64::from(per_diff),
-                self.local.subject
-            );
-            self.steps.push(PeerStep::DiffCapped);
-            let max_row = self.local.broker.max_row();
-            self.lag.set(rows_between(point, self.at_home(max_row)?));
-            return Err(PeerFailure::Unfinished);
-        }
+        self.refuse_rest(point)?;
         self.send(&Request::MergeSyncs(points))?;
         self.remember(remote_id, point)
+    }
+
+    /// A smaller batch to send instead, if the peer finds this one too large.
+    fn send_batch(
+        &mut self,
+        batch: Batch,
+        rows: Rows,
+        points: Vec<SyncPoint>,
+    ) -> Result<Option<Batch>, PeerFailure> {
+        let request = Request::MergeItems { rows, source: Some(self.local.info.id.clone()), points };
+        let reply = self.call(&request, self.node.conf.sync.node_timeout)?;
+        let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);
+        if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.bad_status(reply.status)) }
+    }
+
+    /// Rows behind the point are left to the next pass.
+    fn refuse_rest(&mut self, point: i64) -> Result<(), PeerFailure> {
+        let rest = self.local.broker.rows_since(point, 1);
+        if self.at_home(rest)?.is_empty() {
+            return Ok(());
+        }
+        let (per_diff, max_diffs) = (self.node.conf.sync.per_diff.get(), self.node.conf.sync.max_diffs.get());
+        debug!(
+            "Synchronization has fallen more than {} rows behind; moving on and will try again next pass{}",
+            u64::from(max_diffs) * u64::from(per_diff),
+            self.local.subject
+        );
+        self.steps.push(PeerStep::DiffCapped);
+        let max_row = self.local.broker.max_row();
+        self.lag.set(rows_between(point, self.at_home(max_row)?));
+        Err(PeerFailure::Unfinished)
     }
 
     /// Notes how far the peer has got, by what it holds for our present id.

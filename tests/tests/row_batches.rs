@@ -1,0 +1,83 @@
+//! Rows between our own go in larger batches than towards stock, as many as fit into the peer's messages.
+
+use anyhow::Result;
+use db_broker::{Broker, Source};
+use martlet_testkit::{Daemon, Scene, ServerType, Shape, Tuning, calls, node_of};
+use protocol::{ObjectRow, Rows};
+
+const KIND: ServerType = ServerType::Container;
+const CASE: &str = "merged";
+/// What all replicas have, and what only the sender has: more than half, so that no file is sent.
+const COMMON: std::ops::Range<usize> = 0..600;
+const NEW: std::ops::Range<usize> = 600..1000;
+const PER_DIFF: u32 = 20;
+/// Calls that stock would make for all rows, no point being known.
+const CALLS_OF_STOCK: usize = 50;
+
+fn object(number: usize) -> ObjectRow {
+    ObjectRow {
+        rowid: None,
+        name: format!("row-{number:04}"),
+        created_at: "0000000009.00000".into(),
+        size: 1,
+        content_type: Some("text/plain".into()),
+        etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
+        deleted: 0,
+        storage_policy_index: 0,
+        ctype_timestamp: None,
+        meta_timestamp: None,
+    }
+}
+
+/// What the sender asks each of its two peers for in one pass, after which both have all its rows.
+fn asked(everybody: &str) -> Result<Vec<Vec<String>>> {
+    let tuning =
+        Tuning { per_diff: PER_DIFF, max_diffs: 100, everybody: everybody.to_owned(), ..Tuning::default() };
+    let mut scene = Scene::set(Shape { tuning, ..Shape::default() }, CASE, KIND)?;
+    let primaries = scene.primaries(CASE)?;
+    for device in &primaries {
+        let mut broker = Broker::open(scene.database(CASE, device)?)?;
+        broker.merge_items(Rows::Objects(COMMON.map(object).collect()), Source::Local)?;
+        if *device == primaries[0] {
+            broker.merge_items(Rows::Objects(NEW.map(object).collect()), Source::Local)?;
+        }
+    }
+    scene.serve(KIND, Daemon::Martlet)?;
+    scene.cluster.pass(node_of(&primaries[0]), KIND, Daemon::Martlet)?;
+    let rows = scene.rows(CASE)?;
+    for peer in &primaries[1..] {
+        assert!(NEW.map(object).all(|row| rows[peer].contains(&row.name)), "{peer} has {}", rows[peer].len());
+    }
+    let calls = calls(&scene.cluster.log_lines());
+    Ok(calls
+        .into_iter()
+        .filter(|((_, _, device), _)| *device != primaries[0])
+        .map(|(_, calls)| calls)
+        .collect())
+}
+
+fn count(calls: &[String], call: &str) -> usize {
+    calls.iter().filter(|asked| *asked == call).count()
+}
+
+#[test]
+fn fewer_calls_bring_all_rows_and_the_points() -> Result<()> {
+    let asked = asked("")?;
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for calls in asked {
+        assert!((2..CALLS_OF_STOCK).contains(&count(&calls, "merge_items 202")), "{calls:?}");
+        assert_eq!(count(&calls, "merge_syncs 202"), 0, "{calls:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_batch_that_is_too_large_for_the_peer_is_sent_in_parts() -> Result<()> {
+    // Room for stock's batch, and for a few times that.
+    let asked = asked("max_request_bytes = 12000\n")?;
+    for calls in asked {
+        assert!(count(&calls, "invalid 413") > 0, "{calls:?}");
+        assert!((2..CALLS_OF_STOCK).contains(&count(&calls, "merge_items 202")), "{calls:?}");
+    }
+    Ok(())
+}
