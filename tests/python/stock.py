@@ -4,8 +4,8 @@
 
 Every line on stdin is a JSON object with an "op"; every line on stdout is {"ok": value} or
 {"error": text}. Each command runs in a fresh fork, so that a pass of stock's replicator starts from
-the state a newly started daemon has, without the half second an interpreter costs. Servers stay
-alive until they are stopped, until stdin ends or until this process dies, whichever comes first.
+the state a newly started daemon has, without the half second an interpreter costs. Servers and
+replicators of several passes stay alive until they are stopped, until stdin ends or until this process dies, whichever comes first.
 
 swift.conf is read from SWIFT_DIR, which stock's own entry points would not do.
 """
@@ -34,7 +34,8 @@ LIMIT = 300
 
 # Process groups of others (ours, rsync daemons) that must not outlive the test process.
 watched = set()
-servers = set()
+# Servers, and replicators that make several passes.
+staying = set()
 
 
 def detach_stdio():
@@ -86,25 +87,25 @@ def in_child(command, request):
     return json.loads(text)
 
 
-def serve(request):
-    """Fork a server that stays; its log tells whether it came up, its port when."""
+def stay(command, request):
+    """Fork a process that stays; its log tells whether it came up, a server's port when."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         die_with(parent)
         detach_stdio()
         try:
-            commands.serve(request)
+            command(request)
         except BaseException:
             traceback.print_exc()
         os._exit(1)
-    servers.add(pid)
+    staying.add(pid)
     return {'ok': pid}
 
 
 def stop(request):
     pid = request['pid']
-    servers.discard(pid)
+    staying.discard(pid)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return {'ok': None}
@@ -121,7 +122,7 @@ def forget(request):
 
 
 def end_everything():
-    for pid in servers:
+    for pid in staying:
         os.kill(pid, signal.SIGKILL)
     for pgid in watched:
         try:
@@ -131,14 +132,18 @@ def end_everything():
 
 
 def answer(request):
-    here = {'serve': serve, 'stop': stop, 'watch': watch, 'forget': forget}
+    here = {'stop': stop, 'watch': watch, 'forget': forget}
     op = request['op']
+    if op in commands.STAYING:
+        return stay(commands.STAYING[op], request)
     if op in here:
         return here[op](request)
     return in_child(commands.FORKED[op], request)
 
 
 def main():
+    # A replicator begins its passes by it; one that comes before it is waited for is kept.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {commands.BEGIN_PASS})
     replies = os.fdopen(os.dup(1), 'w')
     try:
         for line in sys.stdin:

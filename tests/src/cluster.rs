@@ -1,4 +1,6 @@
+mod clocks;
 mod costs;
+mod counts;
 mod passes;
 mod refusals;
 
@@ -25,7 +27,8 @@ use crate::start::{
 use crate::stock::Stock;
 use crate::syslog::LogSink;
 
-pub use costs::PassCost;
+pub use costs::{PassCost, Passes};
+pub use counts::{Counts, TracedPasses};
 
 /// What a cluster consists of.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Shape {
     pub drained_node: Option<usize>,
     /// A node whose container daemons are stock's from before shard ranges, whatever the others run.
     pub presharding_node: Option<usize>,
+    /// The folder that the cluster's is made in; none: in memory, where there is room.
+    pub place: Option<PathBuf>,
     /// The folder of our programs, see [`martlet_program`](crate::martlet_program) for where they are else.
     pub programs: Option<PathBuf>,
 }
@@ -52,13 +57,14 @@ impl Default for Shape {
             policies: 1,
             drained_node: None,
             presharding_node: None,
+            place: None,
             programs: None,
         }
     }
 }
 
 enum Server {
-    Stock(u64),
+    Stock(u32),
     Martlet(ProcessGroup),
 }
 
@@ -85,7 +91,10 @@ impl Cluster {
     /// When stock's Python or rsync is missing, or something cannot be started.
     pub fn start(shape: Shape) -> Result<Self> {
         let block = LoopbackBlock::take()?;
-        let dir = cluster_dir()?;
+        let dir = match &shape.place {
+            Some(place) => tempfile::Builder::new().prefix("martlet-").tempdir_in(place)?,
+            None => cluster_dir()?,
+        };
         let log = LogSink::bind(&dir.path().join("log"))?;
         write_files(dir.path(), &block, &shape)?;
         let stock = Stock::start(&dir.path().join("etc"), &dir.path().join("stock.stderr"))?;
@@ -268,12 +277,12 @@ impl Cluster {
     }
 
     fn stock_server(&self, address: SocketAddr, request: &Value) -> Result<Server> {
-        let pid = self.stock.call(request)?.as_u64().context("stock.py serve replies with a pid")?;
+        let pid = self.stock.staying(request)?;
         wait_listening(address, PATIENCE, || self.stock_server_alive(pid))?;
         Ok(Server::Stock(pid))
     }
 
-    fn stock_server_alive(&self, pid: u64) -> Result<()> {
+    fn stock_server_alive(&self, pid: u32) -> Result<()> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         ensure!(
             !stat.is_empty() && !stat.contains(") Z "),

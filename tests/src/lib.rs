@@ -55,7 +55,7 @@ mod tripwire;
 pub use arena::{Arena, Drawn, Seed};
 pub use beaten::Beaten;
 pub use blackhole::Blackhole;
-pub use cluster::{Cluster, PassCost, Shape};
+pub use cluster::{Cluster, Counts, PassCost, Passes, Shape, TracedPasses};
 pub use conf::Tuning;
 pub use course::{
     Way, calls, differing_calls, lines_of_sharding, missed, without_points_after_rows,

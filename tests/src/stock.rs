@@ -84,6 +84,16 @@ impl Stock {
         }
     }
 
+    /// Runs a command whose process stays until it is stopped or stock.py ends, and returns its id.
+    ///
+    /// # Errors
+    /// As [`Stock::call`].
+    pub(crate) fn staying(&self, request: &Value) -> Result<u32> {
+        let reply = self.call(request)?;
+        let pid = reply.as_u64().and_then(|pid| u32::try_from(pid).ok());
+        pid.with_context(|| format!("stock.py replies to {} with {reply}, not a pid", request["op"]))
+    }
+
     /// Makes stock.py kill the process group `id` when the test process dies without cleaning up.
     ///
     /// # Errors

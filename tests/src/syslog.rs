@@ -1,3 +1,4 @@
+use std::fmt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -17,6 +18,16 @@ struct Kept {
     lines: Vec<String>,
     marks_sent: u64,
     marks_read: u64,
+    witness: Option<Witness>,
+}
+
+/// Whoever wants to be there when a line comes in.
+struct Witness(Box<dyn FnMut(&str) + Send>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 type Shared = Arc<(Mutex<Kept>, Condvar)>;
@@ -55,6 +66,13 @@ impl LogSink {
         self.all_kept().lines.clone()
     }
 
+    /// From now on calls `witness` with each line as it comes in, on the reader's own thread: what it does must be
+    /// short. Another witness takes its place.
+    pub(crate) fn tell(&self, witness: impl FnMut(&str) + Send + 'static) {
+        let mut kept = self.kept.0.lock().expect("the reader does not panic while it holds the lock");
+        kept.witness = Some(Witness(Box::new(witness)));
+    }
+
     /// Waits until the reader has come to a mark that is sent now.
     fn all_kept(&self) -> MutexGuard<'_, Kept> {
         let (kept, read) = &*self.kept;
@@ -83,6 +101,9 @@ fn keep_lines(socket: &UnixDatagram, shared: &Shared) {
             read.notify_all();
         } else {
             let line = String::from_utf8_lossy(&buffer[..length]);
+            if let Some(Witness(tell)) = &mut kept.witness {
+                tell(&line);
+            }
             kept.lines.push(line.trim_end_matches(['\0', '\n']).to_owned());
         }
     }
@@ -100,6 +121,20 @@ impl Drop for LogSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_witness_is_told_of_each_line_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let sink = LogSink::bind(&path).unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
+        sender.send_to(b"early", &path).unwrap();
+        assert_eq!(sink.lines(), ["early"]);
+        let (told, heard) = std::sync::mpsc::channel();
+        sink.tell(move |line| told.send(line.to_owned()).unwrap());
+        sender.send_to(b"late", &path).unwrap();
+        assert_eq!(heard.recv().unwrap(), "late");
+    }
 
     #[test]
     fn keeps_lines_in_order_and_ends() {

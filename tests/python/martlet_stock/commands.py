@@ -1,4 +1,5 @@
 """The commands of stock.py, each a function of the request object."""
+import signal
 import sys
 
 from swift.account import replicator as account_replicator, server as account_server
@@ -13,6 +14,8 @@ from martlet_stock import build, corpora, cost, dump, presharding, rings, seed, 
 REPLICATORS = {'account': account_replicator, 'container': container_replicator}
 # Imported for the warm start only: paste.deploy loads them by name.
 SERVERS = {'account': account_server, 'container': container_server}
+
+BEGIN_PASS = signal.SIGUSR1
 
 
 def replicate(request):
@@ -71,13 +74,24 @@ def policy_conflicts(request):
     return [incorrect_policy_index(ours, theirs) for ours, theirs in request['claims']]
 
 
-def measured_pass(request):
-    """As replicate, with what it cost; ours are measured in the same way."""
-    return cost.of_child(lambda: replicate(request))
+def passes(request):
+    """As replicate, but a pass for each BEGIN_PASS, which is blocked, so that the second one finds a daemon that is warm."""
+    name = request['type'].capitalize() + 'Replicator'
+    daemon = getattr(REPLICATORS[request['type']], name)
+    plain = daemon.run_once
+
+    def run_when_told(self, *args, **kwargs):
+        while True:
+            signal.sigwait({BEGIN_PASS})
+            plain(self, *args, **kwargs)
+
+    daemon.run_once = run_when_told
+    replicate(request)
 
 
-FORKED = {'replicate': replicate, 'measured pass': measured_pass, 'measured program': cost.of_program,
-          'corpus': corpora.build, 'verify corpus': corpora.verify, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
+STAYING = {'serve': serve, 'passes': passes}
+FORKED = {'replicate': replicate, 'measured program': cost.of_program,
+          'corpus': corpora.build, 'change corpus': corpora.change, 'verify corpus': corpora.verify, 'rings': rings.write, 'build': build.suite, 'pend': build.pend,
           'shard': build.shard, 'dump': dump.everything, 'policy_conflicts': policy_conflicts,
           'direct_client': verbs.by_direct_client, 'raw': verbs.raw,
           'seed': seed.build, 'seed features': seed.features}

@@ -2,43 +2,97 @@
 import itertools
 import os
 
-from martlet_stock.bench import Bench
+from martlet_stock.bench import RECENT, Bench
 from martlet_stock.build import Site
 
 SENDER = 'd1a'
+# Rows that one call of merge_items is given.
+BATCH = 10000
+# Of a corpus that changes, one database in so many does.
+CHANGED_EVERY = 1000
+# Enough for a remote merge, where peers must lack more than per_diff rows.
+FAR = 1500
+
+
+def rows_of(w, count, prefix='o', start=0):
+    """Rows whose times are within an hour, however many there are; a list for each call of merge_items."""
+    for first in range(start, start + count, BATCH):
+        yield [w.row('%s%07d' % (prefix, n), RECENT + n % 3000, 10 + n % 1000)
+               for n in range(first, min(first + BATCH, start + count))]
+
+
+def created(w, device, rows):
+    broker = w.create(device)
+    add(w, broker, rows_of(w, rows))
+    return broker
+
+
+def add(w, broker, batches):
+    for batch in batches:
+        w.merge(broker, batch)
+
+
+def settle(w, brokers):
+    """As after passes of all: they have sent each other everything, and looked for misplaced rows."""
+    w.link_all(brokers)
+    if w.type == 'container':
+        for broker in brokers:
+            broker.update_reconciler_sync(broker.get_max_row())
 
 
 def settled(w, rows):
-    w.triplet(w.rows(rows))
+    settle(w, [created(w, device, rows) for device in w.primaries])
 
 
 def ahead(w, rows):
     """The sender has a tenth more than its peers, at least one row."""
-    brokers = w.triplet(w.rows(rows))
-    w.merge(brokers[w.primaries.index(SENDER)], w.rows(max(1, rows // 10), 'new'))
+    settled(w, rows)
+    add(w, w.broker(SENDER), rows_of(w, max(1, rows // 10), 'new'))
+
+
+def far_behind(w, rows):
+    """Peers are copies of the first 60 %, and know it."""
+    shared = rows * 6 // 10
+    sender = created(w, SENDER, shared)
+    brokers = [sender] + [copied(w, sender, device) for device in w.primaries if device != SENDER]
+    settle(w, brokers)
+    add(w, sender, rows_of(w, rows - shared, start=shared))
+
+
+def copied(w, source, device):
+    """A database of the same content with an id of its own; quicker than to merge it once more."""
+    broker = w.create(device)
+    with source.get() as from_, broker.get() as to:
+        from_.backup(to)
+    w.stat(broker, id=w.db_id(device))
+    # What it holds was read when it was made.
+    return w.broker(device)
 
 
 def alone(w, rows):
-    w.create(SENDER, w.rows(rows))
+    created(w, SENDER, rows)
 
 
 def far_ahead(w, rows):
     """Peers with so little that the whole file is merged there."""
     for device in w.primaries:
-        w.create(device, w.rows(rows if device == SENDER else 2))
+        created(w, device, rows if device == SENDER else 2)
 
 
 def left_behind(w, rows):
     """The sender is none of the primaries, which have everything."""
-    brokers = [w.create(device, w.rows(rows)) for device in w.primaries + [SENDER]]
-    w.link_all(brokers)
+    settle(w, [created(w, device, rows) for device in w.primaries + [SENDER]])
 
 
-# Scenario → what is built, and whether the sender is a primary.
-SCENARIOS = {
-    'empty': (settled, True), 'in-sync': (settled, True), 'accounts': (settled, True), 'diff': (ahead, True),
-    'missing': (alone, True), 'remote-merge': (far_ahead, True), 'handoff': (left_behind, False),
-}
+def mixed(w, rows, number):
+    """Of ten databases six agree; the others are each behind in a way of their own."""
+    make = {6: ahead, 7: alone, 8: left_behind, 9: far_ahead}.get(number % 10, settled)
+    make(w, FAR if make is far_ahead else rows)
+
+
+# What is built for each database of a scenario.
+SCENARIOS = {'in-sync': settled, 'accounts': settled, 'diff': ahead, 'diff-large': far_behind, 'missing': alone,
+             'missing-large': alone, 'remote-merge': far_ahead, 'handoff': left_behind}
 
 
 def build(request):
@@ -47,19 +101,41 @@ def build(request):
     request: swift_dir, roots, base, type, scenario, databases and rows (of each).
     """
     site = Site(request)
-    make, sender_is_primary = SCENARIOS[request['scenario']]
-    built = []
-    for number in itertools.count():
-        if len(built) == request['databases']:
-            return built
-        bench = at(site, request['type'], '%s-%d' % (request['scenario'], number))
-        if (SENDER in bench.primaries) == sender_is_primary and (sender_is_primary or bench.h == SENDER):
-            make(bench, request['rows'])
-            built.append(bench.title)
+    scenario, built, spare = request['scenario'], [], itertools.count()
+    for number in range(request['databases']):
+        is_primary = scenario != 'handoff' and not (scenario == 'mixed' and number % 10 == 8)
+        bench = next_place(site, request['type'], scenario, spare, is_primary)
+        if scenario == 'mixed':
+            mixed(bench, request['rows'], number)
+        else:
+            SCENARIOS[scenario](bench, request['rows'])
+        built.append(bench.title)
+    return built
+
+
+def next_place(site, server_type, scenario, spare, sender_is_primary):
+    """The next name of which the sender is a primary, or else the first handoff."""
+    for number in spare:
+        bench = at(site, server_type, '%s-%d' % (scenario, number))
+        if SENDER in bench.primaries if sender_is_primary else bench.h == SENDER:
+            return bench
 
 
 def at(site, server_type, name):
     return Bench(site, server_type, name, site.place(server_type, name))
+
+
+def change(request):
+    """New rows for one database in a thousand, at the sender; the reply is how many databases that are.
+
+    request: as for build, and names, the reply to it, and round, so that rows are new each time.
+    """
+    site = Site(request)
+    changed = request['names'][::CHANGED_EVERY]
+    for name in changed:
+        bench = at(site, request['type'], name)
+        add(bench, bench.broker(SENDER), rows_of(bench, request['rows'], 'round%d-' % request['round']))
+    return len(changed)
 
 
 def verify(request):

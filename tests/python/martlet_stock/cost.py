@@ -1,8 +1,6 @@
-"""What one pass costs as the kernel counts it, stock's and ours by the same clock."""
+"""What a program costs from its start to its exit, as the kernel counts it, stock's and ours by the same clock."""
 import os
-import sys
 import time
-import traceback
 
 from martlet_stock.lifetime import die_with
 
@@ -10,40 +8,29 @@ from martlet_stock.lifetime import die_with
 PACE = 0.001
 
 
-def of_child(run, program=None):
-    """Wall and CPU in seconds and the largest resident set in KiB of `run` in a process of its own, with what it waited for.
+def of_program(request):
+    """Wall and CPU in seconds, children included, and the largest resident set in KiB of `argv`.
 
-    program: what `run` makes of the process, if it does; only its own memory counts, 0 if it ended before it was seen.
+    Memory is looked at only once the child is the program; 0 if it ended before it was seen.
     """
+    argv = request['argv']
     parent, began = os.getpid(), time.monotonic()
     pid = os.fork()
     if pid == 0:
-        run_and_exit(parent, run)
+        try:
+            die_with(parent)
+            os.execv(argv[0], argv)
+        finally:
+            os._exit(1)
     peak = 0
     while True:
-        if program is None or runs(pid, program):
+        if runs(pid, argv[0]):
             peak = peak_of(pid) or peak
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return {'status': os.waitstatus_to_exitcode(status), 'wall': time.monotonic() - began,
                     'cpu': usage.ru_utime + usage.ru_stime, 'peak_kib': peak}
         time.sleep(PACE)
-
-
-def run_and_exit(parent, run):
-    status = 1
-    try:
-        die_with(parent)
-        run()
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if status and end.code != status:
-            sys.stderr.write('%s\n' % end.code)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 def runs(pid, program):
@@ -61,9 +48,3 @@ def peak_of(pid):
             if line.startswith('VmHWM:'):
                 return int(line.split()[1])
     return 0
-
-
-def of_program(request):
-    """request: argv."""
-    program = request['argv'][0]
-    return of_child(lambda: os.execv(program, request['argv']), program)

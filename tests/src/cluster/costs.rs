@@ -1,98 +1,260 @@
-use std::fs;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use swift_types::ServerType;
 
+use super::clocks::{CpuClock, peak_kib};
 use super::{Cluster, Server};
 use crate::daemon::Daemon;
+use crate::process::ProcessGroup;
+use crate::start::PATIENCE;
+use crate::stock::stock_python;
 
-/// How Linux counts CPU time in /proc on every architecture that Swift runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// Seconds that a pass may take.
+/// Seconds that a pass, or a program, may take.
 const LIMIT: u32 = 3600;
+/// How often a sender that is being waited for is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often one that is about to end is looked at.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+/// What stock and ours alike log when a pass begins, and when its last database is done.
+const BEGIN: &str = "Beginning replication run";
+const OVER: &str = "Replication run OVER";
 
-/// What one pass cost the process that made it and those it waited for, as the kernel counts it.
+/// What one pass cost, as the kernel counts it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PassCost {
+    /// When it began.
+    pub began: SystemTime,
+    /// When it ended.
+    pub ended: SystemTime,
     /// Seconds from its start to its end.
     pub wall: f64,
-    /// Seconds of CPU, the kernel's included.
-    pub cpu: f64,
-    /// The most memory it was seen to hold, in KiB. A stock pass is a fork of a warm interpreter, whose memory counts.
+    /// Seconds of CPU of the sender and of the children it has waited for.
+    pub sender_cpu: f64,
+    /// Seconds of CPU of all servers and rsync daemons.
+    pub receivers_cpu: f64,
+    /// The most memory that the sender has held since it was started, in KiB. Stock's is a fork of a warm interpreter,
+    /// whose memory counts.
     pub peak_kib: u64,
 }
 
-impl Cluster {
-    /// As [`Cluster::pass`], with what it cost. Stock's begins with an interpreter that has imported everything, so that
-    /// its start-up does not count.
-    ///
-    /// # Errors
-    /// When the daemon exits with another status than 0.
-    pub fn measured_pass(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<PassCost> {
-        let conf = self.conf(node, server_type);
-        let cost = self.stock.call(&match daemon {
-            Daemon::Stock => {
-                json!({"op": "measured pass", "type": server_type.name(), "conf": conf, "limit": LIMIT})
-            }
-            Daemon::Martlet => {
-                let program = self.martlet_program(server_type)?;
-                json!({"op": "measured program", "argv": [program, conf, "once"], "limit": LIMIT})
-            }
-        })?;
-        ensure!(
-            cost["status"] == 0,
-            "the pass of {daemon:?} on node {node} ended with {cost}:\n{}",
-            self.stderr()
-        );
-        PassCost::parse(&cost).with_context(|| format!("{cost} is no cost"))
+/// A replicator that makes one pass after the other, and whoever reads the clocks as each begins and ends.
+///
+/// A pass is what lies between two lines of the log that stock and ours write at the same points; start-up and the time
+/// between passes are no part of it. The process is killed when this is dropped.
+pub struct Passes<'a> {
+    cluster: &'a Cluster,
+    sender: Sender,
+    marks: Receiver<Mark>,
+}
+
+/// When a pass began or ended, and what the clocks showed then.
+struct Mark {
+    ends: bool,
+    at: Instant,
+    time: SystemTime,
+    reading: Result<Reading>,
+}
+
+#[derive(Clone, Copy)]
+struct Reading {
+    sender_cpu: f64,
+    receivers_cpu: f64,
+    peak_kib: u64,
+}
+
+/// A process that makes passes.
+pub(super) enum Sender {
+    /// A fork of stock's warm interpreter, which begins a pass when it is told to.
+    Stock(u32),
+    /// Our daemon, or what runs it; it begins passes by its interval.
+    Martlet(ProcessGroup),
+}
+
+impl Sender {
+    pub(super) fn id(&self) -> u32 {
+        match self {
+            Self::Stock(pid) => *pid,
+            Self::Martlet(group) => group.id(),
+        }
     }
 
-    /// Seconds of CPU that the servers and rsync daemons have used so far, those of their children that have ended included.
+    /// Lets stock begin; ours does so by itself.
+    fn begin(&self) -> Result<()> {
+        if let Self::Stock(pid) = self {
+            kill(Pid::from_raw(i32::try_from(*pid)?), Signal::SIGUSR1)
+                .context("stock's replicator has ended")?;
+        }
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// Starts a node's replicator, whose passes are then measured one by one.
     ///
     /// # Errors
-    /// When one of them has ended.
-    pub fn receivers_cpu(&self) -> Result<f64> {
+    /// When it cannot be started, or a server has ended.
+    pub fn passes(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<Passes<'_>> {
+        let sender = match daemon {
+            Daemon::Stock => Sender::Stock(self.stock_passes(node, server_type)?),
+            Daemon::Martlet => Sender::Martlet(self.martlet_loop(node, server_type, "")?),
+        };
+        self.passes_of(sender)
+    }
+
+    pub(super) fn passes_of(&self, sender: Sender) -> Result<Passes<'_>> {
+        let pid = sender.id();
+        let clock = CpuClock::of(pid)?;
+        let receivers: Vec<_> = self.receivers().map(CpuClock::of).collect::<Result<_>>()?;
+        let marks = self.marks(move || {
+            Ok(Reading {
+                sender_cpu: clock.seconds()?,
+                receivers_cpu: receivers.iter().copied().map(CpuClock::seconds).sum::<Result<_>>()?,
+                peak_kib: peak_kib(pid)?,
+            })
+        });
+        Ok(Passes { cluster: self, sender, marks })
+    }
+
+    /// Stock's replicator, warm, which waits to be told to begin a pass.
+    pub(super) fn stock_passes(&self, node: usize, server_type: ServerType) -> Result<u32> {
+        let conf = self.conf(node, server_type);
+        let request = json!({"op": "passes", "type": server_type.name(), "conf": conf});
+        self.stock.staying(&request)
+    }
+
+    /// A mark for each begin and end of a pass that is logged from now on.
+    fn marks(&self, read: impl Fn() -> Result<Reading> + Send + 'static) -> Receiver<Mark> {
+        let (told, marks) = mpsc::channel();
+        self.log.tell(move |line| {
+            if line.contains(BEGIN) || line.contains(OVER) {
+                let (at, time) = (Instant::now(), SystemTime::now());
+                // Nobody listens any more once the process is to be killed.
+                let _ = told.send(Mark { ends: line.contains(OVER), at, time, reading: read() });
+            }
+        });
+        marks
+    }
+
+    /// The servers and the rsync daemon.
+    pub(super) fn receivers(&self) -> impl Iterator<Item = u32> + '_ {
         let servers = self.servers.values().map(|server| match server {
             Server::Stock(pid) => *pid,
-            Server::Martlet(group) => u64::from(group.id()),
+            Server::Martlet(group) => group.id(),
         });
-        servers.chain([u64::from(self.rsync.id())]).map(cpu_of).sum()
+        servers.chain([self.rsync.id()])
+    }
+
+    /// One pass from the start of a program to its exit, an interpreter's start included where the program is stock's.
+    ///
+    /// # Errors
+    /// When it exits with another status than 0.
+    pub fn whole_program(&self, node: usize, server_type: ServerType, daemon: Daemon) -> Result<PassCost> {
+        let conf = self.conf(node, server_type);
+        let argv = match daemon {
+            Daemon::Stock => json!([
+                stock_python()?,
+                concat!(env!("CARGO_MANIFEST_DIR"), "/python/stock_replicator.py"),
+                self.swift_dir(),
+                server_type.name(),
+                conf,
+                "once",
+            ]),
+            Daemon::Martlet => json!([self.martlet_program(server_type)?, conf, "once"]),
+        };
+        let receivers: Vec<_> = self.receivers().map(CpuClock::of).collect::<Result<_>>()?;
+        let receivers_cpu = || receivers.iter().copied().map(CpuClock::seconds).sum::<Result<f64>>();
+        let (began, before) = (SystemTime::now(), receivers_cpu()?);
+        let cost = self.stock.call(&json!({"op": "measured program", "argv": argv, "limit": LIMIT}))?;
+        ensure!(cost["status"] == 0, "{argv} ended with {cost}:\n{}", self.stderr());
+        parse(&cost, began, receivers_cpu()? - before).with_context(|| format!("{cost} is no cost"))
     }
 }
 
-impl PassCost {
-    fn parse(cost: &Value) -> Option<Self> {
-        Some(Self {
-            wall: cost["wall"].as_f64()?,
-            cpu: cost["cpu"].as_f64()?,
-            peak_kib: cost["peak_kib"].as_u64()?,
+impl Passes<'_> {
+    /// Waits for the end of the next pass, and says what it cost.
+    ///
+    /// # Errors
+    /// When the sender or a receiver ends, or the pass takes an hour.
+    pub fn next_pass(&mut self) -> Result<PassCost> {
+        self.sender.begin()?;
+        let (begin, end) = (self.mark(false)?, self.mark(true)?);
+        let (before, after) = (begin.reading?, end.reading?);
+        Ok(PassCost {
+            began: begin.time,
+            ended: end.time,
+            wall: (end.at - begin.at).as_secs_f64(),
+            sender_cpu: after.sender_cpu - before.sender_cpu,
+            receivers_cpu: after.receivers_cpu - before.receivers_cpu,
+            peak_kib: after.peak_kib,
         })
     }
-}
 
-fn cpu_of(pid: u64) -> Result<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path).with_context(|| format!("{path}: has the server ended?"))?;
-    ticks(&stat).map(|ticks| ticks / TICKS_PER_SECOND).with_context(|| format!("{path}: {stat}"))
-}
-
-/// Of utime, stime, cutime and cstime, which are the 14th to 17th word; the second, a name in brackets, may be several.
-fn ticks(stat: &str) -> Option<f64> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let times = rest.split(' ').skip(11).take(4).map(|word| word.parse::<f64>().ok());
-    times.collect::<Option<Vec<_>>>().filter(|times| times.len() == 4).map(|times| times.iter().sum())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_brackets_and_spaces_does_not_shift_the_times() {
-        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 11 7 2 1 20 0 1 0 5 6 7";
-        assert_eq!(ticks(stat), Some(21.0));
-        assert_eq!(ticks("7 (x) S 1 2 3"), None);
+    pub(super) fn sender_id(&self) -> u32 {
+        self.sender.id()
     }
+
+    /// Has stock.py forget a process that ends now.
+    pub(super) fn forget(&self, id: u32) -> Result<()> {
+        self.cluster.stock.forget(id)
+    }
+
+    /// Waits for the end of our replicator, which was told to end.
+    pub(super) fn wait_ended(mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while let Sender::Martlet(group) = &mut self.sender
+            && group.child().try_wait()?.is_none()
+        {
+            ensure!(Instant::now() < deadline, "our replicator does not end");
+            thread::sleep(ASK_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn mark(&self, ends: bool) -> Result<Mark> {
+        let deadline = Instant::now() + Duration::from_secs(LIMIT.into());
+        loop {
+            match self.marks.recv_timeout(LOOK_AGAIN) {
+                Ok(mark) => {
+                    ensure!(
+                        mark.ends == ends,
+                        "two passes at once:\n{}",
+                        self.cluster.log_lines().join("\n")
+                    );
+                    return Ok(mark);
+                }
+                Err(RecvTimeoutError::Disconnected) => bail!("somebody else reads the clocks by now"),
+                Err(RecvTimeoutError::Timeout) => {
+                    peak_kib(self.sender.id()).with_context(|| self.cluster.stderr())?;
+                    ensure!(Instant::now() < deadline, "the pass takes more than {LIMIT} s");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Passes<'_> {
+    fn drop(&mut self) {
+        // A group of ours is killed when it is dropped; both may have ended by themselves.
+        let _ = match &self.sender {
+            Sender::Stock(pid) => self.cluster.stock.call(&json!({"op": "stop", "pid": pid})).map(drop),
+            Sender::Martlet(group) => self.cluster.stock.forget(group.id()),
+        };
+    }
+}
+
+fn parse(cost: &Value, began: SystemTime, receivers_cpu: f64) -> Option<PassCost> {
+    Some(PassCost {
+        began,
+        ended: SystemTime::now(),
+        wall: cost["wall"].as_f64()?,
+        sender_cpu: cost["cpu"].as_f64()?,
+        receivers_cpu,
+        peak_kib: cost["peak_kib"].as_u64()?,
+    })
 }
