@@ -1,15 +1,28 @@
-//! One pass of one sender to one kind of receiver, measured.
+//! Passes of one sender to one kind of receiver, measured.
 
-use std::path::Path;
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
-use anyhow::Result;
-use serde::Serialize;
-use testkit::{Cluster, Daemon, Pairing, Shape, Tuning};
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+use testkit::{Cluster, Counts, Daemon, Pairing, PassCost, Passes, Shape, Tuning};
 
-use super::{corpus::Corpus, scenario::Scenario};
+use super::{
+    corpus::Corpus,
+    scenario::{Course, Scenario, Size},
+};
 
 /// The node whose pass is measured; the others answer.
 const SENDER: usize = 1;
+/// Passes that a process makes before it counts as warm. After the first some databases may have been written.
+const WARM_UP: usize = 2;
+/// Passes that are measured then.
+const LATER: usize = 3;
+/// How old files are made before a pass is to find them unchanged: younger ones cannot be told from changed ones.
+const AGE: Duration = Duration::from_secs(3);
 
 /// In the order in which a table lists them; the first is what the others are compared with.
 pub(crate) const PAIRINGS: [Pairing; 4] = [
@@ -19,8 +32,8 @@ pub(crate) const PAIRINGS: [Pairing; 4] = [
     Pairing { senders: Daemon::Martlet, servers: Daemon::Martlet },
 ];
 
-/// What one run cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// What a pass cost in one run; means where several were measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// Seconds from the start of the pass to its end.
     pub(crate) wall: f64,
@@ -32,31 +45,140 @@ pub(crate) struct Sample {
     pub(crate) peak_mib: f64,
 }
 
-/// Stock's defaults, but no pause between databases and more time for answers; no debug lines.
-pub(crate) fn shape(programs: &Path) -> Shape {
-    let tuning = Tuning { per_diff: 1000, max_diffs: 100, log_level: "INFO", ..Tuning::default() };
-    Shape { tuning, programs: Some(programs.to_owned()), ..Shape::default() }
+/// What all processes asked of the network and the disk in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    /// REPLICATE requests.
+    pub(crate) requests: u64,
+    /// Bytes over loopback.
+    pub(crate) bytes: u64,
+    /// fsync and fdatasync.
+    pub(crate) fsyncs: u64,
 }
 
-/// A new cluster with the corpus on it, one pass, and a look at what it came to.
-pub(crate) fn run_once(
-    pairing: Pairing,
-    scenario: Scenario,
-    corpus: &Corpus,
-    programs: &Path,
-) -> Result<Sample> {
-    let mut cluster = Cluster::start(shape(programs))?;
-    corpus.lay_out(&cluster)?;
-    let server_type = scenario.server_type();
-    for node in Cluster::nodes().filter(|node| *node != SENDER) {
-        cluster.serve(node, server_type, pairing.servers)?;
+/// Where contests take place, and whose programs are ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) programs: PathBuf,
+    /// The folder of the clusters; none: memory.
+    pub(crate) disk: Option<PathBuf>,
+}
+
+/// One scenario's databases, for one contestant.
+pub(crate) struct Contest<'a> {
+    /// As errors call it.
+    pub(crate) title: String,
+    pub(crate) pairing: Pairing,
+    pub(crate) corpus: &'a Corpus,
+    pub(crate) ground: &'a Ground,
+}
+
+impl Ground {
+    /// Stock's defaults, but no pause between databases and more time for answers; no debug lines. A large gap is closed
+    /// in one pass.
+    pub(crate) fn shape(&self, scenario: Scenario, size: Size) -> Shape {
+        let max_diffs = if scenario == Scenario::DiffLarge { 10_000 } else { 100 };
+        let interval = interval(scenario, size);
+        let daemon = format!("interval = {interval}\nmetrics_bind_port = 0");
+        let tuning = Tuning { per_diff: 1000, max_diffs, log_level: "INFO", daemon, ..Tuning::default() };
+        Shape { tuning, place: self.disk.clone(), programs: Some(self.programs.clone()), ..Shape::default() }
     }
-    let before = cluster.receivers_cpu()?;
-    let cost = cluster.measured_pass(SENDER, server_type, pairing.senders)?;
-    let receivers_cpu = cluster.receivers_cpu()? - before;
-    corpus.verify(&cluster)?;
-    let peak_mib = f64::from(u32::try_from(cost.peak_kib)?) / 1024.0;
-    Ok(Sample { wall: cost.wall, sender_cpu: cost.cpu, receivers_cpu, peak_mib })
+}
+
+/// Seconds between the starts of our passes; stock's begin when they are told to. Where databases are changed between
+/// passes there must be time for it.
+const fn interval(scenario: Scenario, size: Size) -> usize {
+    if scenario.changes() { 2 + size.databases / 300 } else { 1 }
+}
+
+impl Contest<'_> {
+    /// A new cluster with the corpus on it, its passes, and a look at what they came to.
+    pub(crate) fn run(&self) -> Result<Sample> {
+        self.timed().with_context(|| self.title.clone())
+    }
+
+    /// As `run`, counted instead of timed.
+    pub(crate) fn count(&self) -> Result<Counted> {
+        self.traced().with_context(|| self.title.clone())
+    }
+
+    fn timed(&self) -> Result<Sample> {
+        let cluster = self.cluster()?;
+        let (server_type, senders) = (self.corpus.scenario.server_type(), self.pairing.senders);
+        let costs = match self.corpus.scenario.course() {
+            Course::WholeProgram => vec![cluster.whole_program(SENDER, server_type, senders)?],
+            Course::FirstPass => {
+                self.corpus.change(&cluster, 0)?;
+                vec![cluster.passes(SENDER, server_type, senders)?.next_pass()?]
+            }
+            Course::LaterPasses => self.later_passes(&cluster)?,
+        };
+        self.corpus.verify(&cluster)?;
+        mean(&costs)
+    }
+
+    fn traced(&self) -> Result<Counted> {
+        let cluster = self.cluster()?;
+        self.corpus.change(&cluster, 0)?;
+        let mut passes =
+            cluster.traced_passes(SENDER, self.corpus.scenario.server_type(), self.pairing.senders)?;
+        passes.next_pass()?;
+        if self.corpus.scenario.course() == Course::LaterPasses {
+            for round in 1..=WARM_UP {
+                self.corpus.change(&cluster, round)?;
+                passes.next_pass()?;
+            }
+        }
+        let Counts { requests, bytes, fsyncs } = passes.counts()?;
+        self.corpus.verify(&cluster)?;
+        Ok(Counted { requests, bytes, fsyncs })
+    }
+
+    fn later_passes(&self, cluster: &Cluster) -> Result<Vec<PassCost>> {
+        self.corpus.change(cluster, 0)?;
+        let mut passes = cluster.passes(SENDER, self.corpus.scenario.server_type(), self.pairing.senders)?;
+        passes.next_pass()?;
+        let costs = (1..WARM_UP + LATER).map(|round| self.changed_pass(cluster, &mut passes, round));
+        costs.skip(WARM_UP - 1).collect()
+    }
+
+    /// A pass over what was changed since the last one.
+    fn changed_pass(&self, cluster: &Cluster, passes: &mut Passes<'_>, round: usize) -> Result<PassCost> {
+        self.corpus.change(cluster, round)?;
+        let changed = SystemTime::now();
+        let cost = passes.next_pass()?;
+        ensure!(
+            !self.corpus.scenario.changes() || cost.began >= changed,
+            "a pass began while databases were being changed: the interval is too short for this machine"
+        );
+        Ok(cost)
+    }
+
+    fn cluster(&self) -> Result<Cluster> {
+        let Corpus { scenario, size, .. } = *self.corpus;
+        let mut cluster = Cluster::start(self.ground.shape(scenario, size))?;
+        self.corpus.lay_out(&cluster)?;
+        let laid_out = Instant::now();
+        for node in Cluster::nodes().filter(|node| *node != SENDER) {
+            cluster.serve(node, scenario.server_type(), self.pairing.servers)?;
+        }
+        if scenario.course() == Course::LaterPasses {
+            thread::sleep(AGE.saturating_sub(laid_out.elapsed()));
+        }
+        Ok(cluster)
+    }
+}
+
+fn mean(costs: &[PassCost]) -> Result<Sample> {
+    let passes = f64::from(u32::try_from(costs.len())?);
+    let of = |figure: fn(&PassCost) -> f64| costs.iter().map(figure).sum::<f64>() / passes;
+    let peak_kib = costs.iter().map(|cost| cost.peak_kib).max().unwrap_or(0);
+    Ok(Sample {
+        wall: of(|cost| cost.wall),
+        sender_cpu: of(|cost| cost.sender_cpu),
+        receivers_cpu: of(|cost| cost.receivers_cpu),
+        peak_mib: f64::from(u32::try_from(peak_kib)?) / 1024.0,
+    })
 }
 
 /// As tables and progress call it.

@@ -22,8 +22,8 @@ const LIMIT: u32 = 3600;
 #[derive(Debug)]
 pub(crate) struct Corpus {
     folder: PathBuf,
-    scenario: Scenario,
-    size: Size,
+    pub(crate) scenario: Scenario,
+    pub(crate) size: Size,
     /// Unix time in seconds that all times in it are counted from.
     base: u64,
 }
@@ -32,11 +32,16 @@ impl Corpus {
     /// Takes it from the cache, or has it built on a cluster of `shape` and kept. Those of earlier days go: rows age.
     pub(crate) fn of(scenario: Scenario, size: Size, shape: Shape) -> Result<Self> {
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / DAY * DAY;
-        let made = format!("{base}-{:016x}", made_by()?);
-        let name = format!("{}-{}x{}-{made}", scenario.name(), size.databases, size.rows);
+        let name = format!(
+            "{}-{}x{}-{base}-{:016x}",
+            scenario.corpus().name(),
+            size.databases,
+            size.rows,
+            made_by()?
+        );
         let corpus = Self { folder: cache()?.join(name), scenario, size, base };
         if !corpus.names().is_file() {
-            forget_others(&made)?;
+            forget_older(base)?;
             corpus.build(&Cluster::start(shape)?)?;
         }
         Ok(corpus)
@@ -46,7 +51,7 @@ impl Corpus {
         self.folder.join("names.json")
     }
 
-    fn disks(&self) -> PathBuf {
+    pub(crate) fn disks(&self) -> PathBuf {
         self.folder.join("disks")
     }
 
@@ -74,10 +79,24 @@ impl Corpus {
         copy(&self.disks(), &cluster.disks())
     }
 
+    /// Where the scenario has some databases change before each pass: new rows in those.
+    pub(crate) fn change(&self, cluster: &Cluster, round: usize) -> Result<()> {
+        if self.scenario.changes() {
+            let mut request = self.request(cluster, "change corpus", &self.read_names()?);
+            request["round"] = json!(round);
+            cluster.stock().call(&request)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the databases of the sender.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        files_below(&self.disks().join("n1"))?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
+    }
+
     /// That the pass has done what it is there for, by stock's brokers.
     pub(crate) fn verify(&self, cluster: &Cluster) -> Result<()> {
-        let names: Value = serde_json::from_str(&fs::read_to_string(self.names())?)?;
-        let faults = self.ask(cluster, "verify corpus", &names)?;
+        let faults = self.ask(cluster, "verify corpus", &self.read_names()?)?;
         let faults = faults.as_array().with_context(|| format!("no list of faults: {faults}"))?;
         let some: Vec<_> = faults.iter().take(3).filter_map(Value::as_str).collect();
         ensure!(
@@ -89,12 +108,20 @@ impl Corpus {
         Ok(())
     }
 
+    fn read_names(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&fs::read_to_string(self.names())?)?)
+    }
+
     fn ask(&self, cluster: &Cluster, op: &str, names: &Value) -> Result<Value> {
-        cluster.stock().call(&json!({
-            "op": op, "type": self.scenario.server_type().name(), "scenario": self.scenario.name(),
+        cluster.stock().call(&self.request(cluster, op, names))
+    }
+
+    fn request(&self, cluster: &Cluster, op: &str, names: &Value) -> Value {
+        json!({
+            "op": op, "type": self.scenario.server_type().name(), "scenario": self.scenario.corpus().name(),
             "databases": self.size.databases, "rows": self.size.rows, "base": self.base, "names": names,
             "roots": cluster.roots(), "swift_dir": cluster.swift_dir(), "limit": LIMIT,
-        }))
+        })
     }
 }
 
@@ -113,21 +140,35 @@ fn made_by() -> Result<u64> {
     Ok(hasher.finish())
 }
 
-/// Removes the corpora of other days and of other code.
-fn forget_others(made: &str) -> Result<()> {
-    let cache = cache()?;
+/// Removes the corpora of other days.
+fn forget_older(base: u64) -> Result<()> {
+    let (cache, today) = (cache()?, format!("-{base}-"));
     fs::create_dir_all(&cache)?;
     for entry in fs::read_dir(&cache)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().ends_with(made) {
+        if !entry.file_name().to_string_lossy().contains(&today) {
             fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
 }
 
+/// Every file that is a database.
+pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            files.extend(files_below(&entry.path())?);
+        } else if entry.path().extension().is_some_and(|extension| extension == "db") {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
 /// What is in one folder into another one that is empty, times of modification included.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     let status = Command::new("cp").args(["-a", "--reflink=auto"]).arg(from.join(".")).arg(to).status()?;
     ensure!(status.success(), "cp of {} to {} ended with {status}", from.display(), to.display());
     Ok(())

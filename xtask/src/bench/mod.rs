@@ -1,21 +1,19 @@
 //! `cargo xtask bench`: what a pass costs, stock's and ours by turns from the same bytes.
 
-use std::{
-    fs,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-};
+use std::{num::NonZeroUsize, path::PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
-use serde_json::json;
 use testkit::Pairing;
 
 use self::{
-    contest::{PAIRINGS, named, run_once, shape},
+    contest::{Contest, Ground, PAIRINGS, named},
     corpus::Corpus,
-    report::{Measured, heading},
+    floors::Floor,
+    record::Record,
+    report::Measured,
     scenario::{Scenario, Size},
+    table::Line,
 };
 use crate::{
     build::{self, Profile},
@@ -27,8 +25,11 @@ use crate::{
 
 mod contest;
 mod corpus;
+mod floors;
+mod record;
 mod report;
 mod scenario;
+mod table;
 
 /// What can be chosen.
 #[derive(clap::Args)]
@@ -39,9 +40,9 @@ pub(crate) struct BenchArgs {
     /// Rounds in which every contestant has its turn.
     #[arg(long, default_value = "3", value_name = "N")]
     runs: NonZeroUsize,
-    /// Databases of each scenario, in place of its own number.
-    #[arg(long, value_name = "N")]
-    databases: Option<usize>,
+    /// Databases of each scenario, in place of its own number; several numbers for a curve.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    databases: Vec<usize>,
     /// Rows of each database, in place of the scenario's own number.
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
@@ -51,6 +52,12 @@ pub(crate) struct BenchArgs {
     /// Only with these servers.
     #[arg(long, value_enum, value_name = "WHOSE")]
     receiver: Option<Whose>,
+    /// Neither counting runs nor floors.
+    #[arg(long)]
+    times_only: bool,
+    /// The folder, on a real disk, that the clusters lie in; memory if none is given.
+    #[arg(long, value_name = "DIR")]
+    disk: Option<PathBuf>,
     /// Every sample into a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -68,12 +75,14 @@ impl BenchArgs {
         PAIRINGS.into_iter().filter(wanted).collect()
     }
 
-    fn size(&self, scenario: Scenario) -> Size {
+    fn sizes(&self, scenario: Scenario) -> Vec<Size> {
         let usual = scenario.size();
         if usual.databases == 0 {
-            return usual;
+            return vec![usual];
         }
-        Size { databases: self.databases.unwrap_or(usual.databases), rows: self.rows.unwrap_or(usual.rows) }
+        let rows = self.rows.unwrap_or(usual.rows);
+        let numbers = if self.databases.is_empty() { &[usual.databases][..] } else { &self.databases };
+        numbers.iter().map(|&databases| Size { databases, rows }).collect()
     }
 }
 
@@ -81,50 +90,93 @@ impl BenchArgs {
 pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    let programs = build::build(Profile::Release, screen, interrupt)?;
-    screen.line("");
-    screen.aside(
-        "CPU in ms per database, medians; stock's figures by those of each contestant, medians of the rounds",
-    );
-    for line in heading() {
-        screen.line(&line);
+    if !args.times_only {
+        test::set_up_tracing(interrupt)?;
     }
-    let mut all = Vec::new();
-    for &scenario in args.scenarios() {
-        let measured = measure(args, scenario, &programs, screen, interrupt)?;
-        measured.lines().iter().for_each(|line| screen.line(line));
-        all.push(measured.json());
-    }
+    let ground =
+        Ground { programs: build::build(Profile::Release, screen, interrupt)?, disk: args.disk.clone() };
+    let bench = Bench { args, ground, screen, interrupt };
+    let record = bench.measure_all()?;
     if let Some(file) = &args.json {
-        let text = serde_json::to_string_pretty(&json!({"scenarios": all}))?;
-        fs::write(file, text + "\n").with_context(|| format!("--json {}", file.display()))?;
+        record.write(file)?;
     }
     Ok(())
 }
 
-/// Every round begins with the next contestant, and every second one goes backwards: none always follows the same one.
-fn measure(
-    args: &BenchArgs,
-    scenario: Scenario,
-    programs: &Path,
+/// One call of the benchmark.
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    ground: Ground,
     screen: Screen,
-    interrupt: &Interrupt,
-) -> Result<Measured> {
-    let size = args.size(scenario);
-    screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
-    let corpus = Corpus::of(scenario, size, shape(programs))?;
-    let mut runs: Vec<_> = args.pairings().into_iter().map(|pairing| (pairing, Vec::new())).collect();
-    let contestants = runs.len();
-    for round in 0..args.runs.get() {
-        for turn in 0..contestants {
-            interrupt.check()?;
-            let turn = if round % 2 == 0 { turn } else { contestants - 1 - turn };
-            let (pairing, samples) = &mut runs[(round + turn) % contestants];
-            screen.progress(&format!("   {}, round {}: {}", scenario.name(), round + 1, named(*pairing)));
-            let sample = run_once(*pairing, scenario, &corpus, programs)
-                .with_context(|| format!("{} {}, round {}", scenario.name(), named(*pairing), round + 1))?;
-            samples.push(sample);
+    interrupt: &'a Interrupt,
+}
+
+impl Bench<'_> {
+    fn measure_all(&self) -> Result<Record> {
+        let mut record = Record::of_now()?;
+        self.screen.line("");
+        self.screen.aside(&record.heading());
+        self.screen.aside(
+            "CPU in ms by the database, medians; stock's figures by those of each contestant, medians of the rounds",
+        );
+        self.print(&Line::heading());
+        for &scenario in self.args.scenarios() {
+            for size in self.args.sizes(scenario) {
+                let measured = self.measure(scenario, size)?;
+                self.print(&measured.lines());
+                record.scenarios.push(measured);
+            }
+        }
+        if !self.args.times_only {
+            record.floors = self.floors()?;
+            self.print(&record.floors.iter().map(Floor::line).collect::<Vec<_>>());
+        }
+        Ok(record)
+    }
+
+    fn print(&self, lines: &[Line]) {
+        for line in lines {
+            self.screen.line(&line.text());
         }
     }
-    Ok(Measured { scenario, size, runs })
+
+    /// Every round begins with the next contestant, and every second one goes backwards: none always follows the same one.
+    fn measure(&self, scenario: Scenario, size: Size) -> Result<Measured> {
+        let corpus = self.corpus(scenario, size)?;
+        let pairings = self.args.pairings();
+        let mut measured = Measured::new(scenario, size, corpus.bytes()?, &pairings);
+        let contestants = pairings.len();
+        for round in 0..self.args.runs.get() {
+            for turn in 0..contestants {
+                self.interrupt.check()?;
+                let turn = if round % 2 == 0 { turn } else { contestants - 1 - turn };
+                let runs = &mut measured.runs[(round + turn) % contestants];
+                let contest = self.contest(&corpus, runs.pairing(), &format!("round {}", round + 1));
+                runs.samples.push(contest.run()?);
+            }
+        }
+        for runs in measured.runs.iter_mut().filter(|_| !self.args.times_only) {
+            self.interrupt.check()?;
+            runs.counted = Some(self.contest(&corpus, runs.pairing(), "counted").count()?);
+        }
+        Ok(measured)
+    }
+
+    fn contest<'c>(&'c self, corpus: &'c Corpus, pairing: Pairing, what: &str) -> Contest<'c> {
+        let title =
+            format!("{} of {}, {what}: {}", corpus.scenario.name(), corpus.size.databases, named(pairing));
+        self.screen.progress(&format!("   {title}"));
+        Contest { title, pairing, corpus, ground: &self.ground }
+    }
+
+    fn corpus(&self, scenario: Scenario, size: Size) -> Result<Corpus> {
+        self.screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
+        Corpus::of(scenario, size, self.ground.shape(scenario, size))
+    }
+
+    fn floors(&self) -> Result<Vec<Floor>> {
+        let corpus = self.corpus(Scenario::InSync, Scenario::InSync.size())?;
+        self.screen.progress("   floors");
+        floors::measure(&corpus.disks().join("n1"), self.args.disk.as_deref())
+    }
 }

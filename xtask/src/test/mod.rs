@@ -87,6 +87,11 @@ pub(crate) fn set_up(interrupt: &Interrupt) -> Result<()> {
     setup::run(&Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
 }
 
+/// Installs what counts the system calls of processes, where it is missing.
+pub(crate) fn set_up_tracing(interrupt: &Interrupt) -> Result<()> {
+    setup::tool("strace", &Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
+}
+
 /// Stock's interpreter, where [`set_up`] has put it.
 pub(crate) fn stock_python() -> Result<PathBuf> {
     stock::python()

@@ -8,10 +8,7 @@ use super::{Runner, stock};
 
 /// Installs what is missing; an error says what to install by hand where we cannot.
 pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
-    if !runner.succeeds("rsync", &["--version"]) {
-        apt_install(runner, "rsync")?;
-    }
-    runner.screen.good("rsync");
+    tool("rsync", runner)?;
     stock::install(runner)?;
     if makes_namespaces(runner) {
         stock::install_client(runner)?;
@@ -21,6 +18,15 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
         }
         runner.screen.good("memcached");
     }
+    Ok(())
+}
+
+/// Installs a program that says its version, if it is missing; its package has its name.
+pub(super) fn tool(program: &str, runner: &Runner<'_>) -> Result<()> {
+    if !runner.succeeds(program, &["--version"]) {
+        apt_install(runner, program)?;
+    }
+    runner.screen.good(program);
     Ok(())
 }
 

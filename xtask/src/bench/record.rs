@@ -1,0 +1,61 @@
+//! What one call of the benchmark leaves in a file.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{floors::Floor, report::Measured};
+
+/// Everything that was measured, and on what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Unix time in seconds.
+    pub(crate) time: u64,
+    /// As git describes it; a plus where the work tree differs.
+    pub(crate) commit: String,
+    /// The model of its CPU, and how many there are.
+    pub(crate) machine: String,
+    pub(crate) scenarios: Vec<Measured>,
+    pub(crate) floors: Vec<Floor>,
+}
+
+impl Record {
+    /// Of this machine and commit, with nothing measured yet.
+    pub(crate) fn of_now() -> Result<Self> {
+        Ok(Self {
+            time: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+            commit: said_by(Command::new("git").args(["describe", "--always", "--dirty=+"]))?,
+            machine: machine()?,
+            scenarios: Vec::new(),
+            floors: Vec::new(),
+        })
+    }
+
+    /// Which commit and machine it is of.
+    pub(crate) fn heading(&self) -> String {
+        format!("commit {}, {}", self.commit, self.machine)
+    }
+
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(file, text + "\n").with_context(|| file.display().to_string())
+    }
+}
+
+fn said_by(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn machine() -> Result<String> {
+    let info = fs::read_to_string("/proc/cpuinfo")?;
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown CPU");
+    let cpus = std::thread::available_parallelism()?;
+    Ok(format!("{cpus} × {}", model.trim_start_matches([' ', '\t', ':'])))
+}
