@@ -45,6 +45,8 @@ pub struct Shape {
     pub presharding_node: Option<usize>,
     /// The folder that the cluster's is made in; none: in memory, where there is room.
     pub place: Option<PathBuf>,
+    /// A node whose programs of ours are run by another one: its words, ours follow.
+    pub run_by: Option<(usize, Vec<String>)>,
     /// The folder of our programs, see [`martlet_program`](crate::martlet_program) for where they are else.
     pub programs: Option<PathBuf>,
 }
@@ -58,6 +60,7 @@ impl Default for Shape {
             drained_node: None,
             presharding_node: None,
             place: None,
+            run_by: None,
             programs: None,
         }
     }
@@ -212,7 +215,7 @@ impl Cluster {
                     "plain": !self.tells_all(),
                 }),
             )?,
-            Daemon::Martlet => Server::Martlet(self.martlet_server(&conf, address, server_type)?),
+            Daemon::Martlet => Server::Martlet(self.martlet_server(node, &conf, address, server_type)?),
         };
         self.servers.insert(key, server);
         Ok(())
@@ -230,7 +233,7 @@ impl Cluster {
         let conf = self.swift_dir().join(format!("{server_type}-{node}-front.conf"));
         fs::write(&conf, fs::read_to_string(&usual)?.replace(&section, &forward))?;
         let address = SocketAddr::from((self.address(node), server_type.default_port()));
-        let front = self.martlet_server(&conf, address, server_type)?;
+        let front = self.martlet_server(node, &conf, address, server_type)?;
         self.fronts.insert((node, server_type.name()), front);
         Ok(())
     }
@@ -240,9 +243,18 @@ impl Cluster {
         self.shape.tuning.log_level == "DEBUG"
     }
 
-    /// Our daemon of `server_type`, to be started.
-    fn martlet(&self, server_type: ServerType) -> Result<Command> {
-        Ok(Command::new(self.martlet_program(server_type)?))
+    /// A node's daemon of ours, to be started.
+    fn martlet(&self, node: usize, server_type: ServerType) -> Result<Command> {
+        let program = self.martlet_program(server_type)?;
+        Ok(match &self.shape.run_by {
+            Some((by_another, words)) if *by_another == node => {
+                let (first, others) = words.split_first().context("no program runs ours")?;
+                let mut command = Command::new(first);
+                command.args(others).arg(program);
+                command
+            }
+            _ => Command::new(program),
+        })
     }
 
     fn martlet_program(&self, server_type: ServerType) -> Result<PathBuf> {
@@ -254,11 +266,12 @@ impl Cluster {
 
     fn martlet_server(
         &self,
+        node: usize,
         conf: &Path,
         address: SocketAddr,
         server_type: ServerType,
     ) -> Result<ProcessGroup> {
-        let mut command = self.martlet(server_type)?;
+        let mut command = self.martlet(node, server_type)?;
         command.arg(conf).arg("serve").args(self.tells_all().then_some("-v")).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
@@ -301,6 +314,20 @@ impl Cluster {
             Some(Server::Stock(pid)) => self.stock.call(&json!({"op": "stop", "pid": pid})).map(drop),
             Some(Server::Martlet(group)) => self.stock.forget(group.id()),
             None => bail!("no {server_type} server runs on node {node}"),
+        }
+    }
+
+    /// Ends a node's server of ours as an operator does, and waits until it has.
+    ///
+    /// # Errors
+    /// When none of ours runs there, or it does not end.
+    pub fn end_server(&mut self, node: usize, server_type: ServerType) -> Result<()> {
+        match self.servers.remove(&(node, server_type.name())) {
+            Some(Server::Martlet(mut group)) => {
+                self.stock.forget(group.id())?;
+                group.end(PATIENCE).map(drop)
+            }
+            _ => bail!("no {server_type} server of ours runs on node {node}"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often a process that is being waited for is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
@@ -44,6 +44,22 @@ impl ProcessGroup {
     /// # Errors
     /// When it runs longer than `limit`; it is killed then.
     pub fn wait(mut self, limit: Duration) -> Result<ExitStatus> {
+        self.exited(limit)
+    }
+
+    /// Sends the child SIGTERM and waits until it has exited.
+    ///
+    /// # Errors
+    /// When it had ended before, or runs longer than `limit` after that.
+    pub fn end(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let sent = id.map(|id| kill_process(id, Signal::TERM));
+        sent.with_context(|| format!("{} has no id", self.what))?
+            .with_context(|| format!("{} has ended", self.what))?;
+        self.exited(limit)
+    }
+
+    fn exited(&mut self, limit: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.child.try_wait()? {

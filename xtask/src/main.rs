@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `demo`, `differential`, `install`, `probe`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `demo`, `differential`, `install`, `instructions`, `probe`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -44,6 +44,8 @@ enum Task {
     Differential(differential::DifferentialArgs),
     /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
     Install(install::InstallArgs),
+    /// How many instructions our hot paths take, against a recorded baseline: needs no quiet machine.
+    Instructions(bench::InstructionsArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
     Probe(probe::ProbeArgs),
     /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
@@ -74,6 +76,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Differential(args) => differential::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
+        Task::Instructions(args) => bench::run_instructions(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),
         Task::Tidy => tidy::run(),

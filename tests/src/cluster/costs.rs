@@ -1,5 +1,4 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,8 +18,6 @@ use crate::stock::stock_python;
 const LIMIT: u32 = 3600;
 /// How often a sender that is being waited for is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How often one that is about to end is looked at.
-const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// What stock and ours alike log when a pass begins, and when its last database is done.
 const BEGIN: &str = "Beginning replication run";
 const OVER: &str = "Replication run OVER";
@@ -195,23 +192,13 @@ impl Passes<'_> {
         })
     }
 
-    pub(super) fn sender_id(&self) -> u32 {
-        self.sender.id()
-    }
-
-    /// Has stock.py forget a process that ends now.
-    pub(super) fn forget(&self, id: u32) -> Result<()> {
-        self.cluster.stock.forget(id)
-    }
-
-    /// Waits for the end of our replicator, which was told to end.
-    pub(super) fn wait_ended(mut self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while let Sender::Martlet(group) = &mut self.sender
-            && group.child().try_wait()?.is_none()
-        {
-            ensure!(Instant::now() < deadline, "our replicator does not end");
-            thread::sleep(ASK_AGAIN);
+    /// Ends our replicator as an operator does, and waits until it has; stock's is killed.
+    ///
+    /// # Errors
+    /// When it has ended before, or does not end.
+    pub fn end(mut self) -> Result<()> {
+        if let Sender::Martlet(group) = &mut self.sender {
+            group.end(PATIENCE)?;
         }
         Ok(())
     }

@@ -7,8 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use swift_types::ServerType;
 
 use super::Cluster;
@@ -37,7 +35,7 @@ pub struct Counts {
 pub struct TracedPasses<'a> {
     // Fields drop in this order: a traced sender of ours is a child of its tracer, and both are of one group.
     passes: Passes<'a>,
-    /// The tracer, where it is not the sender's parent.
+    /// The tracer, where it is not the sender's parent. It ends by itself once nobody is left to trace.
     tracer: Option<ProcessGroup>,
     trace: PathBuf,
     last: Option<PassCost>,
@@ -70,7 +68,6 @@ impl Cluster {
                 strace.args(["-p", &pid.to_string()]).stdin(Stdio::null());
                 strace.stderr(self.append("martlet.stderr")?);
                 let tracer = ProcessGroup::spawn(&mut strace, "strace")?;
-                self.stock.watch(tracer.id())?;
                 wait_traced(pid)?;
                 (Sender::Stock(pid), Some(tracer))
             }
@@ -100,14 +97,9 @@ impl TracedPasses<'_> {
         let Self { passes, tracer, trace, last } = self;
         let last = last.context("no pass was traced")?;
         // strace writes what it still holds when it is told to end, and lets go of whom it traces.
-        let id = tracer.as_ref().map_or_else(|| passes.sender_id(), ProcessGroup::id);
-        kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM).context("strace has ended")?;
         match tracer {
-            Some(tracer) => {
-                passes.forget(id)?;
-                tracer.wait(PATIENCE)?;
-            }
-            None => passes.wait_ended()?,
+            Some(mut tracer) => drop(tracer.end(PATIENCE)?),
+            None => passes.end()?,
         }
         let text = fs::read_to_string(&trace).with_context(|| trace.display().to_string())?;
         Ok(count(&text, &(seconds(last.began)?..=seconds(last.ended)?)))

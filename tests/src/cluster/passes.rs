@@ -50,7 +50,7 @@ impl Cluster {
                     self.stderr()
                 );
             }
-            Daemon::Martlet => self.martlet_pass(server_type, &conf, args)?,
+            Daemon::Martlet => self.martlet_pass(node, server_type, &conf, args)?,
         }
         self.replication_stats(node, server_type)
     }
@@ -87,7 +87,7 @@ impl Cluster {
         let text = fs::read_to_string(self.conf(node, server_type))?;
         let conf = self.swift_dir().join(format!("{server_type}-{node}-loop.conf"));
         fs::write(&conf, text + lines)?;
-        let mut command = self.martlet(server_type)?;
+        let mut command = self.martlet(node, server_type)?;
         command.arg(conf).args(self.tells_all().then_some("-v"));
         self.start_loop(command, server_type)
     }
@@ -106,8 +106,8 @@ impl Cluster {
         if self.shape.presharding_node == Some(node) { (Daemon::Stock, true) } else { (daemon, false) }
     }
 
-    fn martlet_pass(&self, server_type: ServerType, conf: &Path, args: &[&str]) -> Result<()> {
-        let mut command = self.martlet(server_type)?;
+    fn martlet_pass(&self, node: usize, server_type: ServerType, conf: &Path, args: &[&str]) -> Result<()> {
+        let mut command = self.martlet(node, server_type)?;
         command.arg(conf).args(["once", "-v"]).args(args).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;

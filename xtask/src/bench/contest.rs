@@ -16,13 +16,13 @@ use super::{
 };
 
 /// The node whose pass is measured; the others answer.
-const SENDER: usize = 1;
+pub(crate) const SENDER: usize = 1;
 /// Passes that a process makes before it counts as warm. After the first some databases may have been written.
 const WARM_UP: usize = 2;
 /// Passes that are measured then.
 const LATER: usize = 3;
 /// How old files are made before a pass is to find them unchanged: younger ones cannot be told from changed ones.
-const AGE: Duration = Duration::from_secs(3);
+pub(crate) const AGE: Duration = Duration::from_secs(3);
 
 /// In the order in which a table lists them; the first is what the others are compared with.
 pub(crate) const PAIRINGS: [Pairing; 4] = [

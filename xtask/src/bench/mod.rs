@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use testkit::Pairing;
 
+pub(crate) use self::instructions::{InstructionsArgs, run as run_instructions};
 use self::{
     contest::{Contest, Ground, PAIRINGS, named},
     corpus::Corpus,
@@ -26,6 +27,7 @@ use crate::{
 mod contest;
 mod corpus;
 mod floors;
+mod instructions;
 mod record;
 mod report;
 mod scenario;

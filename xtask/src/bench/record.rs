@@ -30,7 +30,7 @@ impl Record {
     pub(crate) fn of_now() -> Result<Self> {
         Ok(Self {
             time: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
-            commit: said_by(Command::new("git").args(["describe", "--always", "--dirty=+"]))?,
+            commit: described_commit()?,
             machine: machine()?,
             scenarios: Vec::new(),
             floors: Vec::new(),
@@ -48,8 +48,9 @@ impl Record {
     }
 }
 
-fn said_by(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
+/// As git calls the commit that is checked out; a plus where the work tree differs.
+pub(crate) fn described_commit() -> Result<String> {
+    let output = Command::new("git").args(["describe", "--always", "--dirty=+"]).output().context("git")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

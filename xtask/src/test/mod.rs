@@ -92,6 +92,11 @@ pub(crate) fn set_up_tracing(interrupt: &Interrupt) -> Result<()> {
     setup::tool("strace", &Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
 }
 
+/// Installs what counts instructions, where it is missing.
+pub(crate) fn set_up_valgrind(interrupt: &Interrupt) -> Result<()> {
+    setup::tool("valgrind", &Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
+}
+
 /// Stock's interpreter, where [`set_up`] has put it.
 pub(crate) fn stock_python() -> Result<PathBuf> {
     stock::python()
