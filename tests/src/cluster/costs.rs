@@ -48,6 +48,8 @@ pub struct Passes<'a> {
     cluster: &'a Cluster,
     sender: Sender,
     marks: Receiver<Mark>,
+    /// What the clocks showed as the last pass ended.
+    last: Option<Reading>,
 }
 
 /// When a pass began or ended, and what the clocks showed then.
@@ -115,7 +117,7 @@ impl Cluster {
                 peak_kib: peak_kib(pid)?,
             })
         });
-        Ok(Passes { cluster: self, sender, marks })
+        Ok(Passes { cluster: self, sender, marks, last: None })
     }
 
     /// Stock's replicator, warm, which waits to be told to begin a pass.
@@ -181,7 +183,9 @@ impl Passes<'_> {
     pub fn next_pass(&mut self) -> Result<PassCost> {
         self.sender.begin()?;
         let (begin, end) = (self.mark(false)?, self.mark(true)?);
-        let (before, after) = (begin.reading?, end.reading?);
+        let (first, after) = (begin.reading?, end.reading?);
+        // A busy machine may be late to look at the clocks; between passes nothing is done, so the end of the last serves.
+        let before = self.last.replace(after).unwrap_or(first);
         Ok(PassCost {
             began: begin.time,
             ended: end.time,

@@ -38,7 +38,8 @@ pub struct TracedPasses<'a> {
     /// The tracer, where it is not the sender's parent. It ends by itself once nobody is left to trace.
     tracer: Option<ProcessGroup>,
     trace: PathBuf,
-    last: Option<PassCost>,
+    /// When the passes before the last one were over, and when the last one was.
+    ends: [SystemTime; 2],
 }
 
 impl Cluster {
@@ -74,7 +75,7 @@ impl Cluster {
         };
         let passes = self.passes_of(sender)?;
         receivers.into_iter().try_for_each(wait_traced)?;
-        Ok(TracedPasses { passes, tracer, trace, last: None })
+        Ok(TracedPasses { passes, tracer, trace, ends: [UNIX_EPOCH; 2] })
     }
 }
 
@@ -85,24 +86,24 @@ impl TracedPasses<'_> {
     /// As [`Passes::next_pass`].
     pub fn next_pass(&mut self) -> Result<PassCost> {
         let cost = self.passes.next_pass()?;
-        self.last = Some(cost);
+        self.ends = [self.ends[1], cost.ended];
         Ok(cost)
     }
 
-    /// Ends the tracing, and counts what was called in the last pass.
+    /// Ends the tracing, and counts what was called in the last pass: since the one before it was over, as nothing is
+    /// called between passes.
     ///
     /// # Errors
-    /// When there was none, or the trace cannot be read.
+    /// When strace does not end, or the trace cannot be read.
     pub fn counts(self) -> Result<Counts> {
-        let Self { passes, tracer, trace, last } = self;
-        let last = last.context("no pass was traced")?;
+        let Self { passes, tracer, trace, ends: [before, end] } = self;
         // strace writes what it still holds when it is told to end, and lets go of whom it traces.
         match tracer {
             Some(mut tracer) => drop(tracer.end(PATIENCE)?),
             None => passes.end()?,
         }
         let text = fs::read_to_string(&trace).with_context(|| trace.display().to_string())?;
-        Ok(count(&text, &(seconds(last.began)?..=seconds(last.ended)?)))
+        Ok(count(&text, &(seconds(before)?..=seconds(end)?)))
     }
 }
 

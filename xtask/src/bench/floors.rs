@@ -46,7 +46,7 @@ impl Floor {
     }
 
     /// In the columns of the scenarios: wall and CPU of one unit in ms.
-    pub(crate) fn line(&self) -> Line {
+    fn line(&self) -> Line {
         let plural = if self.unit == "MB" { "MB".to_owned() } else { format!("{}s", self.unit) };
         Line {
             scenario: "floor".to_owned(),
@@ -57,6 +57,11 @@ impl Floor {
             ..Line::default()
         }
     }
+}
+
+/// A line for each.
+pub(crate) fn lines(floors: &[Floor]) -> Vec<Line> {
+    floors.iter().map(Floor::line).collect()
 }
 
 /// Seconds of CPU of this process.

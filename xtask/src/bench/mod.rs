@@ -28,6 +28,7 @@ mod contest;
 mod corpus;
 mod floors;
 mod instructions;
+mod plot;
 mod record;
 mod report;
 mod scenario;
@@ -45,9 +46,9 @@ pub(crate) struct BenchArgs {
     /// Databases of each scenario, in place of its own number; several numbers for a curve.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     databases: Vec<usize>,
-    /// Rows of each database, in place of the scenario's own number.
-    #[arg(long, value_name = "N")]
-    rows: Option<usize>,
+    /// Rows of each database, in place of the scenario's own number; several numbers for a curve.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    rows: Vec<usize>,
     /// Only with this replicator.
     #[arg(long, value_enum, value_name = "WHOSE")]
     sender: Option<Whose>,
@@ -63,6 +64,12 @@ pub(crate) struct BenchArgs {
     /// Every sample into a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// A drawing (SVG) of cost against size.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Measures nothing, but prints and draws what `--json` has left in a file.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
 }
 
 impl BenchArgs {
@@ -82,14 +89,30 @@ impl BenchArgs {
         if usual.databases == 0 {
             return vec![usual];
         }
-        let rows = self.rows.unwrap_or(usual.rows);
-        let numbers = if self.databases.is_empty() { &[usual.databases][..] } else { &self.databases };
-        numbers.iter().map(|&databases| Size { databases, rows }).collect()
+        let chosen =
+            |numbers: &[usize], usual| if numbers.is_empty() { vec![usual] } else { numbers.to_vec() };
+        let rows = chosen(&self.rows, usual.rows);
+        let of = |databases| rows.iter().map(move |&rows| Size { databases, rows });
+        chosen(&self.databases, usual.databases).into_iter().flat_map(of).collect()
     }
 }
 
 /// Measures, and prints a line for each contestant of each scenario.
 pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
+    let record = match &args.from {
+        Some(file) => show(Record::read(file)?),
+        None => measure(args, interrupt)?,
+    };
+    if let Some(file) = &args.json {
+        record.write(file)?;
+    }
+    if let Some(file) = &args.plot {
+        plot::draw(&record, file)?;
+    }
+    Ok(())
+}
+
+fn measure(args: &BenchArgs, interrupt: &Interrupt) -> Result<Record> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
     if !args.times_only {
@@ -97,12 +120,33 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
     }
     let ground =
         Ground { programs: build::build(Profile::Release, screen, interrupt)?, disk: args.disk.clone() };
-    let bench = Bench { args, ground, screen, interrupt };
-    let record = bench.measure_all()?;
-    if let Some(file) = &args.json {
-        record.write(file)?;
+    Bench { args, ground, screen, interrupt }.measure_all()
+}
+
+/// Prints what was measured another time.
+fn show(record: Record) -> Record {
+    let screen = Screen::new();
+    heading(screen, &record);
+    for measured in &record.scenarios {
+        print(screen, &measured.lines());
     }
-    Ok(())
+    print(screen, &floors::lines(&record.floors));
+    record
+}
+
+fn heading(screen: Screen, record: &Record) {
+    screen.line("");
+    screen.aside(&record.heading());
+    screen.aside(
+        "CPU in ms by the database, medians; stock's figures by those of each contestant, medians of the rounds",
+    );
+    print(screen, &Line::heading());
+}
+
+fn print(screen: Screen, lines: &[Line]) {
+    for line in lines {
+        screen.line(&line.text());
+    }
 }
 
 /// One call of the benchmark.
@@ -116,30 +160,19 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn measure_all(&self) -> Result<Record> {
         let mut record = Record::of_now()?;
-        self.screen.line("");
-        self.screen.aside(&record.heading());
-        self.screen.aside(
-            "CPU in ms by the database, medians; stock's figures by those of each contestant, medians of the rounds",
-        );
-        self.print(&Line::heading());
+        heading(self.screen, &record);
         for &scenario in self.args.scenarios() {
             for size in self.args.sizes(scenario) {
                 let measured = self.measure(scenario, size)?;
-                self.print(&measured.lines());
+                print(self.screen, &measured.lines());
                 record.scenarios.push(measured);
             }
         }
         if !self.args.times_only {
             record.floors = self.floors()?;
-            self.print(&record.floors.iter().map(Floor::line).collect::<Vec<_>>());
+            print(self.screen, &floors::lines(&record.floors));
         }
         Ok(record)
-    }
-
-    fn print(&self, lines: &[Line]) {
-        for line in lines {
-            self.screen.line(&line.text());
-        }
     }
 
     /// Every round begins with the next contestant, and every second one goes backwards: none always follows the same one.

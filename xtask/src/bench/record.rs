@@ -42,6 +42,12 @@ impl Record {
         format!("commit {}, {}", self.commit, self.machine)
     }
 
+    /// What [`Record::write`] has left.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| file.display().to_string())
+    }
+
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         fs::write(file, text + "\n").with_context(|| file.display().to_string())
