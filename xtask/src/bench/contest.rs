@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use testkit::{Cluster, Counts, Daemon, Pairing, PassCost, Passes, Shape, Tuning};
+use testkit::{Cluster, Counts, Daemon, Pairing, PassCost, Shape, Tuning};
 
 use super::{
     corpus::Corpus,
-    scenario::{Course, Scenario, Size},
+    scenario::{Course, Scenario},
 };
 
 /// The node whose pass is measured; the others answer.
@@ -21,6 +21,10 @@ pub(crate) const SENDER: usize = 1;
 const WARM_UP: usize = 2;
 /// Passes that are measured then.
 const LATER: usize = 3;
+/// Seconds between the starts of passes where nothing has to be done meanwhile.
+pub(crate) const SHORT: usize = 1;
+/// How many times as much time there must be where passes are traced.
+const TRACED: usize = 4;
 /// How old files are made before a pass is to find them unchanged: younger ones cannot be told from changed ones.
 pub(crate) const AGE: Duration = Duration::from_secs(3);
 
@@ -76,9 +80,8 @@ pub(crate) struct Contest<'a> {
 impl Ground {
     /// Stock's defaults, but no pause between databases and more time for answers; no debug lines. A large gap is closed
     /// in one pass.
-    pub(crate) fn shape(&self, scenario: Scenario, size: Size) -> Shape {
+    pub(crate) fn shape(&self, scenario: Scenario, interval: usize) -> Shape {
         let max_diffs = if scenario == Scenario::DiffLarge { 10_000 } else { 100 };
-        let interval = interval(scenario, size);
         let daemon = format!("interval = {interval}\nmetrics_bind_port = 0");
         let tuning = Tuning { per_diff: 1000, max_diffs, log_level: "INFO", daemon, ..Tuning::default() };
         Shape { tuning, place: self.disk.clone(), programs: Some(self.programs.clone()), ..Shape::default() }
@@ -87,8 +90,8 @@ impl Ground {
 
 /// Seconds between the starts of our passes; stock's begin when they are told to. Where databases are changed between
 /// passes there must be time for it.
-const fn interval(scenario: Scenario, size: Size) -> usize {
-    if scenario.changes() { 2 + size.databases / 300 } else { 1 }
+const fn interval(corpus: &Corpus) -> usize {
+    if corpus.scenario.changes() { 2 + corpus.size.databases / 300 } else { SHORT }
 }
 
 impl Contest<'_> {
@@ -103,7 +106,7 @@ impl Contest<'_> {
     }
 
     fn timed(&self) -> Result<Sample> {
-        let cluster = self.cluster()?;
+        let cluster = self.cluster(interval(self.corpus))?;
         let (server_type, senders) = (self.corpus.scenario.server_type(), self.pairing.senders);
         let costs = match self.corpus.scenario.course() {
             Course::WholeProgram => vec![cluster.whole_program(SENDER, server_type, senders)?],
@@ -118,15 +121,14 @@ impl Contest<'_> {
     }
 
     fn traced(&self) -> Result<Counted> {
-        let cluster = self.cluster()?;
+        let cluster = self.cluster(interval(self.corpus) * TRACED)?;
         self.corpus.change(&cluster, 0)?;
         let mut passes =
             cluster.traced_passes(SENDER, self.corpus.scenario.server_type(), self.pairing.senders)?;
         passes.next_pass()?;
         if self.corpus.scenario.course() == Course::LaterPasses {
             for round in 1..=WARM_UP {
-                self.corpus.change(&cluster, round)?;
-                passes.next_pass()?;
+                self.changed_pass(&cluster, round, || passes.next_pass())?;
             }
         }
         let Counts { requests, bytes, fsyncs } = passes.counts()?;
@@ -138,15 +140,21 @@ impl Contest<'_> {
         self.corpus.change(cluster, 0)?;
         let mut passes = cluster.passes(SENDER, self.corpus.scenario.server_type(), self.pairing.senders)?;
         passes.next_pass()?;
-        let costs = (1..WARM_UP + LATER).map(|round| self.changed_pass(cluster, &mut passes, round));
+        let costs =
+            (1..WARM_UP + LATER).map(|round| self.changed_pass(cluster, round, || passes.next_pass()));
         costs.skip(WARM_UP - 1).collect()
     }
 
     /// A pass over what was changed since the last one.
-    fn changed_pass(&self, cluster: &Cluster, passes: &mut Passes<'_>, round: usize) -> Result<PassCost> {
+    fn changed_pass(
+        &self,
+        cluster: &Cluster,
+        round: usize,
+        next_pass: impl FnOnce() -> Result<PassCost>,
+    ) -> Result<PassCost> {
         self.corpus.change(cluster, round)?;
         let changed = SystemTime::now();
-        let cost = passes.next_pass()?;
+        let cost = next_pass()?;
         ensure!(
             !self.corpus.scenario.changes() || cost.began >= changed,
             "a pass began while databases were being changed: the interval is too short for this machine"
@@ -154,9 +162,9 @@ impl Contest<'_> {
         Ok(cost)
     }
 
-    fn cluster(&self) -> Result<Cluster> {
-        let Corpus { scenario, size, .. } = *self.corpus;
-        let mut cluster = Cluster::start(self.ground.shape(scenario, size))?;
+    fn cluster(&self, interval: usize) -> Result<Cluster> {
+        let scenario = self.corpus.scenario;
+        let mut cluster = Cluster::start(self.ground.shape(scenario, interval))?;
         self.corpus.lay_out(&cluster)?;
         let laid_out = Instant::now();
         for node in Cluster::nodes().filter(|node| *node != SENDER) {

@@ -8,7 +8,7 @@ use testkit::Pairing;
 
 pub(crate) use self::instructions::{InstructionsArgs, run as run_instructions};
 use self::{
-    contest::{Contest, Ground, PAIRINGS, named},
+    contest::{Contest, Ground, PAIRINGS, SHORT, named},
     corpus::Corpus,
     floors::Floor,
     record::Record,
@@ -206,7 +206,7 @@ impl Bench<'_> {
 
     fn corpus(&self, scenario: Scenario, size: Size) -> Result<Corpus> {
         self.screen.progress(&format!("   {}: {} databases are built", scenario.name(), size.databases));
-        Corpus::of(scenario, size, self.ground.shape(scenario, size))
+        Corpus::of(scenario, size, self.ground.shape(scenario, SHORT))
     }
 
     fn floors(&self) -> Result<Vec<Floor>> {

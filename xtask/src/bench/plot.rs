@@ -9,7 +9,7 @@ use testkit::Pairing;
 use super::{
     contest::{PAIRINGS, named},
     record::Record,
-    report::{CPU, Figure, Measured, WALL},
+    report::{CPU, Figure, Measured, WALL, whole},
     scenario::Scenario,
 };
 
@@ -75,13 +75,22 @@ fn drawn(charts: &[Chart], rows: usize, backend: SVGBackend<'_>) -> Drawn {
 impl Chart {
     fn draw(&self, area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Drawn {
         let (x, y) = (self.range(|point| point.0), self.range(|point| point.1));
+        let (sizes, ticks) = (self.sizes(), ticks(&y));
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(40)
             .y_label_area_size(60)
-            .build_cartesian_2d(x.log_scale(), y.log_scale())?;
-        chart.configure_mesh().x_desc(self.size).light_line_style(WHITE).draw()?;
+            .build_cartesian_2d(x.log_scale().with_key_points(sizes), y.log_scale().with_key_points(ticks))?;
+        let short =
+            |value: &f64| format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned();
+        chart
+            .configure_mesh()
+            .x_desc(self.size)
+            .x_label_formatter(&|size| whole(*size))
+            .y_label_formatter(&short)
+            .light_line_style(WHITE)
+            .draw()?;
         for (pairing, points) in &self.curves {
             let colour = COLOURS[*pairing];
             let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
@@ -98,11 +107,29 @@ impl Chart {
         Ok(())
     }
 
+    /// Those that were measured.
+    fn sizes(&self) -> Vec<f64> {
+        let mut sizes: Vec<_> =
+            self.curves.iter().flat_map(|(_, points)| points).map(|point| point.0).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        sizes
+    }
+
     /// From a little below the least to a little above the most.
     fn range(&self, coordinate: fn(&(f64, f64)) -> f64) -> Range<f64> {
         let all = || self.curves.iter().flat_map(|(_, points)| points).map(coordinate);
         all().fold(f64::INFINITY, f64::min) / 1.5..all().fold(0.0, f64::max) * 1.5
     }
+}
+
+/// 1, 2 and 5 of every power of ten that are within the range.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let powers = (-6..7).map(|power| 10_f64.powi(power));
+    powers
+        .flat_map(|power| [1.0, 2.0, 5.0].map(|times| times * power))
+        .filter(|tick| range.contains(tick))
+        .collect()
 }
 
 #[cfg(test)]
@@ -123,6 +150,11 @@ mod tests {
         assert_eq!(by_databases.curves, [(3, vec![(10.0, 2.0), (100.0, 16.0)])]);
         let by_rows = chart(&[measured(1, 5, 1.0), measured(1, 50, 8.0)], "wall", WALL);
         assert_eq!((by_rows.size, by_rows.curves), ("rows", vec![(3, vec![(5.0, 1.0), (50.0, 8.0)])]));
+    }
+
+    #[test]
+    fn an_axis_is_marked_at_round_numbers() {
+        assert_eq!(ticks(&(0.3..6.0)), [0.5, 1.0, 2.0, 5.0]);
     }
 
     #[test]
