@@ -115,9 +115,6 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
 fn measure(args: &BenchArgs, interrupt: &Interrupt) -> Result<Record> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    if !args.times_only {
-        test::set_up_tracing(interrupt)?;
-    }
     let ground =
         Ground { programs: build::build(Profile::Release, screen, interrupt)?, disk: args.disk.clone() };
     Bench { args, ground, screen, interrupt }.measure_all()

@@ -46,7 +46,7 @@ pub(crate) struct TestArgs {
 /// One thing that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
-    /// rsync, and stock Swift in a Python of its own.
+    /// rsync, strace, and stock Swift in a Python of its own.
     Setup,
     /// cargo fmt --check
     Fmt,
@@ -85,11 +85,6 @@ enum Done {
 /// Installs what tests need and a fresh machine lacks.
 pub(crate) fn set_up(interrupt: &Interrupt) -> Result<()> {
     setup::run(&Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
-}
-
-/// Installs what counts the system calls of processes, where it is missing.
-pub(crate) fn set_up_tracing(interrupt: &Interrupt) -> Result<()> {
-    setup::tool("strace", &Runner { workspace: Workspace::load()?, screen: Screen::new(), interrupt })
 }
 
 /// Installs what counts instructions, where it is missing.

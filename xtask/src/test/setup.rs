@@ -8,7 +8,9 @@ use super::{Runner, stock};
 
 /// Installs what is missing; an error says what to install by hand where we cannot.
 pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
-    tool("rsync", runner)?;
+    for program in ["rsync", "strace"] {
+        tool(program, runner)?;
+    }
     stock::install(runner)?;
     if makes_namespaces(runner) {
         stock::install_client(runner)?;
