@@ -68,7 +68,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
     /// Measures nothing, but prints and draws what `--json` has left in a file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
     from: Option<PathBuf>,
 }
 
@@ -103,9 +103,6 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
         Some(file) => show(Record::read(file)?),
         None => measure(args, interrupt)?,
     };
-    if let Some(file) = &args.json {
-        record.write(file)?;
-    }
     if let Some(file) = &args.plot {
         plot::draw(&record, file)?;
     }
@@ -163,13 +160,20 @@ impl Bench<'_> {
                 let measured = self.measure(scenario, size)?;
                 print(self.screen, &measured.lines());
                 record.scenarios.push(measured);
+                self.keep(&record)?;
             }
         }
         if !self.args.times_only {
             record.floors = self.floors()?;
             print(self.screen, &floors::lines(&record.floors));
+            self.keep(&record)?;
         }
         Ok(record)
+    }
+
+    /// After each scenario: a long run that is broken off leaves what it has.
+    fn keep(&self, record: &Record) -> Result<()> {
+        self.args.json.as_deref().map_or(Ok(()), |file| record.write(file))
     }
 
     /// Every round begins with the next contestant, and every second one goes backwards: none always follows the same one.
