@@ -52,6 +52,8 @@ pub(crate) struct Sample {
 /// What all processes asked of the network and the disk in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counted {
+    /// Databases that there were.
+    pub(crate) databases: usize,
     /// REPLICATE requests.
     pub(crate) requests: u64,
     /// Bytes over loopback.
@@ -133,7 +135,7 @@ impl Contest<'_> {
         }
         let Counts { requests, bytes, fsyncs } = passes.counts()?;
         self.corpus.verify(&cluster)?;
-        Ok(Counted { requests, bytes, fsyncs })
+        Ok(Counted { databases: self.corpus.size.databases, requests, bytes, fsyncs })
     }
 
     fn later_passes(&self, cluster: &Cluster) -> Result<Vec<PassCost>> {

@@ -191,11 +191,19 @@ impl Bench<'_> {
                 runs.samples.push(contest.run()?);
             }
         }
-        for runs in measured.runs.iter_mut().filter(|_| !self.args.times_only) {
+        if !self.args.times_only {
+            self.count(&mut measured, scenario.traced(size))?;
+        }
+        Ok(measured)
+    }
+
+    fn count(&self, measured: &mut Measured, size: Size) -> Result<()> {
+        let corpus = self.corpus(measured.scenario, size)?;
+        for runs in &mut measured.runs {
             self.interrupt.check()?;
             runs.counted = Some(self.contest(&corpus, runs.pairing(), "counted").count()?);
         }
-        Ok(measured)
+        Ok(())
     }
 
     fn contest<'c>(&'c self, corpus: &'c Corpus, pairing: Pairing, what: &str) -> Contest<'c> {

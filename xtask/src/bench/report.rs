@@ -72,7 +72,9 @@ impl Measured {
         let ratio =
             |figure| self.ratio(runs, figure).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2} ×"));
         let counted = |count: fn(Counted) -> u64, unit: f64| {
-            let per_database = |counted| format!("{:.2}", float(count(counted)) / unit / self.each());
+            let per_database = |counted: Counted| {
+                format!("{:.2}", float(count(counted)) / unit / float(counted.databases.max(1)))
+            };
             runs.counted.map_or_else(|| "-".to_owned(), per_database)
         };
         Line {
@@ -185,7 +187,8 @@ mod tests {
     #[test]
     fn counts_are_told_by_the_database() {
         let mut measured = measured(Scenario::InSync, &[(PAIRINGS[0], &[1.0])]);
-        measured.runs[0].counted = Some(Counted { requests: 2000, bytes: 1024 * 500, fsyncs: 0 });
+        measured.runs[0].counted =
+            Some(Counted { databases: 50, requests: 100, bytes: 1024 * 25, fsyncs: 0 });
         let line = &measured.lines()[0];
         assert_eq!([&*line.requests, &line.kib, &line.fsyncs], ["2.00", "0.50", "0.00"]);
     }

@@ -47,6 +47,9 @@ pub(crate) struct Size {
     pub(crate) rows: usize,
 }
 
+/// Databases that are enough to count calls.
+const TRACED: usize = 50;
+
 /// What of a replicator's life is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
@@ -111,6 +114,12 @@ impl Scenario {
         }
     }
 
+    /// How much of it is traced: counts by the database are the same of few, unless few of them change.
+    pub(crate) fn traced(self, size: Size) -> Size {
+        let databases = if self.changes() { size.databases } else { size.databases.min(TRACED) };
+        Size { databases, rows: size.rows }
+    }
+
     /// Rows that a peer lacks of each database, where rows are what it is about.
     pub(crate) const fn rows_behind(self, rows: usize) -> Option<usize> {
         match self {
@@ -124,6 +133,14 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_databases_are_traced_unless_few_of_many_change() {
+        let size = Size { databases: 1000, rows: 7 };
+        assert_eq!(Scenario::Diff.traced(size), Size { databases: 50, rows: 7 });
+        assert_eq!(Scenario::ChangedWarm.traced(size), size);
+        assert_eq!(Scenario::DiffLarge.traced(Size { databases: 1, rows: 7 }).databases, 1);
+    }
 
     #[test]
     fn a_scenario_has_one_name_on_the_command_line_and_in_files() {
