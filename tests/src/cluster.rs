@@ -188,7 +188,7 @@ impl Cluster {
 
     /// What processes wrote to stderr, for messages.
     pub fn stderr(&self) -> String {
-        ["stock.stderr", "martlet.stderr", "rsync.stderr"]
+        ["stock.stderr", "martlet.stderr", "rsync.stderr", "strace.stderr"]
             .map(|name| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default())
             .concat()
     }

@@ -68,28 +68,19 @@ struct Reading {
 }
 
 /// A process that makes passes.
-pub(super) enum Sender {
+enum Sender {
     /// A fork of stock's warm interpreter, which begins a pass when it is told to.
     Stock(u32),
-    /// Our daemon, or what runs it; it begins passes by its interval.
+    /// Our daemon; it begins passes by its interval.
     Martlet(ProcessGroup),
 }
 
 impl Sender {
-    pub(super) fn id(&self) -> u32 {
+    fn id(&self) -> u32 {
         match self {
             Self::Stock(pid) => *pid,
             Self::Martlet(group) => group.id(),
         }
-    }
-
-    /// Lets stock begin; ours does so by itself.
-    fn begin(&self) -> Result<()> {
-        if let Self::Stock(pid) = self {
-            kill(Pid::from_raw(i32::try_from(*pid)?), Signal::SIGUSR1)
-                .context("stock's replicator has ended")?;
-        }
-        Ok(())
     }
 }
 
@@ -103,10 +94,6 @@ impl Cluster {
             Daemon::Stock => Sender::Stock(self.stock_passes(node, server_type)?),
             Daemon::Martlet => Sender::Martlet(self.martlet_loop(node, server_type, "")?),
         };
-        self.passes_of(sender)
-    }
-
-    pub(super) fn passes_of(&self, sender: Sender) -> Result<Passes<'_>> {
         let pid = sender.id();
         let clock = CpuClock::of(pid)?;
         let receivers: Vec<_> = self.receivers().map(CpuClock::of).collect::<Result<_>>()?;
@@ -121,7 +108,7 @@ impl Cluster {
     }
 
     /// Stock's replicator, warm, which waits to be told to begin a pass.
-    pub(super) fn stock_passes(&self, node: usize, server_type: ServerType) -> Result<u32> {
+    fn stock_passes(&self, node: usize, server_type: ServerType) -> Result<u32> {
         let conf = self.conf(node, server_type);
         let request = json!({"op": "passes", "type": server_type.name(), "conf": conf});
         self.stock.staying(&request)
@@ -181,7 +168,9 @@ impl Passes<'_> {
     /// # Errors
     /// When the sender or a receiver ends, or the pass takes an hour.
     pub fn next_pass(&mut self) -> Result<PassCost> {
-        self.sender.begin()?;
+        if matches!(self.sender, Sender::Stock(_)) {
+            self.signal(Signal::SIGUSR1)?;
+        }
         let (begin, end) = (self.mark(false)?, self.mark(true)?);
         let (first, after) = (begin.reading?, end.reading?);
         // A busy machine may be late to look at the clocks; between passes nothing is done, so the end of the last serves.
@@ -205,6 +194,15 @@ impl Passes<'_> {
             group.end(PATIENCE)?;
         }
         Ok(())
+    }
+
+    pub(super) fn sender_id(&self) -> u32 {
+        self.sender.id()
+    }
+
+    /// Sends the sender a signal.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(i32::try_from(self.sender.id())?), signal).context("the sender has ended")
     }
 
     fn mark(&self, ends: bool) -> Result<Mark> {

@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use swift_types::ServerType;
 
 use super::Cluster;
-use super::costs::{PassCost, Passes, Sender};
+use super::costs::{PassCost, Passes};
 use crate::daemon::Daemon;
 use crate::process::ProcessGroup;
 use crate::start::PATIENCE;
@@ -33,10 +34,9 @@ pub struct Counts {
 
 /// Passes of a cluster whose senders and receivers are traced: many times as slow, so no time is measured.
 pub struct TracedPasses<'a> {
-    // Fields drop in this order: a traced sender of ours is a child of its tracer, and both are of one group.
+    /// It ends by itself once nobody is left to trace.
+    tracer: ProcessGroup,
     passes: Passes<'a>,
-    /// The tracer, where it is not the sender's parent. It ends by itself once nobody is left to trace.
-    tracer: Option<ProcessGroup>,
     trace: PathBuf,
     /// When the passes before the last one were over, and when the last one was.
     ends: [SystemTime; 2],
@@ -53,29 +53,19 @@ impl Cluster {
         server_type: ServerType,
         daemon: Daemon,
     ) -> Result<TracedPasses<'_>> {
+        let passes = self.passes(node, server_type, daemon)?;
+        // Ours begins by itself, but not before it is traced.
+        passes.signal(Signal::SIGSTOP)?;
         let trace = self.dir.path().join("trace");
+        let pids: Vec<_> = self.receivers().chain([passes.sender_id()]).collect();
         let mut strace = Command::new("strace");
-        // It ends when it is told to, which it would not do by itself where it runs a program.
-        strace.args(["-I", "waiting", "-f", "-yy", "-ttt", "-s", "16", "-e", CALLS, "-o"]).arg(&trace);
-        let receivers: Vec<_> = self.receivers().collect();
-        strace.args(receivers.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
-        let (sender, tracer) = match daemon {
-            Daemon::Martlet => {
-                strace.arg(self.martlet_program(server_type)?).arg(self.conf(node, server_type));
-                (Sender::Martlet(self.start_loop(strace, server_type)?), None)
-            }
-            Daemon::Stock => {
-                let pid = self.stock_passes(node, server_type)?;
-                strace.args(["-p", &pid.to_string()]).stdin(Stdio::null());
-                strace.stderr(self.append("martlet.stderr")?);
-                let tracer = ProcessGroup::spawn(&mut strace, "strace")?;
-                wait_traced(pid)?;
-                (Sender::Stock(pid), Some(tracer))
-            }
-        };
-        let passes = self.passes_of(sender)?;
-        receivers.into_iter().try_for_each(wait_traced)?;
-        Ok(TracedPasses { passes, tracer, trace, ends: [UNIX_EPOCH; 2] })
+        strace.args(["-f", "-yy", "-ttt", "-s", "16", "-e", CALLS, "-o"]).arg(&trace);
+        strace.args(pids.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]));
+        strace.stdin(Stdio::null()).stderr(self.append("strace.stderr")?);
+        let tracer = ProcessGroup::spawn(&mut strace, "strace")?;
+        pids.into_iter().try_for_each(wait_traced)?;
+        passes.signal(Signal::SIGCONT)?;
+        Ok(TracedPasses { tracer, passes, trace, ends: [UNIX_EPOCH; 2] })
     }
 }
 
@@ -96,12 +86,9 @@ impl TracedPasses<'_> {
     /// # Errors
     /// When strace does not end, or the trace cannot be read.
     pub fn counts(self) -> Result<Counts> {
-        let Self { passes, tracer, trace, ends: [before, end] } = self;
-        // strace writes what it still holds when it is told to end, and lets go of whom it traces.
-        match tracer {
-            Some(mut tracer) => drop(tracer.end(PATIENCE)?),
-            None => passes.end()?,
-        }
+        let Self { mut tracer, passes: _passes, trace, ends: [before, end] } = self;
+        // It writes what it still holds when it is told to end, and lets go of whom it traces.
+        tracer.end(PATIENCE)?;
         let text = fs::read_to_string(&trace).with_context(|| trace.display().to_string())?;
         Ok(count(&text, &(seconds(before)?..=seconds(end)?)))
     }

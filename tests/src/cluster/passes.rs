@@ -1,6 +1,6 @@
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -88,13 +88,7 @@ impl Cluster {
         let conf = self.swift_dir().join(format!("{server_type}-{node}-loop.conf"));
         fs::write(&conf, text + lines)?;
         let mut command = self.martlet(node, server_type)?;
-        command.arg(conf).args(self.tells_all().then_some("-v"));
-        self.start_loop(command, server_type)
-    }
-
-    /// Starts our replicator's loop by a command that may be another program around it.
-    pub(super) fn start_loop(&self, mut command: Command, server_type: ServerType) -> Result<ProcessGroup> {
-        command.stdin(Stdio::null());
+        command.arg(conf).args(self.tells_all().then_some("-v")).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
         self.stock.watch(group.id())?;
