@@ -1,8 +1,8 @@
-//! The hot paths, and how the start of a program is taken off: by two runs that differ in size only.
+//! The hot paths, and how the start of a program is taken off: by runs that differ in size only.
 
 use std::{fs, path::PathBuf, thread};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use testkit::{Cluster, Daemon, Shape, Tuning};
 
@@ -15,15 +15,10 @@ use crate::bench::{
 
 /// A peer of the sender.
 const PEER: usize = 2;
-/// Databases of the smaller and the larger run.
-const DATABASES: [usize; 2] = [20, 120];
-/// Rows of the one database of the smaller and the larger run. Peers lack 40 %.
-const ROWS: [usize; 2] = [2_500, 12_500];
-/// Databases of a process that makes several passes, and how many it makes.
-const WARM: usize = 20;
-const PASSES: [usize; 2] = [3, 6];
-/// Seconds between their starts: more than a pass takes.
-const INTERVAL: f64 = 5.0;
+/// Rows of a database that is in sync.
+const FEW: usize = 10;
+/// Seconds between the starts of passes: the next one is tried where a pass takes longer.
+const INTERVALS: [f64; 4] = [4.0, 12.0, 36.0, 108.0];
 
 /// What many times a day happens to nothing that has changed, or to each row that has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,10 +55,48 @@ impl HotPath {
         }
     }
 
+    const fn scenario(self) -> Scenario {
+        match self {
+            Self::InSync | Self::InSyncWarm | Self::SyncReply => Scenario::InSync,
+            Self::SentRow | Self::MergedRow => Scenario::DiffLarge,
+        }
+    }
+
     const fn node(self) -> usize {
         match self {
             Self::InSync | Self::InSyncWarm | Self::SentRow => SENDER,
             Self::SyncReply | Self::MergedRow => PEER,
+        }
+    }
+}
+
+/// A run, and whether what it comes to is added or taken off.
+#[derive(Clone, Copy)]
+struct Part {
+    sign: f64,
+    databases: usize,
+    rows: usize,
+    passes: usize,
+}
+
+const fn part(sign: f64, databases: usize, rows: usize, passes: usize) -> Part {
+    Part { sign, databases, rows, passes }
+}
+
+impl HotPath {
+    /// Runs that differ in what is to be counted only: all else falls out.
+    fn parts(self) -> Vec<Part> {
+        match self {
+            Self::InSync | Self::SyncReply => vec![part(-1.0, 20, FEW, 1), part(1.0, 120, FEW, 1)],
+            // First passes fall out, and what each pass costs by itself.
+            Self::InSyncWarm => vec![
+                part(1.0, 10, FEW, 2),
+                part(-1.0, 10, FEW, 4),
+                part(-1.0, 60, FEW, 2),
+                part(1.0, 60, FEW, 4),
+            ],
+            // Peers lack 40 %.
+            Self::SentRow | Self::MergedRow => vec![part(-1.0, 1, 2_500, 1), part(1.0, 1, 12_500, 1)],
         }
     }
 }
@@ -77,19 +110,34 @@ struct Run {
 impl Laboratory {
     /// Instructions of one unit.
     pub(super) fn count(&self, path: HotPath) -> Result<f64> {
-        let [small, large] = [self.run(path, 0)?, self.run(path, 1)?];
-        let units = f64::from(u32::try_from(large.units - small.units)?);
-        Ok((large.instructions - small.instructions) / units)
+        let (mut units, mut instructions) = (0.0, 0.0);
+        for part in path.parts() {
+            let run = self.run(path, part)?;
+            units += part.sign * f64::from(u32::try_from(run.units)?);
+            instructions += part.sign * run.instructions;
+        }
+        Ok(instructions / units)
     }
 
-    /// The smaller run, 0, or the larger one, 1.
-    fn run(&self, path: HotPath, which: usize) -> Result<Run> {
-        let file = self.results.join(format!("{}.{which}.out", path.name()));
+    /// With time enough between passes.
+    fn run(&self, path: HotPath, part: Part) -> Result<Run> {
+        for interval in INTERVALS {
+            if let Some(run) = self.run_at(interval, path, part)? {
+                return Ok(run);
+            }
+        }
+        bail!("a pass takes more than {} s", INTERVALS[INTERVALS.len() - 1])
+    }
+
+    /// None if the last pass was not over before another one was due.
+    fn run_at(&self, interval: f64, path: HotPath, part: Part) -> Result<Option<Run>> {
+        let Part { databases, rows, passes, .. } = part;
+        let file = self.results.join(format!("{}.{databases}x{rows}.{passes}.out", path.name()));
         if file.exists() {
             fs::remove_file(&file)?;
         }
-        let shape = self.shape(path, callgrind::words(&file));
-        let corpus = corpus(path, which, &shape)?;
+        let shape = self.shape(path, interval, callgrind::words(&file));
+        let corpus = Corpus::of(path.scenario(), Size { databases, rows }, shape.clone())?;
         let mut cluster = Cluster::start(shape)?;
         corpus.lay_out(&cluster)?;
         let server_type = corpus.scenario.server_type();
@@ -97,7 +145,9 @@ impl Laboratory {
             cluster.serve(node, server_type, Daemon::Martlet)?;
         }
         if path == HotPath::InSyncWarm {
-            later_passes(&cluster, &corpus, PASSES[which])?;
+            if last_of(passes, &cluster, &corpus)? >= interval {
+                return Ok(None);
+            }
         } else {
             cluster.pass(SENDER, server_type, Daemon::Martlet)?;
         }
@@ -105,11 +155,12 @@ impl Laboratory {
             cluster.end_server(PEER, server_type)?;
         }
         corpus.verify(&cluster)?;
-        Ok(Run { units: units(path, &corpus, which)?, instructions: callgrind::instructions(&file)? })
+        let units = units(path, &corpus)? * passes;
+        Ok(Some(Run { units, instructions: callgrind::instructions(&file)? }))
     }
 
-    fn shape(&self, path: HotPath, words: Vec<String>) -> Shape {
-        let daemon = format!("interval = {INTERVAL}\nmetrics_bind_port = 0");
+    fn shape(&self, path: HotPath, interval: f64, words: Vec<String>) -> Shape {
+        let daemon = format!("interval = {interval}\nmetrics_bind_port = 0");
         let tuning =
             Tuning { per_diff: 1000, max_diffs: 10_000, log_level: "INFO", daemon, ..Tuning::default() };
         let programs = Some(self.programs.clone());
@@ -117,19 +168,9 @@ impl Laboratory {
     }
 }
 
-fn corpus(path: HotPath, which: usize, shape: &Shape) -> Result<Corpus> {
-    let (scenario, databases, rows) = match path {
-        HotPath::InSync | HotPath::SyncReply => (Scenario::InSync, DATABASES[which], 10),
-        HotPath::InSyncWarm => (Scenario::InSync, WARM, 10),
-        HotPath::SentRow | HotPath::MergedRow => (Scenario::DiffLarge, 1, ROWS[which]),
-    };
-    Corpus::of(scenario, Size { databases, rows }, shape.clone())
-}
-
-fn units(path: HotPath, corpus: &Corpus, which: usize) -> Result<usize> {
+fn units(path: HotPath, corpus: &Corpus) -> Result<usize> {
     Ok(match path {
-        HotPath::InSync => corpus.size.databases,
-        HotPath::InSyncWarm => corpus.size.databases * PASSES[which],
+        HotPath::InSync | HotPath::InSyncWarm => corpus.size.databases,
         // Not every database of the sender is on this peer.
         HotPath::SyncReply => files_below(&corpus.disks().join(format!("n{PEER}")))?.len(),
         HotPath::SentRow | HotPath::MergedRow => {
@@ -138,13 +179,35 @@ fn units(path: HotPath, corpus: &Corpus, which: usize) -> Result<usize> {
     })
 }
 
-/// Passes of one process over databases that are old enough to be known again.
-fn later_passes(cluster: &Cluster, corpus: &Corpus, number: usize) -> Result<()> {
+/// Passes of one process over databases that are old enough to be known again; the seconds that the last one took.
+fn last_of(number: usize, cluster: &Cluster, corpus: &Corpus) -> Result<f64> {
     thread::sleep(AGE);
     let mut passes = cluster.passes(SENDER, corpus.scenario.server_type(), Daemon::Martlet)?;
+    let mut wall = 0.0;
     for _ in 0..number {
-        let wall = passes.next_pass()?.wall;
-        ensure!(wall < INTERVAL, "a pass took {wall} s: it must be over before the next one is due");
+        wall = passes.next_pass()?.wall;
     }
-    passes.end()
+    passes.end()?;
+    Ok(wall)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_common_to_the_runs_falls_out() {
+        for path in HotPath::value_variants() {
+            let parts = path.parts();
+            let sum = |of: fn(&Part) -> usize| -> f64 {
+                parts.iter().map(|part| part.sign * f64::from(u32::try_from(of(part)).unwrap())).sum()
+            };
+            assert!(sum(|_| 1).abs() < 0.1, "{}: starts are left", path.name());
+            assert!(sum(|part| part.databases * part.rows * part.passes) > 0.0, "{}", path.name());
+            if *path == HotPath::InSyncWarm {
+                assert!(sum(|part| part.databases).abs() < 0.1, "first passes are left");
+                assert!(sum(|part| part.passes).abs() < 0.1, "what passes cost by themselves is left");
+            }
+        }
+    }
 }
