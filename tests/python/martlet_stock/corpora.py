@@ -2,7 +2,6 @@
 import contextlib
 import itertools
 import os
-import shutil
 import sqlite3
 
 from martlet_stock.bench import RECENT, Bench
@@ -52,18 +51,25 @@ def agreeing(w, devices, rows):
 
     Nothing else in them depends on what they are called, and a copy takes a tenth of the time.
     """
-    first = w.site.first.get((w.type, len(devices), rows))
-    if first is None:
+    kind = w.type, len(devices), rows
+    if kind not in w.site.first:
         settle(w, [created(w, device, rows) for device in devices])
-        w.site.first[(w.type, len(devices), rows)] = w, devices
+        # Kept as they are now: what is done to them afterwards is not done to the copies.
+        w.site.first[kind] = [(w.db_id(device), read(w.db_path(device))) for device in devices]
         return
-    template, its_devices = first
-    ids = {template.db_id(its): w.db_id(device) for its, device in zip(its_devices, devices)}
-    for its, device in zip(its_devices, devices):
+    first = w.site.first[kind]
+    ids = {id_: w.db_id(device) for (id_, _), device in zip(first, devices)}
+    for (_, content), device in zip(first, devices):
         path = w.db_path(device)
         os.makedirs(os.path.dirname(path))
-        shutil.copyfile(template.db_path(its), path)
+        with open(path, 'wb') as copy:
+            copy.write(content)
         rename(w, path, ids)
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
 
 
 def rename(w, path, ids):
