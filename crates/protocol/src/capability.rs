@@ -1,54 +1,69 @@
-/// What a peer can do beyond stock's protocol, told by a header on each of its REPLICATE answers.
+/// Something that a peer can do beyond stock's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// It takes a whole database file as the body of a request ([`TransferHeaders`]).
+    WholeFile,
+    /// It takes the file and the message that uses it in one request ([`FileWithMessage`](crate::FileWithMessage)).
+    FileWithMessage,
+    /// It takes batches of more than `per_diff` rows, and with the last one the points that stock's senders tell in a message
+    /// of their own.
+    RowBatches,
+    /// It compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
+    Compare,
+}
+
+impl Capability {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare];
+
+    /// Its word in the header.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WholeFile => "whole-file",
+            Self::FileWithMessage => "file-with-message",
+            Self::RowBatches => "row-batches",
+            Self::Compare => "compare",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// What a peer can do beyond stock's protocol, told by a header on each of its REPLICATE answers; by default nothing.
 ///
 /// A header rather than a key of the reply, because a peer without the database answers 404 with no JSON,
 /// and that is the very case in which a whole file is sent. Stock ignores headers it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The peer takes a whole database file as the body of a request ([`TransferHeaders`]).
-    pub whole_file: bool,
-    /// The peer takes the file and the message that uses it in one request ([`FileWithMessage`](crate::FileWithMessage)).
-    pub file_with_message: bool,
-    /// The peer takes batches of more than `per_diff` rows, and with the last one the points that stock's senders tell
-    /// in a message of their own.
-    pub row_batches: bool,
-    /// The peer compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
-    pub compare: bool,
-}
-
-const WHOLE_FILE: &str = "whole-file";
-const FILE_WITH_MESSAGE: &str = "file-with-message";
-const ROW_BATCHES: &str = "row-batches";
-const COMPARE: &str = "compare";
+pub struct Capabilities(u8);
 
 impl Capabilities {
     /// The header's name, lower case.
     pub const HEADER: &'static str = "x-martlet-capabilities";
 
-    /// Everything this build offers.
-    pub const OURS: Self =
-        Self { whole_file: true, file_with_message: true, row_batches: true, compare: true };
+    /// Whether this is among them.
+    pub const fn has(self, capability: Capability) -> bool {
+        self.0 & capability.bit() != 0
+    }
 
     /// The header's value: comma separated words.
     pub fn to_header(self) -> String {
-        let words = [
-            (WHOLE_FILE, self.whole_file),
-            (FILE_WITH_MESSAGE, self.file_with_message),
-            (ROW_BATCHES, self.row_batches),
-            (COMPARE, self.compare),
-        ];
-        let told: Vec<_> = words.into_iter().filter_map(|(word, is_told)| is_told.then_some(word)).collect();
+        let told: Vec<_> =
+            Capability::ALL.into_iter().filter(|can| self.has(*can)).map(Capability::word).collect();
         told.join(", ")
     }
 
     /// Reads a header's value; unknown words are for later versions and ignored.
     pub fn from_header(value: &str) -> Self {
-        let tells = |wanted| value.split(',').any(|word| word.trim() == wanted);
-        Self {
-            whole_file: tells(WHOLE_FILE),
-            file_with_message: tells(FILE_WITH_MESSAGE),
-            row_batches: tells(ROW_BATCHES),
-            compare: tells(COMPARE),
-        }
+        let told = |can: &Capability| value.split(',').any(|word| word.trim() == can.word());
+        Capability::ALL.into_iter().filter(told).collect()
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        Self(capabilities.into_iter().fold(0, |bits, can| bits | can.bit()))
     }
 }
 
@@ -72,14 +87,17 @@ mod tests {
 
     #[test]
     fn header_round_trips_and_tolerates_the_future() {
-        assert_eq!(Capabilities::from_header(&Capabilities::OURS.to_header()), Capabilities::OURS);
-        assert!(Capabilities::from_header("later, whole-file").whole_file);
+        let all: Capabilities = Capability::ALL.into_iter().collect();
+        assert_eq!(Capabilities::from_header(&all.to_header()), all);
+        let some = Capabilities::from_header("later, whole-file,compare");
+        assert_eq!(some.to_header(), "whole-file, compare");
+        assert!(some.has(Capability::Compare) && !some.has(Capability::RowBatches));
         assert_eq!(Capabilities::from_header(""), Capabilities::default());
     }
 
     #[test]
     fn a_peer_of_the_first_version_takes_files_alone() {
-        let first = Capabilities { whole_file: true, ..Capabilities::default() };
+        let first: Capabilities = [Capability::WholeFile].into_iter().collect();
         assert_eq!(Capabilities::from_header("whole-file"), first);
         assert_eq!(first.to_header(), "whole-file");
     }

@@ -37,7 +37,7 @@ mod sync_args;
 mod transfer;
 
 pub use ascii_json::to_ascii_json;
-pub use capability::{Capabilities, TransferHeaders};
+pub use capability::{Capabilities, Capability, TransferHeaders};
 pub use compare::{CompareMessage, Comparison};
 pub use course::Course;
 pub use evidence::Evidence;

@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use protocol::Capabilities;
+use protocol::{Capabilities, Capability};
 use warp::{
     Reply,
     http::{HeaderValue, StatusCode, header},
@@ -30,7 +30,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// What we can do beyond stock's protocol.
 static CAPABILITIES: LazyLock<HeaderValue> = LazyLock::new(|| {
-    HeaderValue::from_str(&Capabilities::OURS.to_header()).expect("words are visible ASCII")
+    let all: Capabilities = Capability::ALL.into_iter().collect();
+    HeaderValue::from_str(&all.to_header()).expect("words are visible ASCII")
 });
 
 impl Answer {

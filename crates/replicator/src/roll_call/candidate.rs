@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Comparison, ReplicationInfo, Request, SyncArgs};
+use protocol::{Capability, Comparison, ReplicationInfo, Request, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
@@ -61,7 +61,9 @@ impl Candidate {
     pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Result<Self, Excluded> {
         let for_a_worker = || Excluded::ForAWorker(Heard::new());
         let peers = peers_of_primary(&node.ring(), task).ok_or_else(for_a_worker)?;
-        let cannot = |peer: &Arc<Device>| node.client.abilities_of(peer).is_some_and(|can| !can.compare);
+        let cannot = |peer: &Arc<Device>| {
+            node.client.abilities_of(peer).is_some_and(|can| !can.has(Capability::Compare))
+        };
         let is_nameless = |peer: &Arc<Device>| peer.device.parse::<DeviceName>().is_err();
         if peers.is_empty() || peers.iter().any(|peer| cannot(peer) || is_nameless(peer)) {
             return Err(for_a_worker());

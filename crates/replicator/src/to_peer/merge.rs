@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{Capabilities, RemoteInfo, Request, SyncPoint};
+use protocol::{Capabilities, Capability, RemoteInfo, Request, SyncPoint};
 use stats::{PeerFailure, PeerStep};
 use tracing::info;
 
@@ -24,7 +24,7 @@ impl ToPeer<'_> {
         let name = Some(self.local.broker.location().name());
         let sent = self.send_whole(capabilities, |tmp| Request::RsyncThenMerge { tmp, name }, merging);
         match sent {
-            _ if capabilities.whole_file => sent,
+            _ if capabilities.has(Capability::WholeFile) => sent,
             Ok(()) => self.remember_merged(remote),
             // A stock peer may have merged it all the same.
             Err(PeerFailure::Timeout | PeerFailure::Refused) => {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use db_broker::{Direction, Page};
-use protocol::{Capabilities, Course, RemoteInfo, Request, Rows, SyncPoint};
+use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, Rows, SyncPoint};
 use stats::{PeerFailure, PeerStep};
 use tracing::debug;
 
@@ -65,14 +65,14 @@ impl ToPeer<'_> {
             let page = self.local.broker.page_since(point, batch.size(left));
             let Page { rows, is_last } = self.at_home(page)?;
             let Some(last) = rows.last_rowid() else { break };
-            let (count, ends) = (rows.len(), is_last && capabilities.row_batches);
+            let (count, ends) = (rows.len(), is_last && capabilities.has(Capability::RowBatches));
             let told = if ends { points.clone() } else { Vec::new() };
             let started = Instant::now();
             if let Some(smaller) = self.send_batch(batch, rows, told)? {
                 batch = smaller;
                 continue;
             }
-            if capabilities.row_batches {
+            if capabilities.has(Capability::RowBatches) {
                 batch = batch.after(count, started.elapsed());
             }
             left = left.saturating_sub(count as u64);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use db_broker::{ContentVersion, Snapshot};
-use protocol::{Capabilities, Request};
+use protocol::{Capabilities, Capability, Request};
 use stats::PeerFailure;
 use swift_types::TmpName;
 use sync_client::{Content, RsyncError, RsyncPass, SendError, time_for};
@@ -123,10 +123,12 @@ enum Way {
 
 impl Way {
     fn to(capabilities: Capabilities) -> Self {
-        match capabilities {
-            Capabilities { file_with_message: true, .. } => Self::WithMessage,
-            Capabilities { whole_file: true, .. } => Self::Alone,
-            _ => Self::Rsync,
+        if capabilities.has(Capability::FileWithMessage) {
+            Self::WithMessage
+        } else if capabilities.has(Capability::WholeFile) {
+            Self::Alone
+        } else {
+            Self::Rsync
         }
     }
 }
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn each_peer_gets_the_file_as_it_takes_it() {
-        assert_eq!(Way::to(Capabilities::OURS), Way::WithMessage);
+        assert_eq!(Way::to(Capability::ALL.into_iter().collect()), Way::WithMessage);
         assert_eq!(Way::to(Capabilities::from_header("whole-file")), Way::Alone);
         assert_eq!(Way::to(Capabilities::default()), Way::Rsync);
     }
