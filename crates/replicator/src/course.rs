@@ -13,7 +13,7 @@ use walker::{DbTask, Placement};
 use crate::{
     departure::{CheckedRemoval, Departure},
     feed::primaries,
-    from_memory::{self, Heard},
+    from_memory::Heard,
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::Roster,
@@ -31,10 +31,6 @@ use crate::{
 pub(crate) fn replicate(node: &Node, task: &DbTask, reconciler: &ToReconciler, heard: Heard) -> DbOutcome {
     let started = Instant::now();
     debug!("Replicating db {}", task.db_file.display());
-    let heard = match from_memory::ask(node, task, heard) {
-        Ok(outcome) => return outcome,
-        Err(heard) => heard,
-    };
     match Running::begin(node, task, reconciler) {
         Ok(running) => {
             let (result, peers) = running.finish(heard);

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use db_broker::DbLocation;
-use protocol::{RemoteInfo, ReplicationInfo, Request, SyncArgs};
+use protocol::{Horizon, RemoteInfo, ReplicationInfo, Request, SyncArgs};
 use ring::{Device, RingData};
 use stats::{DbOutcome, DbResult, PeerOutcome, PeerStep};
-use sync_client::{CallError, Reply, Target};
+use swift_types::Digest;
+use sync_client::{CallError, Reply, SyncClient, Target};
 use walker::{DbTask, Placement};
 
 use crate::{
@@ -28,36 +28,60 @@ pub(crate) fn peers_of_primary(ring: &Arc<RingData>, task: &DbTask) -> Option<Ve
     roster.is_primary().then(|| std::iter::from_fn(|| roster.next()).collect())
 }
 
-/// Asks the peers one by one with what is remembered of the database. The error is what was heard, where something of it
-/// calls for more, or nothing is remembered, or something was `heard` before.
-pub(crate) fn ask(node: &Node, task: &DbTask, mut heard: Heard) -> Result<DbOutcome, Heard> {
-    let started = Instant::now();
-    if !heard.is_empty() {
-        return Err(heard);
-    }
-    let location = DbLocation::of_file(node.server_type(), &task.db_file);
-    let remembered = location.ok().and_then(|location| node.settled.get(&location));
-    let Some(info) = remembered else { return Err(heard) };
-    let Some(peers) = peers_of_primary(&node.ring(), task) else { return Err(heard) };
-    let sync = Request::Sync(SyncArgs::of(&info, node.swift.policies.len()));
-    for peer in &peers {
-        let target = Target { device: peer, partition: task.partition, digest: task.digest };
-        let reply = node.client.replicate(&target, &sync, node.conf.sync.node_timeout);
-        let calls_for_more = !reply.as_ref().is_ok_and(|reply| calls_for_nothing(node, &info, reply));
-        heard.insert(peer.id, reply);
-        if calls_for_more {
-            return Err(heard);
-        }
-    }
-    node.metrics.database_remembered();
-    Ok(in_sync(node, task, &peers, started))
+/// A remembered database whose peers are to be asked by `sync`, one after the other.
+pub(crate) struct Asking {
+    pub(crate) partition: u64,
+    pub(crate) digest: Digest,
+    pub(crate) info: Arc<ReplicationInfo>,
+    pub(crate) peers: Vec<Arc<Device>>,
 }
 
-fn calls_for_nothing(node: &Node, info: &ReplicationInfo, reply: &Reply) -> bool {
-    reply.is_success()
-        && RemoteInfo::parse(&reply.body).is_ok_and(|remote| {
-            remote.calls_for_nothing(info) && node.horizon(now()).check_remote(&remote).is_ok()
-        })
+/// Asks about many databases at once, as many as may be in flight. For each the error is what was heard where something of it
+/// calls for more. Blocks until the last is done; when stopping, none has been asked.
+pub(crate) fn ask(node: &Node, askings: Vec<Asking>) -> Vec<Result<(), Heard>> {
+    let count = askings.len();
+    let (policies, horizon) = (node.swift.policies.len(), node.horizon(now()));
+    let timeout = node.conf.sync.node_timeout;
+    let asked = askings.into_iter().map(|asking| {
+        let (client, in_flight) = (node.client.clone(), Arc::clone(&node.in_flight));
+        async move {
+            // Nobody closes it.
+            let _place = in_flight.acquire().await;
+            asking.ask(&client, policies, horizon, timeout).await
+        }
+    });
+    let nothing = || (0..count).map(|_| Err(Heard::new())).collect();
+    node.client.all(asked.collect()).unwrap_or_else(nothing)
+}
+
+impl Asking {
+    async fn ask(
+        &self,
+        client: &SyncClient,
+        policies: usize,
+        horizon: Horizon,
+        timeout: std::time::Duration,
+    ) -> Result<(), Heard> {
+        let sync = Request::Sync(SyncArgs::of(&self.info, policies));
+        let mut heard = Heard::new();
+        for peer in &self.peers {
+            let target = Target { device: peer, partition: self.partition, digest: self.digest };
+            let reply = client.exchange(&target, &sync, timeout).await;
+            let calls_for_nothing = reply.as_ref().is_ok_and(|reply| self.is_settled_by(reply, horizon));
+            heard.insert(peer.id, reply);
+            if !calls_for_nothing {
+                return Err(heard);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_settled_by(&self, reply: &Reply, horizon: Horizon) -> bool {
+        reply.is_success()
+            && RemoteInfo::parse(&reply.body).is_ok_and(|remote| {
+                remote.calls_for_nothing(&self.info) && horizon.check_remote(&remote).is_ok()
+            })
+    }
 }
 
 /// The outcome of a database whose peers all have what it has.

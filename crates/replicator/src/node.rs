@@ -11,6 +11,7 @@ use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
 use swift_types::{HashPath, ServerType, Timestamp};
 use sync_client::{ClientSettings, SyncClient};
+use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use crate::{divergence::Divergences, stop::Stop};
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) divergences: Divergences,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
     pub(crate) settled: UnchangedDbs<ReplicationInfo>,
+    /// Remembered databases whose peers may be asked at once: as many as others may be in flight.
+    pub(crate) in_flight: Arc<Semaphore>,
     statsd: Option<Arc<Statsd>>,
     ring: Ring,
 }
@@ -71,7 +74,8 @@ impl Node {
         let NodeFiles { swift, ring } = files;
         let divergences = Divergences::new(conf.pass.reclaim_age / PATIENCE_IN_RECLAIM_AGE);
         let settled = UnchangedDbs::new(conf.db.db_cache_size, conf.db.db_cache_age);
-        Ok(Self { conf, swift, client, metrics, stop, divergences, settled, statsd, ring })
+        let in_flight = Arc::new(Semaphore::new(conf.pass.concurrency.get()));
+        Ok(Self { conf, swift, client, metrics, stop, divergences, settled, in_flight, statsd, ring })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.

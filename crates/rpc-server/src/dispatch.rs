@@ -4,12 +4,13 @@ use std::{
     cmp::Ordering,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use db_broker::{
     Broker, BrokerError, DbLocation, Direction, Installed, PartFile, ReceivedDb, Source, compare_with_reserve,
 };
-use protocol::{BeyondHorizon, Horizon, OwnRangeWithoutEpoch, Request, SyncArgs};
+use protocol::{BeyondHorizon, Horizon, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
 use settings::FallocateReserve;
 use swift_types::{DbName, DeviceName, Timestamp};
 use tracing::{error, warn};
@@ -88,8 +89,17 @@ impl<'a> Place<'a> {
         if let Err(beyond) = self.horizon.check_sync(args) {
             return Err(too_far_ahead(self.target, "sync", &beyond));
         }
-        let seen = self.find().and_then(|location| Seen::look(self.host, &location));
-        seen.map(|seen| seen.replica.is_in_sync_with(args)).map_err(|error| refuse(self.target, &error))
+        let replica = self.replica().map_err(|error| refuse(self.target, &error))?;
+        Ok(replica.is_in_sync_with(args))
+    }
+
+    /// What is remembered under the usual name costs not even a look at the directory.
+    fn replica(&self) -> Result<Arc<Replica>, BrokerError> {
+        let usual = self.destination(&DbName::unsharded(self.target.digest));
+        match self.host.replicas.get(&usual) {
+            Some(replica) => Ok(replica),
+            None => Ok(Seen::look(self.host, &usual.in_force()?)?.replica),
+        }
     }
 
     fn answer(&self, request: Request) -> Result<Answer, BrokerError> {

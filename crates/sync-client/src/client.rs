@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
 use protocol::{Capabilities, Request};
 use reqwest::{Client, Method, Response};
 use settings::RsyncModule;
@@ -133,6 +134,20 @@ impl SyncClient {
         request: &Request,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
+        self.wait(self.exchange(target, request, timeout))
+    }
+
+    /// As [`replicate`](Self::replicate), for [`all`](Self::all): waits instead of blocking, and does not end by itself when
+    /// stopping.
+    ///
+    /// # Errors
+    /// [`CallError`]; an answer of any status is no error.
+    pub async fn exchange(
+        &self,
+        target: &Target<'_>,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Reply, CallError> {
         let (url, body) = (target.url(), Bytes::from(request.to_json()));
         let call = |client: &Client, timeout| {
             let call = client.request(replicate_method(), url.as_str());
@@ -140,16 +155,29 @@ impl SyncClient {
         };
         let started = Instant::now();
         let may_come_twice = may_come_twice(request);
-        self.wait(async {
-            let mut sent = call(if may_come_twice { &self.http } else { &self.unpooled }, timeout).await;
-            if may_come_twice && sent.as_ref().is_err_and(is_unanswered) {
-                sent = call(&self.unpooled, timeout.saturating_sub(started.elapsed())).await;
-            }
-            let response = sent.map_err(|error| self.call_error(error, timeout))?;
-            let reply = self.read_reply(response, timeout).await?;
-            self.abilities.learn(target.device, reply.capabilities);
-            Ok(reply)
-        })
+        let mut sent = call(if may_come_twice { &self.http } else { &self.unpooled }, timeout).await;
+        if may_come_twice && sent.as_ref().is_err_and(is_unanswered) {
+            sent = call(&self.unpooled, timeout.saturating_sub(started.elapsed())).await;
+        }
+        let response = sent.map_err(|error| self.call_error(error, timeout))?;
+        let reply = self.read_reply(response, timeout).await?;
+        self.abilities.learn(target.device, reply.capabilities);
+        Ok(reply)
+    }
+
+    /// Does many things at once that wait for peers, on the threads of the network: where they wait for each other on a thread of
+    /// its own, waking it takes longer than an answer. Blocks until all are done; gives nothing when stopping.
+    pub fn all<T: Send + 'static>(
+        &self,
+        work: Vec<impl Future<Output = T> + Send + 'static>,
+    ) -> Option<Vec<T>> {
+        let working = self.runtime.spawn(join_all(work));
+        let abort = working.abort_handle();
+        let done = self.wait(async { Ok::<_, CallError>(working.await) });
+        if done.is_err() {
+            abort.abort();
+        }
+        done.ok()?.ok()
     }
 
     /// Reads an answer to its end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Capability, Comparison, ReplicationInfo, Request, SyncArgs};
+use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, Request, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
@@ -13,7 +13,7 @@ use walker::DbTask;
 
 use crate::{
     course::Running,
-    from_memory::{Heard, peers_of_primary},
+    from_memory::{Asking, Heard, peers_of_primary},
     node::Node,
     reconciler::ToReconciler,
 };
@@ -27,6 +27,34 @@ pub(super) struct Candidate {
     pub(super) info: Arc<ReplicationInfo>,
     pub(super) known: Known,
     pub(super) peers: Vec<Arc<Device>>,
+    pub(super) way: Way,
+}
+
+/// How the peers of a candidate are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Each about many databases at once.
+    Compare,
+    /// By `sync`, as one of them cannot compare.
+    Sync,
+}
+
+impl Way {
+    /// None where a worker does it as well: of a database that has to be opened and sent `sync`.
+    fn to(node: &Node, peers: &[Arc<Device>], is_remembered: bool) -> Option<Self> {
+        let is_nameless = |peer: &Arc<Device>| peer.device.parse::<DeviceName>().is_err();
+        if peers.is_empty() || peers.iter().any(is_nameless) {
+            return None;
+        }
+        let abilities = || peers.iter().map(|peer| node.client.abilities_of(peer));
+        let can = |can: Option<Capabilities>| can.is_some_and(|can| can.has(Capability::Compare));
+        let may = |can: Option<Capabilities>| can.is_none_or(|can| can.has(Capability::Compare));
+        match is_remembered {
+            true if abilities().all(can) => Some(Self::Compare),
+            true => Some(Self::Sync),
+            false => abilities().all(may).then_some(Self::Compare),
+        }
+    }
 }
 
 /// Where the info is from.
@@ -61,15 +89,10 @@ impl Candidate {
     pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Result<Self, Excluded> {
         let for_a_worker = || Excluded::ForAWorker(Heard::new());
         let peers = peers_of_primary(&node.ring(), task).ok_or_else(for_a_worker)?;
-        let cannot = |peer: &Arc<Device>| {
-            node.client.abilities_of(peer).is_some_and(|can| !can.has(Capability::Compare))
-        };
-        let is_nameless = |peer: &Arc<Device>| peer.device.parse::<DeviceName>().is_err();
-        if peers.is_empty() || peers.iter().any(|peer| cannot(peer) || is_nameless(peer)) {
-            return Err(for_a_worker());
-        }
         let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(|_| for_a_worker())?;
-        let (info, known) = match node.settled.get(&location) {
+        let known = node.settled.get(&location);
+        let way = Way::to(node, &peers, known.is_some()).ok_or_else(for_a_worker)?;
+        let (info, known) = match known {
             Some(info) => (info, Known::Remembered),
             None if is_alone(&location) => {
                 let running = Running::begin(node, task, reconciler).map_err(Excluded::Ended)?;
@@ -78,11 +101,21 @@ impl Candidate {
             }
             None => return Err(for_a_worker()),
         };
-        let heard = ask_strangers(node, &peers, task, &info);
+        let heard = if way == Way::Compare { ask_strangers(node, &peers, task, &info) } else { Heard::new() };
         if info.metadata.len() > MOST_METADATA || !heard.is_empty() {
             return Err(Excluded::ForAWorker(heard));
         }
-        Ok(Self { task: task.clone(), location, info, known, peers })
+        Ok(Self { task: task.clone(), location, info, known, peers, way })
+    }
+
+    /// To be asked about by itself.
+    pub(super) fn asking(&self) -> Asking {
+        Asking {
+            partition: self.task.partition,
+            digest: self.task.digest,
+            info: Arc::clone(&self.info),
+            peers: self.peers.clone(),
+        }
     }
 
     /// Adds itself to the question for each of its peers.

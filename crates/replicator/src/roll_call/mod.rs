@@ -14,9 +14,9 @@ use stats::{Outcome, Queue};
 use sync_client::Compared;
 use walker::{DbTask, WalkMeter};
 
-use self::candidate::{Candidate, Excluded, Known, Place};
+use self::candidate::{Candidate, Excluded, Known, Place, Way};
 use crate::{
-    from_memory::{Heard, in_sync},
+    from_memory::{self, Heard, in_sync},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::ToReconciler,
@@ -44,8 +44,11 @@ impl RollCall<'_> {
     pub(crate) fn run(&self) {
         while let Some(roll) = self.gather() {
             let started = Instant::now();
-            let candidates = roll.into_iter().filter_map(|task| self.sort_out(task)).collect();
-            self.call(candidates, started);
+            let candidates = roll.into_iter().filter_map(|task| self.sort_out(task));
+            let (compared, asked): (Vec<_>, Vec<_>) =
+                candidates.partition(|candidate| candidate.way == Way::Compare);
+            self.compare(compared, started);
+            self.ask(asked, started);
         }
     }
 
@@ -79,7 +82,7 @@ impl RollCall<'_> {
         None
     }
 
-    fn call(&self, candidates: Vec<Candidate>, started: Instant) {
+    fn compare(&self, candidates: Vec<Candidate>, started: Instant) {
         let mut questions = IndexMap::new();
         let places: Vec<Vec<Place>> =
             candidates.iter().map(|candidate| candidate.ask_in(&mut questions)).collect();
@@ -99,8 +102,18 @@ impl RollCall<'_> {
         }
     }
 
+    fn ask(&self, candidates: Vec<Candidate>, started: Instant) {
+        let answers = from_memory::ask(self.node, candidates.iter().map(Candidate::asking).collect());
+        for (candidate, answer) in candidates.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => self.settle(candidate, started),
+                Err(heard) => self.leave_to_a_worker(candidate.task, heard),
+            }
+        }
+    }
+
     fn settle(&self, candidate: Candidate, started: Instant) {
-        let Candidate { task, location, info, known, peers } = candidate;
+        let Candidate { task, location, info, known, peers, way: _ } = candidate;
         self.outcomes.push(Outcome::Database(in_sync(self.node, &task, &peers, started)));
         match known {
             Known::Remembered => self.node.metrics.database_remembered(),
