@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Cluster, Daemon, Pairing, ServerType, Shape, Tuning, metrics_page};
+use martlet_testkit::{Cluster, Daemon, Pairing, ServerType, Shape, metrics_page};
 use serde_json::{Value, json};
 
 const SENDER: usize = 1;
@@ -23,8 +23,7 @@ struct Settled {
 
 impl Settled {
     fn served_by(servers: Daemon) -> Result<Self> {
-        let tuning = Tuning { daemon: "interval = 1\n".to_owned(), ..Tuning::default() };
-        let mut cluster = Cluster::start(Shape { tuning, ..Shape::default() })?;
+        let mut cluster = Cluster::start(Shape::default())?;
         let mut request = json!({
             "op": "corpus", "type": TYPE.name(), "scenario": "in-sync", "databases": DATABASES, "rows": 2,
             "base": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(), "roots": cluster.roots(),
