@@ -3,11 +3,9 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, UNIX_EPOCH},
 };
-
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::{DbLocation, stamp::DbStamp};
 
@@ -35,7 +33,7 @@ pub struct UnchangedDbs<T> {
 
 #[derive(Debug)]
 struct Remembered<T> {
-    /// How far the wall clock is ahead of the one that is never set.
+    /// The wall clock, as [`clock`] tells it.
     clock: Duration,
     entries: HashMap<u64, Entry<T>>,
     swept: Instant,
@@ -122,11 +120,13 @@ impl<T> Remembered<T> {
     }
 }
 
-/// How far the wall clock is ahead of the machine's age, which is never set, and counts while it is suspended.
+/// When this was first asked for.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// When the process started by the wall clock as it is now: the same at any time, unless that is set, or the machine was
+/// suspended.
 fn clock() -> Duration {
-    let age = clock_gettime(ClockId::Boottime);
-    let age = Duration::new(u64::try_from(age.tv_sec).unwrap_or(0), u32::try_from(age.tv_nsec).unwrap_or(0));
-    UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(age)
+    UNIX_EPOCH.elapsed().unwrap_or_default().saturating_sub(START.elapsed())
 }
 
 #[cfg(test)]
