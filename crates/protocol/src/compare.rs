@@ -3,14 +3,15 @@
 use std::fmt;
 
 use serde::{
-    Serialize,
+    Deserialize, Serialize,
     de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor},
     ser::SerializeSeq,
 };
+use serde_json::{Map, Value};
 use swift_types::{DeviceName, Digest, ServerType};
 
 use crate::{
-    BadRequest, SyncArgs,
+    BadRequest, Replica, SyncArgs,
     request::{argument, name, sync_args},
 };
 
@@ -30,10 +31,7 @@ pub struct Comparison {
 /// The message that asks a peer about many databases at once: REPLICATE on `/` with
 /// [`CONTENT_TYPE`](Self::CONTENT_TYPE).
 ///
-/// The answer is a JSON list of statuses, one for each database in the order of the question: [`IN_SYNC`](Self::IN_SYNC) where
-/// the peer has a replica to which [`Replica::is_in_sync_with`](crate::Replica::is_in_sync_with) applies,
-/// [`DIFFERS`](Self::DIFFERS) where there is something to ask by `sync`, any other where `sync` has been answered with it (404,
-/// 507). It is shorter where the peer has run out of time: the rest may be asked again. Nothing is written at the peer but
+/// The answer is a JSON list of [`Comparative`]s, one for each database in the order of the question. It is shorter where the peer has run out of time: the rest may be asked again. Nothing is written at the peer but
 /// pending rows merged, and a damaged database is put away, both as by `sync`.
 pub struct CompareMessage;
 
@@ -42,10 +40,6 @@ impl CompareMessage {
     pub const CONTENT_TYPE: &'static str = "application/vnd.martlet.compare+json";
     /// Databases that one question may be about; more are refused.
     pub const MOST: usize = 1024;
-    /// Neither side has anything to do.
-    pub const IN_SYNC: u16 = 200;
-    /// `sync` is called for.
-    pub const DIFFERS: u16 = 409;
 
     /// The body of a question.
     pub fn to_json(comparisons: &[Comparison]) -> Vec<u8> {
@@ -66,9 +60,37 @@ impl CompareMessage {
     /// Reads an answer: for how many of the databases there is one, and which.
     ///
     /// # Errors
-    /// [`BadRequest`] if it is no list of statuses.
-    pub fn parse_reply(body: &[u8]) -> Result<Vec<u16>, BadRequest> {
+    /// [`BadRequest`] if it is no list of statuses and objects.
+    pub fn parse_reply(body: &[u8]) -> Result<Vec<Comparative>, BadRequest> {
         Ok(serde_json::from_slice(body)?)
+    }
+}
+
+/// What a peer says of one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Comparative {
+    /// A status: [`IN_SYNC`](Self::IN_SYNC), [`DIFFERS`](Self::DIFFERS), or the error that `sync` is answered with (404, 507).
+    Status(u16),
+    /// It differs, and this is what `sync` is answered with: there was nothing for the peer to take over.
+    Reply(Map<String, Value>),
+}
+
+impl Comparative {
+    /// The peer has a replica to which [`Replica::is_in_sync_with`](crate::Replica::is_in_sync_with) applies.
+    pub const IN_SYNC: Self = Self::Status(200);
+    /// It differs, and `sync` is called for.
+    pub const DIFFERS: Self = Self::Status(409);
+
+    /// Of a replica, about a database of which `args` tell.
+    pub fn of(replica: &Replica, args: &SyncArgs) -> Self {
+        if replica.is_in_sync_with(args) {
+            return Self::IN_SYNC;
+        }
+        match replica.reply_to(args).map(serde_json::to_value) {
+            Some(Ok(Value::Object(reply))) => Self::Reply(reply),
+            _ => Self::DIFFERS,
+        }
     }
 }
 
@@ -143,7 +165,10 @@ impl<'de> Visitor<'de> for ComparisonSeed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{local_account, local_container};
+    use crate::{
+        RemoteInfo,
+        fixtures::{local_account, local_container},
+    };
 
     fn comparison(args: SyncArgs) -> Comparison {
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
@@ -184,9 +209,26 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_a_list_of_statuses() {
-        assert_eq!(CompareMessage::parse_reply(b"[200,409,404]").unwrap(), [200, 409, 404]);
-        assert!(CompareMessage::parse_reply(b"{}").is_err());
-        assert!(CompareMessage::parse_reply(b"[-1]").is_err());
+    fn an_answer_is_a_list_of_statuses_and_replies() {
+        let parse = CompareMessage::parse_reply;
+        let missing = Comparative::Status(404);
+        assert_eq!(parse(b"[200,409,404]").unwrap(), [Comparative::IN_SYNC, Comparative::DIFFERS, missing]);
+        for bad in ["{}", "[-1]", "[[200]]", "[null]", "[65536]"] {
+            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_answered_as_sync_would_be_unless_something_is_to_be_taken_over() {
+        let replica = Replica { info: local_container(), incoming: Vec::new() };
+        let other_rows = SyncArgs { hash: "2".repeat(32), ..SyncArgs::with_policy(&replica.info) };
+        let told = vec![Comparative::of(&replica, &other_rows)];
+        let read = CompareMessage::parse_reply(&serde_json::to_vec(&told).unwrap()).unwrap();
+        assert_eq!(read, told);
+        let Comparative::Reply(reply) = &read[0] else { panic!("{read:?}") };
+        let remote = RemoteInfo::parse(Value::Object(reply.clone()).to_string().as_bytes()).unwrap();
+        assert_eq!((remote.point, remote.hash), (-1, replica.info.hash.clone()));
+        let newer = SyncArgs { put_timestamp: "2".into(), ..other_rows };
+        assert_eq!(Comparative::of(&replica, &newer), Comparative::DIFFERS);
     }
 }

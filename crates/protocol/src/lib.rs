@@ -38,7 +38,7 @@ mod transfer;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, Capability, TransferHeaders};
-pub use compare::{CompareMessage, Comparison};
+pub use compare::{Comparative, CompareMessage, Comparison};
 pub use course::Course;
 pub use evidence::Evidence;
 pub use horizon::{BeyondHorizon, Horizon};

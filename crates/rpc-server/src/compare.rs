@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{CompareMessage, Comparison};
+use protocol::{Comparative, Comparison};
 use swift_types::DeviceName;
 use tracing::debug;
 use warp::http::StatusCode;
@@ -26,8 +26,8 @@ pub(crate) fn compare(host: &Host, comparisons: Vec<Comparison>) -> Answer {
     let until = Instant::now() + TIME;
     let mut devices = Devices { host, mounted: HashMap::new() };
     let in_time = comparisons.into_iter().take_while(|_| Instant::now() < until);
-    let statuses: Vec<u16> = in_time.map(|comparison| devices.status_of(comparison)).collect();
-    Answer::json(&statuses)
+    let compared: Vec<_> = in_time.map(|comparison| devices.compare(comparison)).collect();
+    Answer::json(&compared)
 }
 
 /// The devices that a question is about, each looked at once.
@@ -37,7 +37,7 @@ struct Devices<'a> {
 }
 
 impl Devices<'_> {
-    fn status_of(&mut self, comparison: Comparison) -> u16 {
+    fn compare(&mut self, comparison: Comparison) -> Comparative {
         let Comparison { device, partition, digest, args } = comparison;
         let (started, host) = (Instant::now(), self.host);
         let mounted = self
@@ -45,15 +45,17 @@ impl Devices<'_> {
             .entry(device.clone())
             .or_insert_with_key(|device| usable_device(&host.settings, device).map_err(|no| no.status));
         let target = RpcTarget { device, partition, digest };
-        let status = match mounted {
-            Err(status) => status.as_u16(),
-            Ok(device_dir) => match Place::new(host, &target, device_dir.clone()).is_in_sync(&args) {
-                Ok(true) => CompareMessage::IN_SYNC,
-                Ok(false) => CompareMessage::DIFFERS,
-                Err(answer) => answer.status.as_u16(),
-            },
+        let compared = match mounted {
+            Err(status) => Comparative::Status(status.as_u16()),
+            Ok(device_dir) => Place::new(host, &target, device_dir.clone())
+                .compare(&args)
+                .unwrap_or_else(|answer| Comparative::Status(answer.status.as_u16())),
+        };
+        let status = match compared {
+            Comparative::Status(status) => status,
+            Comparative::Reply(_) => 200,
         };
         debug!("REPLICATE {target} compare {status} {:.4}", started.elapsed().as_secs_f64());
-        status
+        compared
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use db_broker::{
     Broker, BrokerError, DbLocation, Direction, Installed, PartFile, ReceivedDb, Source, compare_with_reserve,
 };
-use protocol::{BeyondHorizon, Horizon, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
+use protocol::{BeyondHorizon, Comparative, Horizon, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
 use settings::FallocateReserve;
 use swift_types::{DbName, DeviceName, Timestamp};
 use tracing::{error, warn};
@@ -84,13 +84,13 @@ impl<'a> Place<'a> {
         Self { host, settings: &host.settings, target, device_dir, horizon: host.settings.horizon() }
     }
 
-    /// Whether this database and one of which `args` tell have nothing to exchange; the error is what `sync` answers.
-    pub(crate) fn is_in_sync(&self, args: &SyncArgs) -> Result<bool, Answer> {
+    /// How this database compares with one of which `args` tell; the error is what `sync` answers.
+    pub(crate) fn compare(&self, args: &SyncArgs) -> Result<Comparative, Answer> {
         if let Err(beyond) = self.horizon.check_sync(args) {
             return Err(too_far_ahead(self.target, "sync", &beyond));
         }
         let replica = self.replica().map_err(|error| refuse(self.target, &error))?;
-        Ok(replica.is_in_sync_with(args))
+        Ok(Comparative::of(&replica, args))
     }
 
     /// What is remembered under the usual name costs not even a look at the directory.

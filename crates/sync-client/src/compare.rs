@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use protocol::{Capabilities, CompareMessage, Comparison};
+use protocol::{Capabilities, Comparative, CompareMessage, Comparison};
 use ring::Device;
+use serde_json::Value;
 
 use crate::{CallError, Reply, SyncClient, client::replicate_method, target::authority};
 
@@ -23,7 +24,7 @@ pub enum Compared {
     InSync,
     /// It differs, or there was no answer: to be asked by `sync`.
     AskBySync,
-    /// What `sync` would have been answered with, an error.
+    /// What `sync` is answered with: an error, or what a database that differs says of itself.
     Answered(Reply),
 }
 
@@ -73,17 +74,19 @@ impl SyncClient {
         };
         let reply = self.read_reply(response, timeout).await.ok()?;
         self.abilities.learn(peer, reply.capabilities);
-        let statuses = reply.is_success().then(|| CompareMessage::parse_reply(&reply.body))?.ok()?;
-        Some(statuses.into_iter().map(|status| Compared::of(status, reply.capabilities)).collect())
+        let said = reply.is_success().then(|| CompareMessage::parse_reply(&reply.body))?.ok()?;
+        Some(said.into_iter().map(|said| Compared::of(said, reply.capabilities)).collect())
     }
 }
 
 impl Compared {
-    fn of(status: u16, capabilities: Capabilities) -> Self {
-        match status {
-            CompareMessage::IN_SYNC => Self::InSync,
-            CompareMessage::DIFFERS => Self::AskBySync,
-            status => Self::Answered(Reply { status, body: Bytes::new(), capabilities }),
+    fn of(said: Comparative, capabilities: Capabilities) -> Self {
+        let answered = |status, body| Self::Answered(Reply { status, body, capabilities });
+        match said {
+            Comparative::IN_SYNC => Self::InSync,
+            Comparative::DIFFERS => Self::AskBySync,
+            Comparative::Status(status) => answered(status, Bytes::new()),
+            Comparative::Reply(reply) => answered(200, Value::Object(reply).to_string().into()),
         }
     }
 }
