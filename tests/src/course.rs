@@ -61,7 +61,24 @@ pub fn calls(lines: &[String]) -> BTreeMap<Way, Vec<String>> {
             calls.entry(way).or_default().push(format!("{op} {status}"));
         }
     }
+    for calls in calls.values_mut() {
+        *calls = comparing_is_asking(calls);
+    }
     calls
+}
+
+/// Of a database that was compared `sync` has been answered, unless it was asked next: because it differs, or because it
+/// differs from another peer's.
+fn comparing_is_asking(calls: &[String]) -> Vec<String> {
+    let (mut kept, mut rest) = (Vec::new(), calls.iter().peekable());
+    while let Some(call) = rest.next() {
+        match call.strip_prefix("compare ") {
+            None => kept.push(call.clone()),
+            Some(_) if rest.peek().is_some_and(|next| next.starts_with("sync ")) => {}
+            Some(status) => kept.push(format!("sync {status}")),
+        }
+    }
+    kept
 }
 
 /// `course: OP STATUS HASH DEVICE`, which stock.py makes stock's servers say.
@@ -74,17 +91,12 @@ fn call_of_stock(line: &str) -> Option<[&str; 4]> {
     Some([op, answered, hash, device])
 }
 
-/// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync. Of a database that
-/// was compared `sync` has been answered, unless it differs: then it is asked next.
+/// `REPLICATE /DEVICE/PARTITION/HASH OP STATUS SECONDS`. A whole file is no call: to stock it goes by rsync.
 fn call_of_ours(line: &str) -> Option<[&str; 4]> {
     let (_, call) = line.split_once(": REPLICATE /")?;
     let [path, op, status, _] = call.split_whitespace().collect::<Vec<_>>()[..] else { return None };
     let [device, _, hash] = path.split('/').collect::<Vec<_>>()[..] else { return None };
-    match (op, status) {
-        ("whole_file", _) | ("compare", "409") => None,
-        ("compare", _) => Some(["sync", status, hash, device]),
-        _ => Some([op, status, hash, device]),
-    }
+    (op != "whole_file").then_some([op, status, hash, device])
 }
 
 /// Ours asks a stock peer once more after a merge, for the id that the peer took with it, and may then tell it a point

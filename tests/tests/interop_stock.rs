@@ -150,7 +150,10 @@ fn hash_in(line: &str) -> Option<&str> {
 /// The lines of a log that name one of the databases, and those that begin a pass.
 fn told_of(hashes: &BTreeSet<&str>, log: &[String]) -> String {
     let of_them = |line: &&String| {
-        line.contains("Beginning replication run") || hashes.iter().any(|hash| line.contains(hash))
+        ["Beginning replication run", "log lines before this one were lost"]
+            .iter()
+            .any(|text| line.contains(text))
+            || hashes.iter().any(|hash| line.contains(hash))
     };
     log.iter().filter(of_them).map(String::as_str).collect::<Vec<_>>().join("\n")
 }
