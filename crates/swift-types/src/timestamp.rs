@@ -42,8 +42,11 @@ impl Timestamp {
         if offset.len() > 16 {
             return Err(bad());
         }
-        let offset =
-            if offset.is_empty() { 0 } else { u64::from_str_radix(offset, 16).map_err(|_| bad())? };
+        let offset = match offset {
+            "" => 0,
+            zero if is_negative_zero(zero) => 0,
+            offset => u64::from_str_radix(offset, 16).map_err(|_| bad())?,
+        };
         let seconds: f64 = seconds.trim().parse().map_err(|_| bad())?;
         let raw = round_raw(seconds).and_then(|raw| u64::try_from(raw).ok()).ok_or_else(bad)?;
         if raw >= LIMIT {
@@ -171,6 +174,11 @@ impl RowTimestamps {
     }
 }
 
+/// Python reads `-0` as a number that is not negative.
+fn is_negative_zero(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|zeros| !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +195,8 @@ mod tests {
         assert_eq!(ts("1402464677.04188_1").internal(), "1402464677.04188_0000000000000001");
         assert_eq!(ts("1402464677.04188_00000000000000ff").short(), "1402464677.04188_ff");
         assert_eq!(Timestamp::from_seconds(1.5).normal(), "0000000001.50000");
+        assert_eq!(ts("96647.971163_-0").internal(), "0000096647.97116");
+        assert!(Timestamp::parse("1_-").is_err() && Timestamp::parse("1_-1").is_err());
     }
 
     #[test]

@@ -38,6 +38,14 @@ fn timestamps_are_read_and_written_as_stock_does() {
     });
 }
 
+/// What chance once came upon.
+#[test]
+fn odd_timestamps_are_read_as_stock_does() {
+    let texts = ["96647.971163_-0", "96647.971163_-00", "1_+0", "1_+a", "1_-1", "1_-", "1_+"];
+    let theirs = ask(&json!({"do": "timestamps", "texts": texts}));
+    assert_eq!(json!(texts.map(ours)), theirs);
+}
+
 /// Stock's answer to metadata from a client: its words, or nothing.
 fn stock_says(metadata: &Value) -> Option<String> {
     let case = Case::empty(ServerType::Container);
