@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, node_of};
@@ -87,10 +88,38 @@ fn goes_without_rsync(scene: &Scene, lines: &str) -> Result<bool> {
     Ok(stats["failure"] == 0)
 }
 
+/// Makes the file that is sent larger than what is copied in memory, as preallocation does.
+fn grow(scene: &Scene) -> Result<()> {
+    let hash = scene.case("merged")?["hash"].as_str().context("a hash")?.to_owned();
+    let device = &scene.primaries("merged")?[0];
+    let devices = scene.cluster.disks().join(format!("n{}/devices/{device}/containers", node_of(device)));
+    let file = files_below(&devices)?.into_iter().find(|file| file.ends_with(format!("{hash}.db")));
+    fs::File::options().write(true).open(file.context("the sender's file")?)?.set_len(3 << 20)?;
+    Ok(())
+}
+
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
+}
+
+#[test]
+fn a_small_file_needs_no_room_for_a_copy() -> Result<()> {
+    let mut scene = Scene::set(Shape::default(), "merged", ServerType::Container)?;
+    scene.serve(ServerType::Container, Daemon::Martlet)?;
+    assert!(goes_without_rsync(&scene, "fallocate_reserve = 100%")?);
+    Ok(())
+}
+
 #[test]
 fn a_disk_without_room_for_a_copy_is_left_by_rsync() -> Result<()> {
     let mut scene = Scene::set(Shape::default(), "merged", ServerType::Container)?;
     scene.serve(ServerType::Container, Daemon::Martlet)?;
+    grow(&scene)?;
     assert!(!goes_without_rsync(&scene, "fallocate_reserve = 100%")?);
     assert!(scene.rows("merged")?.values().any(|rows| rows.len() == 2), "nothing came");
     let node = node_of(&scene.primaries("merged")?[0]);
@@ -106,6 +135,7 @@ fn a_disk_without_room_for_a_copy_is_left_by_rsync() -> Result<()> {
 fn with_room_for_a_copy_no_rsync_is_needed() -> Result<()> {
     let mut scene = Scene::set(Shape::default(), "merged", ServerType::Container)?;
     scene.serve(ServerType::Container, Daemon::Martlet)?;
+    grow(&scene)?;
     assert!(goes_without_rsync(&scene, "")?);
     Ok(())
 }

@@ -164,8 +164,18 @@ fn connect_stream(path: &Path) -> io::Result<Socket> {
 impl Socket {
     fn send(&self, packet: &[u8]) -> io::Result<()> {
         match self {
-            Self::Datagrams(socket) => socket.send(packet).map(drop),
+            Self::Datagrams(socket) => send_whole(socket, packet),
             Self::Stream(socket) => (&*socket).write_all(packet),
+        }
+    }
+}
+
+/// A socket with a timeout is interrupted by every signal, also by those that otherwise go unnoticed: a child's end.
+fn send_whole(socket: &UnixDatagram, packet: &[u8]) -> io::Result<()> {
+    loop {
+        match socket.send(packet) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            sent => return sent.map(drop),
         }
     }
 }
