@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, Request, SyncArgs};
+use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
-use sync_client::{Question, Target};
+use sync_client::Question;
 use walker::DbTask;
 
 use crate::{
@@ -48,11 +48,11 @@ impl Way {
         }
         let abilities = || peers.iter().map(|peer| node.client.abilities_of(peer));
         let can = |can: Option<Capabilities>| can.is_some_and(|can| can.has(Capability::Compare));
-        let may = |can: Option<Capabilities>| can.is_none_or(|can| can.has(Capability::Compare));
         match is_remembered {
             true if abilities().all(can) => Some(Self::Compare),
             true => Some(Self::Sync),
-            false => abilities().all(may).then_some(Self::Compare),
+            // A worker's `sync` tells what a peer can do that was not heard of yet.
+            false => abilities().all(can).then_some(Self::Compare),
         }
     }
 }
@@ -101,9 +101,8 @@ impl Candidate {
             }
             None => return Err(for_a_worker()),
         };
-        let heard = if way == Way::Compare { ask_strangers(node, &peers, task, &info) } else { Heard::new() };
-        if info.metadata.len() > MOST_METADATA || !heard.is_empty() {
-            return Err(Excluded::ForAWorker(heard));
+        if info.metadata.len() > MOST_METADATA {
+            return Err(for_a_worker());
         }
         Ok(Self { task: task.clone(), location, info, known, peers, way })
     }
@@ -142,21 +141,4 @@ impl Candidate {
 /// Whether it is the only file of a container that was never sharded: others are looked into once, by a worker.
 fn is_alone(location: &DbLocation) -> bool {
     location.name().epoch.is_none() && location.db_files().is_ok_and(|files| files.len() == 1)
-}
-
-/// Peers that were not heard of yet are asked by `sync`, which any peer understands: the answer tells what they can do.
-fn ask_strangers(node: &Node, peers: &[Arc<Device>], task: &DbTask, info: &ReplicationInfo) -> Heard {
-    let mut heard = Heard::new();
-    let sync = Request::Sync(SyncArgs::of(info, node.swift.policies.len()));
-    for peer in peers {
-        if node.client.abilities_of(peer).is_none() {
-            let target = Target { device: peer, partition: task.partition, digest: task.digest };
-            let reply = node.client.replicate(&target, &sync, node.conf.sync.node_timeout);
-            if reply.is_err() {
-                node.client.doubt(peer);
-            }
-            heard.insert(peer.id, reply);
-        }
-    }
-    heard
 }
