@@ -34,6 +34,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What all passes so far have counted under a name of recon's.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
     pub(crate) fn count(&mut self, stats: &Value) {
         for (name, value) in stats.as_object().into_iter().flatten() {
             if let Some(value) = value.as_u64() {

@@ -1,12 +1,28 @@
 //! A seed draws one state, whoever asks for it and however little of it.
 
-use martlet_testkit::{Arena, Daemon, Seed, ServerType};
+use martlet_testkit::{Arena, Cluster, Daemon, Seed, ServerType};
 use serde_json::Value;
 
 fn drawn(arena: &Arena, without: &[&str], only: &[u64]) -> Vec<Value> {
     let without = without.iter().map(|feature| (*feature).to_owned()).collect();
     let seed = Seed { number: 3, server_type: ServerType::Container, without, only: only.to_vec() };
     arena.draw(&seed).unwrap_or_else(|error| panic!("{error:#}")).manifest
+}
+
+/// All rows are exchanged anew for a case of this seed, thirty in a pass, of which the first thirty change nothing.
+#[test]
+fn a_cluster_is_not_at_rest_while_a_pass_leaves_rows_to_the_next() -> anyhow::Result<()> {
+    let arena = Arena::start(Daemon::Martlet)?;
+    let seed =
+        Seed { number: 302, server_type: ServerType::Container, without: Vec::new(), only: Vec::new() };
+    let log = arena.run(&arena.draw(&seed)?, Daemon::Martlet, &|| Ok(()))?.log;
+    let is_capped = |line: &String| line.contains("Synchronization has fallen more than");
+    assert!(log.iter().any(is_capped), "the seed draws something else now");
+    let begun = log.iter().rev().enumerate().filter(|(_, line)| line.contains("Beginning replication run"));
+    let last_round = begun.map(|(at, _)| at).nth(Cluster::nodes().count() - 1).unwrap_or(log.len());
+    let left: Vec<_> = log.iter().rev().take(last_round).filter(|line| is_capped(line)).collect();
+    assert!(left.is_empty(), "{left:?}");
+    Ok(())
 }
 
 #[test]
