@@ -93,13 +93,9 @@ impl RollCall<'_> {
             if said.clone().all(|said| matches!(said, Compared::InSync)) {
                 self.settle(candidate, started);
             } else {
-                // What the first has said is followed before the next is asked, as what it calls for may change the answer.
-                let first = candidate.peers.first().map(|peer| peer.id);
                 let heard = candidate.peers.iter().zip(said).filter_map(|(peer, said)| match said {
-                    Compared::Answered(reply) if Some(peer.id) == first || !reply.is_success() => {
-                        Some((peer.id, Ok(reply.clone())))
-                    }
-                    _ => None,
+                    Compared::Answered(reply) => Some((peer.id, Ok(reply.clone()))),
+                    Compared::InSync | Compared::AskBySync => None,
                 });
                 self.leave_to_a_worker(candidate.task, heard.collect());
             }
