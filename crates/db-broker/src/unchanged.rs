@@ -93,7 +93,8 @@ impl<T> UnchangedDbs<T> {
 
     /// Two databases of one key overwrite each other: the stamp names the file's inode, so neither is taken for the other.
     fn key(&self, location: &DbLocation) -> u64 {
-        self.keys.hash_one(location.dir())
+        // As bytes: a path is hashed part by part.
+        self.keys.hash_one(location.dir().as_os_str())
     }
 
     fn age_of(&self, key: u64) -> Duration {
