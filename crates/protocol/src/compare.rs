@@ -1,6 +1,6 @@
 //! Many databases in one question between Martlet peers: which of them are in sync?
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{
     Deserialize, Serialize,
@@ -24,8 +24,8 @@ pub struct Comparison {
     pub partition: u64,
     /// The hash that names the database.
     pub digest: Digest,
-    /// What the sender says of it; of a container with the policy.
-    pub args: SyncArgs,
+    /// What the sender says of it, to each of its peers the same; of a container with the policy.
+    pub args: Arc<SyncArgs>,
 }
 
 /// The message that asks a peer about many databases at once: REPLICATE on `/` with
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for ComparisonSeed {
         let device = name(&argument::<String, _>(&mut list, "a device")?)?;
         let partition = argument(&mut list, "a partition")?;
         let digest = argument::<String, _>(&mut list, "a hash")?.parse().map_err(A::Error::custom)?;
-        let args = sync_args(&mut list, self.0)?;
+        let args = Arc::new(sync_args(&mut list, self.0)?);
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Comparison { device, partition, digest, args })
     }
@@ -172,7 +172,7 @@ mod tests {
 
     fn comparison(args: SyncArgs) -> Comparison {
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        Comparison { device: "sdb1".parse().unwrap(), partition: 7, digest, args }
+        Comparison { device: "sdb1".parse().unwrap(), partition: 7, digest, args: Arc::new(args) }
     }
 
     #[test]

@@ -119,13 +119,13 @@ impl Candidate {
 
     /// Adds itself to the question for each of its peers.
     pub(super) fn ask_in(&self, questions: &mut Questions) -> Vec<Place> {
-        let args = SyncArgs::with_policy(&self.info);
+        let args = Arc::new(SyncArgs::with_policy(&self.info));
         let ask = |peer: &Arc<Device>| {
             let comparison = Comparison {
                 device: peer.device.parse().ok()?,
                 partition: self.task.partition,
                 digest: self.task.digest,
-                args: args.clone(),
+                args: Arc::clone(&args),
             };
             let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
             let place = entry.index();
