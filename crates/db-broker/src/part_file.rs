@@ -8,6 +8,7 @@ use rustix::{
     fs::{FallocateFlags, fallocate},
     io::Errno,
 };
+use swift_types::TmpName;
 
 /// For a smaller file the disk has room or has not when it is written, which is at once.
 const ROOM_AHEAD_FROM: u64 = 1 << 20;
@@ -66,6 +67,16 @@ impl PartFile {
             set_aside(&file, length)?;
         }
         Ok(Self { file, own })
+    }
+
+    /// Gives it the name by which a message will ask for it, in place of another file of that name. Not synced: nothing relies
+    /// on it before the step that puts it in place syncs it.
+    ///
+    /// # Errors
+    /// The system's error; nothing is left then.
+    #[expect(clippy::disallowed_methods, reason = "a file in tmp is worth nothing after a crash")]
+    pub fn keep_as(self, name: &TmpName) -> io::Result<()> {
+        fs::rename(self.own.path(), self.own.path().with_file_name(name.as_str()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream::unfold};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
 use crate::answer::Answer;
@@ -12,7 +12,7 @@ use crate::answer::Answer;
 /// How long a peer may pause within a body before it is given up.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
 /// Chunks between the connection and the disk; the connection waits when the disk is behind.
-pub(crate) const CHUNKS_IN_FLIGHT: usize = 8;
+const CHUNKS_IN_FLIGHT: usize = 8;
 
 pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -44,8 +44,27 @@ where
     Ok(read)
 }
 
+/// Has the chunks of a body worked off on a blocking thread, as they come. What comes of it counts only if the body came to its
+/// end; one that breaks off ends the chunks, too.
+pub(crate) async fn worked_off<S, B, T>(
+    body: S,
+    work: impl FnOnce(&mut dyn Iterator<Item = Bytes>) -> Result<T, Answer> + Send + 'static,
+) -> Result<T, Answer>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf + Send,
+    T: Send + 'static,
+{
+    let (sender, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_IN_FLIGHT);
+    let working = spawn_blocking(move || work(&mut std::iter::from_fn(|| chunks.blocking_recv())));
+    let streamed = stream_into(sender, body).await;
+    let done = working.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
+    streamed?;
+    done
+}
+
 /// Hands the body on, chunk by chunk, at the pace of whoever takes them.
-pub(crate) async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, body: S) -> Result<(), Answer>
+async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, body: S) -> Result<(), Answer>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,

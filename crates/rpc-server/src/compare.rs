@@ -14,7 +14,7 @@ use warp::http::StatusCode;
 use crate::{
     answer::Answer,
     dispatch::{Place, usable_device},
-    server::Host,
+    service::Host,
     target::RpcTarget,
 };
 

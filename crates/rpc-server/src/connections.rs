@@ -25,7 +25,7 @@ use crate::{
     door::{Busy, Door, Seat},
     first_request::{Beginning, beginning},
     forward::Forwarder,
-    server::Service,
+    service::Service,
 };
 
 /// How long a connection may take to begin a request and send its head; also how long it is kept between two.

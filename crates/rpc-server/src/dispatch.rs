@@ -18,7 +18,8 @@ use warp::http::StatusCode;
 
 use crate::{
     answer::Answer,
-    server::{Host, Refusal, ServerSettings},
+    server::{Refusal, ServerSettings},
+    service::Host,
     sync::{Seen, sync},
     target::RpcTarget,
 };
@@ -73,7 +74,6 @@ pub(crate) fn has_free_space(dir: &Path, reserve: FallocateReserve, needed: u64)
 /// Where a message is addressed to, on a device that can be used.
 pub(crate) struct Place<'a> {
     host: &'a Host,
-    settings: &'a ServerSettings,
     target: &'a RpcTarget,
     device_dir: PathBuf,
     horizon: Horizon,
@@ -81,7 +81,7 @@ pub(crate) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(crate) fn new(host: &'a Host, target: &'a RpcTarget, device_dir: PathBuf) -> Self {
-        Self { host, settings: &host.settings, target, device_dir, horizon: host.settings.horizon() }
+        Self { host, target, device_dir, horizon: host.settings.horizon() }
     }
 
     /// How this database compares with one of which `args` tell; the error is what `sync` answers.
@@ -134,7 +134,7 @@ impl<'a> Place<'a> {
     }
 
     fn destination(&self, name: &DbName) -> DbLocation {
-        DbLocation::new(self.settings.server_type, &self.device_dir, self.target.partition, name)
+        DbLocation::new(self.host.settings.server_type, &self.device_dir, self.target.partition, name)
     }
 
     fn find(&self) -> Result<DbLocation, BrokerError> {
@@ -142,7 +142,7 @@ impl<'a> Place<'a> {
         let tmp = self.device_dir.join("tmp");
         fs::create_dir_all(&tmp).map_err(|source| BrokerError::Io { path: tmp, source })?;
         DbLocation::find(
-            self.settings.server_type,
+            self.host.settings.server_type,
             &self.device_dir,
             self.target.partition,
             self.target.digest,
@@ -150,7 +150,7 @@ impl<'a> Place<'a> {
     }
 
     fn open(&self) -> Result<Broker, BrokerError> {
-        Broker::open(self.find()?).map(|broker| broker.preallocating(self.settings.preallocation))
+        Broker::open(self.find()?).map(|broker| broker.preallocating(self.host.settings.preallocation))
     }
 
     fn complete(
@@ -165,7 +165,7 @@ impl<'a> Place<'a> {
             return Ok(Answer::text(StatusCode::BAD_REQUEST, reason));
         }
         let received = received(self.destination(&name))?.within(self.horizon);
-        Ok(installed(&received.complete(&self.settings.hash_path)?))
+        Ok(installed(&received.complete(&self.host.settings.hash_path)?))
     }
 
     fn merge_received(
@@ -173,7 +173,7 @@ impl<'a> Place<'a> {
         received: impl FnOnce(DbLocation) -> Result<ReceivedDb, BrokerError>,
     ) -> Result<Answer, BrokerError> {
         let received = received(self.destination(&DbName::unsharded(self.target.digest)))?;
-        Ok(installed(&received.within(self.horizon).merge_into_place(&self.settings.hash_path)?))
+        Ok(installed(&received.within(self.horizon).merge_into_place(&self.host.settings.hash_path)?))
     }
 }
 

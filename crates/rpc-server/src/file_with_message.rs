@@ -10,16 +10,13 @@ use db_broker::PartFile;
 use futures_util::{Stream, StreamExt};
 use protocol::{Checksum, FileWithMessage, Request};
 use swift_types::ServerType;
-use tokio::{sync::mpsc, task::spawn_blocking};
 use tracing::error;
 use warp::http::{HeaderMap, StatusCode, header};
 use zstd::stream::write::Decoder;
 
 use crate::{
     answer::Answer,
-    body::{CHUNKS_IN_FLIGHT, paced, stream_into},
-    dispatch::has_free_space,
-    server::ServerSettings,
+    body::{paced, worked_off},
 };
 
 /// The largest file, in bytes, whose body is gathered before anything is written: its transfer is one write, on the
@@ -32,7 +29,7 @@ const MOST_OVERHEAD: u64 = 16 << 10;
 pub(crate) struct Incoming {
     /// `complete_rsync` or `rsync_then_merge`.
     pub(crate) request: Request,
-    length: u64,
+    pub(crate) length: u64,
     encoding: Encoding,
 }
 
@@ -74,30 +71,16 @@ impl Incoming {
     /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
     ///
     /// A connection that breaks leaves nothing there, and a crash a file that the cleaning of `tmp` removes by age.
-    pub(crate) async fn receive<S, B>(
-        &self,
-        settings: &ServerSettings,
-        device_dir: &Path,
-        body: S,
-    ) -> Result<Arrived, Answer>
+    pub(crate) async fn receive<S, B>(&self, device_dir: &Path, body: S) -> Result<Arrived, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        if !has_free_space(device_dir, settings.fallocate_reserve, self.length) {
-            return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, "no room for the file\n"));
-        }
         if self.length <= MOST_IN_MEMORY {
             return self.gather(body).await.map(Arrived::Gathered);
         }
-        let (sender, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_IN_FLIGHT);
         let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
-        let writer = spawn_blocking(move || {
-            unpack(std::iter::from_fn(|| chunks.blocking_recv()), &device, length, encoding)
-        });
-        let streamed = stream_into(sender, body).await;
-        let written = writer.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
-        streamed?;
+        let written = worked_off(body, move |chunks| unpack(chunks, &device, length, encoding)).await;
         written.map(Arrived::Written)
     }
 

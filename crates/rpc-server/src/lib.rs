@@ -50,6 +50,7 @@ mod peers;
 mod receive;
 mod relay;
 mod server;
+mod service;
 mod sync;
 mod target;
 

@@ -8,7 +8,7 @@ use protocol::{
 };
 use tracing::error;
 
-use crate::{answer::Answer, dispatch::now, server::Host};
+use crate::{answer::Answer, dispatch::now, service::Host};
 
 /// A database as it is now; open only if it was not known already.
 pub(crate) struct Seen {

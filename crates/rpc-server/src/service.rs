@@ -1,0 +1,204 @@
+//! One request: taken in or refused, read, worked on in its turn, answered.
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+
+use bytes::Buf;
+use db_broker::UnchangedDbs;
+use futures_util::Stream;
+use protocol::{BadRequest, CompareMessage, FileWithMessage, Replica, Request, TransferHeaders};
+use swift_types::{DeviceName, ServerType};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::debug;
+use warp::http::{HeaderMap, Method, StatusCode};
+
+use crate::{
+    answer::Answer,
+    body::{content_type, read_body},
+    compare::compare,
+    dispatch::{dispatch, dispatch_with_file, has_free_space, usable_device},
+    file_with_message::Incoming,
+    peers::{Admission, Peers},
+    receive::ComingFile,
+    server::{Observer, Refusal, RpcEvent, ServerSettings},
+    target::RpcTarget,
+};
+
+/// What the work on databases needs, on whatever thread.
+pub(crate) struct Host {
+    pub(crate) settings: ServerSettings,
+    /// What is known of databases that have not changed since.
+    pub(crate) replicas: UnchangedDbs<Replica>,
+}
+
+/// Everything a request needs, shared by all.
+pub(crate) struct Service {
+    pub(crate) host: Arc<Host>,
+    /// Places for requests, running or waiting.
+    places: Arc<Semaphore>,
+    /// Places for work on databases.
+    workers: Arc<Semaphore>,
+    admission: Admission,
+    observer: Arc<dyn Observer>,
+}
+
+impl Service {
+    pub(crate) fn new(settings: ServerSettings, peers: Arc<dyn Peers>, observer: Arc<dyn Observer>) -> Self {
+        let (threads, queue) = (settings.threads, settings.queue);
+        let replicas = UnchangedDbs::new(settings.remembered, settings.remember_for);
+        Self {
+            host: Arc::new(Host { settings, replicas }),
+            places: Arc::new(Semaphore::new(threads + queue)),
+            workers: Arc::new(Semaphore::new(threads)),
+            admission: Admission::new(peers),
+            observer,
+        }
+    }
+
+    pub(crate) async fn observed<S, B>(
+        &self,
+        peer: IpAddr,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: S,
+    ) -> warp::reply::Response
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let _in_flight = self.observer.arrived();
+        let started = Instant::now();
+        let mut op = RpcEvent::INVALID;
+        let answer =
+            self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
+        let (status, refusal) = (answer.status.as_u16(), answer.refusal);
+        let event = RpcEvent { op, status, elapsed: started.elapsed(), refusal };
+        self.observer.answered(&event);
+        debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
+        answer.into_reply()
+    }
+
+    /// Both sides of the result are answers; the error side is an early one.
+    async fn taken<S, B>(
+        &self,
+        peer: IpAddr,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: S,
+        op: &mut &'static str,
+    ) -> Result<Answer, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        if method.as_str() != "REPLICATE" {
+            *op = RpcEvent::OTHER_METHOD;
+            return Err(self.not_ours());
+        }
+        if !self.admission.admits(peer) {
+            let text = format!("{peer} is no address of the ring\n");
+            return Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text));
+        }
+        let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
+        let _place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        if content_type(headers) == CompareMessage::CONTENT_TYPE {
+            *op = "compare";
+            let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+            return self
+                .in_turn(move |host| Ok(compare(host, parsed(host, &body, CompareMessage::parse)?)))
+                .await;
+        }
+        let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
+        let target = RpcTarget::parse(path).map_err(bad)?;
+        match content_type(headers) {
+            TransferHeaders::CONTENT_TYPE => {
+                *op = "whole_file";
+                let coming = ComingFile::parse(headers)?;
+                let device_dir = self.device_with_room(target.device, coming.length).await?;
+                coming.receive(device_dir, body).await
+            }
+            FileWithMessage::CONTENT_TYPE => {
+                let incoming = Incoming::parse(self.host.settings.server_type, headers)?;
+                *op = incoming.request.op();
+                self.receive_and_use(target, incoming, body).await
+            }
+            _ => {
+                let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+                let dispatched = self.in_turn(move |host| {
+                    let request = parsed(host, &body, Request::parse)?;
+                    Ok((request.op(), dispatch(host, &target, request)))
+                });
+                let (said, answer) = dispatched.await?;
+                *op = said;
+                Ok(answer)
+            }
+        }
+    }
+
+    async fn receive_and_use<S, B>(
+        &self,
+        target: RpcTarget,
+        incoming: Incoming,
+        body: S,
+    ) -> Result<Answer, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let device_dir = self.device_with_room(target.device.clone(), incoming.length).await?;
+        let arrived = incoming.receive(&device_dir, body).await?;
+        let used = self.in_turn(move |host| {
+            let file = incoming.unpacked(arrived, &device_dir)?;
+            Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
+        });
+        used.await
+    }
+
+    /// The device's directory, if it can be used and `length` more bytes leave its reserve untouched.
+    async fn device_with_room(&self, device: DeviceName, length: u64) -> Result<PathBuf, Answer> {
+        let host = Arc::clone(&self.host);
+        let looked = spawn_blocking(move || {
+            let device_dir = usable_device(&host.settings, &device)?;
+            if !has_free_space(&device_dir, host.settings.fallocate_reserve, length) {
+                return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, "no room for the file\n"));
+            }
+            Ok(device_dir)
+        });
+        looked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?
+    }
+
+    /// Runs work on databases, and what it takes to read the message, on a thread of its own when it is its turn.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Host) -> Result<T, Answer> + Send + 'static,
+    ) -> Result<T, Answer> {
+        let closed = |_| Answer::empty(StatusCode::SERVICE_UNAVAILABLE);
+        let turn = Arc::clone(&self.workers).acquire_owned().await.map_err(closed)?;
+        let host = Arc::clone(&self.host);
+        let worked = spawn_blocking(move || {
+            let _turn = turn;
+            work(&host)
+        });
+        worked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?
+    }
+
+    fn not_ours(&self) -> Answer {
+        if self.host.settings.forward.is_some() {
+            let text = "this connection answers REPLICATE only: send other requests on one of their own\n";
+            return Answer::text(StatusCode::MISDIRECTED_REQUEST, text);
+        }
+        let text = "this port answers REPLICATE only: forward_to names no server for other requests\n";
+        Answer::text(StatusCode::METHOD_NOT_ALLOWED, text)
+    }
+}
+
+/// A message, or what is wrong with it.
+fn parsed<T>(
+    host: &Host,
+    body: &[u8],
+    parse: fn(ServerType, &[u8]) -> Result<T, BadRequest>,
+) -> Result<T, Answer> {
+    let bad = |error| Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n"));
+    parse(host.settings.server_type, body).map_err(bad)
+}
