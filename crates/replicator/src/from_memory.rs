@@ -3,30 +3,20 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use protocol::{Horizon, RemoteInfo, ReplicationInfo, Request, SyncArgs};
-use ring::{Device, RingData};
+use ring::Device;
 use stats::{DbOutcome, DbResult, PeerOutcome, PeerStep};
 use swift_types::Digest;
 use sync_client::{CallError, Reply, SyncClient, Target};
-use walker::{DbTask, Placement};
+use walker::DbTask;
 
 use crate::{
     divergence::Pair,
     node::Node,
-    roster::Roster,
     to_peer::{now, peer_id},
 };
 
 /// What peers have answered already, by the ids of their devices.
 pub(crate) type Heard = HashMap<u64, Result<Reply, CallError>>;
-
-/// The peers of a database that lies where it should, on a device that is one of its primaries; none of any other.
-pub(crate) fn peers_of_primary(ring: &Arc<RingData>, task: &DbTask) -> Option<Vec<Arc<Device>>> {
-    if task.placement != Placement::Right || ring.partition(&task.digest) != task.partition {
-        return None;
-    }
-    let mut roster = Roster::new(Arc::clone(ring), task.partition, task.device.id);
-    roster.is_primary().then(|| std::iter::from_fn(|| roster.next()).collect())
-}
 
 /// A remembered database whose peers are to be asked by `sync`, one after the other.
 pub(crate) struct Asking {

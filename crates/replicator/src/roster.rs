@@ -2,6 +2,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use ring::{Device, RingData};
 use sync_client::Region;
+use walker::{DbTask, Placement};
 
 /// Who is to be asked about one database, in order; handoffs step in for peers whose disk is gone.
 ///
@@ -59,6 +60,15 @@ impl Roster {
             _ => Region::Same,
         }
     }
+}
+
+/// The peers of a database that lies where it should, on a device that is one of its primaries; none of any other.
+pub(crate) fn peers_of_primary(ring: &Arc<RingData>, task: &DbTask) -> Option<Vec<Arc<Device>>> {
+    if task.placement != Placement::Right || ring.partition(&task.digest) != task.partition {
+        return None;
+    }
+    let mut roster = Roster::new(Arc::clone(ring), task.partition, task.device.id);
+    roster.is_primary().then(|| std::iter::from_fn(|| roster.next()).collect())
 }
 
 #[cfg(test)]

@@ -199,14 +199,3 @@ fn a_reader_changes_nothing_and_a_writer_at_work_is_seen() {
     assert!(!stamp.still_holds(&location));
     assert_eq!(DbStamp::take(&location), None, "it may change once more within the same tick");
 }
-
-#[test]
-fn what_changed_since_the_stamp_was_taken_is_not_remembered() {
-    let root = crate::case::directory();
-    let location = database(root.path());
-    let stamp = at_rest(&location);
-    let known = UnchangedDbs::new(100, Duration::from_secs(3600));
-    fs::write(location.pending_file(), b":x").unwrap();
-    known.remember(&location, stamp, Arc::new(()));
-    assert!(known.is_empty());
-}

@@ -13,9 +13,10 @@ use walker::DbTask;
 
 use crate::{
     course::Running,
-    from_memory::{Asking, Heard, peers_of_primary},
+    from_memory::{Asking, Heard},
     node::Node,
     reconciler::ToReconciler,
+    roster::peers_of_primary,
 };
 
 /// A database with more metadata is asked about alone, so that a question has a bound.
