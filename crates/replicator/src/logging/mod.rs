@@ -12,12 +12,15 @@ use anyhow::Context as _;
 use db_broker::QUERIES;
 use settings::ReplicatorConf;
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
-    Layer, filter::filter_fn, layer::Context, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer,
+    filter::{FilterFn, filter_fn},
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
 };
 
 use self::{severity::Severity, syslog::Syslog};
@@ -39,21 +42,32 @@ pub(crate) enum Console {
 /// # Errors
 /// If `log_address` cannot be looked at.
 pub(crate) fn start(conf: &ReplicatorConf, console: Console) -> anyhow::Result<()> {
-    let queries = conf.db.db_query_logging;
-    let conf = &conf.log;
-    let syslog = Syslog::open(conf).with_context(|| format!("log_address = {}", conf.log_address))?;
-    let threshold = Severity::threshold(conf.log_level);
+    let syslog =
+        Syslog::open(&conf.log).with_context(|| format!("log_address = {}", conf.log.log_address))?;
+    let (server, limit) = (conf.log.log_name.clone(), conf.log.log_max_line_length);
+    let wanted = wanted(Severity::threshold(conf.log.log_level), conf.db.db_query_logging);
+    // Only a second start in one process could fail, and the first one's lines are as good.
+    let _ = subscriber(Lines { server, limit, syslog, console }, wanted).try_init();
+    Ok(())
+}
+
+fn wanted(threshold: Severity, queries: bool) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let most = if threshold == Severity::Debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
     let wanted = filter_fn(move |event| {
         let ours = event.target().starts_with("martlet_") || *event.level() <= Level::WARN;
         let wanted = queries || event.target() != QUERIES;
         ours && wanted && Severity::of(event) >= threshold
     });
-    let most = if threshold == Severity::Debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let (server, limit) = (conf.log_name.clone(), conf.log_max_line_length);
-    let lines = Lines { server, limit, syslog, console }.with_filter(wanted.with_max_level_hint(most));
-    // Only a second start in one process could fail, and the first one's lines are as good.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
-    Ok(())
+    wanted.with_max_level_hint(most)
+}
+
+fn subscriber<F>(lines: Lines, wanted: FilterFn<F>) -> impl Subscriber
+where
+    F: Fn(&Metadata<'_>) -> bool + Send + Sync + 'static,
+{
+    // Not `lines.with_filter(wanted)`: to two threads that first ask `enabled!` at once, such a filter says yes for
+    // no, and drops the next line of one of them.
+    tracing_subscriber::registry().with(wanted).with(lines)
 }
 
 struct Lines {
@@ -86,5 +100,48 @@ impl Visit for Message {
         if field.name() == "message" {
             let _ = write!(self.0, "{value:?}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixDatagram, path::Path};
+
+    use settings::{LogConf, LogFacility, LogLevel};
+    use tracing::{Dispatch, callsite, callsite::Callsite as _, debug, dispatcher, metadata::Kind};
+
+    use super::*;
+
+    fn lines_to(address: &Path) -> Lines {
+        let syslog = Syslog::open(&LogConf {
+            log_name: "c".to_owned(),
+            log_facility: LogFacility::LOCAL0,
+            log_level: LogLevel::Debug,
+            log_address: address.display().to_string(),
+            log_udp_host: None,
+            log_udp_port: 514,
+            log_max_line_length: 0,
+        });
+        Lines { server: "c".to_owned(), limit: 0, syslog: syslog.unwrap(), console: Console::Quiet }
+    }
+
+    /// This is what `enabled!` does for one of two threads that first come to it at once.
+    #[test]
+    fn asking_whether_a_line_is_wanted_does_not_cost_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = dir.path().join("log");
+        let receiver = UnixDatagram::bind(&address).unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let of_statement = callsite! {
+            name: "statement", kind: Kind::HINT, target: QUERIES, level: Level::DEBUG, fields: message
+        };
+        let logged = Dispatch::new(subscriber(lines_to(&address), wanted(Severity::Debug, false)));
+        dispatcher::with_default(&logged, || {
+            assert!(!logged.enabled(of_statement.metadata()));
+            debug!("synced");
+        });
+        let mut line = [0; 64];
+        let length = receiver.recv(&mut line).map_err(|error| error.kind());
+        assert_eq!(length.map(|length| &line[..length]), Ok(&b"<135>c: synced\0"[..]));
     }
 }
