@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, node_of};
@@ -90,21 +89,8 @@ fn goes_without_rsync(scene: &Scene, lines: &str) -> Result<bool> {
 
 /// Makes the file that is sent larger than what is copied in memory, as preallocation does.
 fn grow(scene: &Scene) -> Result<()> {
-    let hash = scene.case("merged")?["hash"].as_str().context("a hash")?.to_owned();
-    let device = &scene.primaries("merged")?[0];
-    let devices = scene.cluster.disks().join(format!("n{}/devices/{device}/containers", node_of(device)));
-    let file = files_below(&devices)?.into_iter().find(|file| file.ends_with(format!("{hash}.db")));
-    fs::File::options().write(true).open(file.context("the sender's file")?)?.set_len(3 << 20)?;
-    Ok(())
-}
-
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
-    }
-    Ok(files)
+    let database = scene.database("merged", &scene.primaries("merged")?[0])?;
+    Ok(fs::File::options().write(true).open(database.file())?.set_len(3 << 20)?)
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod build;
 mod chaos;
 mod demo;
 mod differential;
+mod files;
 mod install;
 mod interrupt;
 mod probe;

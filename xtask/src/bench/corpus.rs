@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use testkit::{Cluster, Shape};
 
 use super::scenario::{Scenario, Size};
+use crate::files::files_below;
 
 const DAY: u64 = 86_400;
 /// Seconds that building or verifying one may take.
@@ -91,7 +92,7 @@ impl Corpus {
 
     /// Bytes of the databases of the sender.
     pub(crate) fn bytes(&self) -> Result<u64> {
-        files_below(&self.disks().join("n1"))?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
+        databases_below(&self.disks().join("n1"))?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
     }
 
     /// That the pass has done what it is there for, by stock's brokers.
@@ -153,17 +154,10 @@ fn forget_older(base: u64) -> Result<()> {
     Ok(())
 }
 
-/// Every file that is a database.
-pub(crate) fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            files.extend(files_below(&entry.path())?);
-        } else if entry.path().extension().is_some_and(|extension| extension == "db") {
-            files.push(entry.path());
-        }
-    }
+/// The databases below a folder, and nothing that lies beside them.
+pub(crate) fn databases_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = files_below(folder)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "db"));
     Ok(files)
 }
 

@@ -14,7 +14,7 @@ use testkit::cluster_dir;
 
 use self::inserts::Triggers;
 use super::{
-    corpus::{copy, files_below},
+    corpus::{copy, databases_below},
     report::whole,
     table::Line,
 };
@@ -79,10 +79,10 @@ pub(crate) fn measure(disks: &Path, place: Option<&Path>) -> Result<Vec<Floor>> 
     fs::create_dir(&databases)?;
     fs::create_dir(&work)?;
     copy(disks, &databases)?;
-    let files = files_below(&databases)?;
+    let files = databases_below(&databases)?;
     let first = files.first().context("a corpus without databases bounds nothing")?;
     Ok(vec![
-        Floor::of("walk", "db", || Ok(count(&files_below(&databases)?)))?,
+        Floor::of("walk", "db", || Ok(count(&databases_below(&databases)?)))?,
         Floor::of("stat", "db", || stat_each(&files))?,
         Floor::of("open, read a row", "db", || inserts::open_each(&files))?,
         exchanges::measure()?,

@@ -1,13 +1,11 @@
 //! Rounds of updaters and passes on all nodes, until nothing moves any more.
 
-use std::{fs, path::Path};
-
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use testkit::{Saio, ServerType};
 
 use super::storm;
-use crate::{interrupt::Interrupt, screen::Screen};
+use crate::{files::files_below, interrupt::Interrupt, screen::Screen};
 
 /// More rounds than any number of lost updates can call for.
 const LIMIT: usize = 10;
@@ -63,35 +61,8 @@ fn waiting(saio: &Saio) -> Result<Option<String>> {
     let mut count = 0;
     for node in Saio::nodes() {
         for policy in ["async_pending", "async_pending-1"] {
-            count += files_below(&saio.devices(node).join(Saio::device(node)).join(policy))?;
+            count += files_below(&saio.devices(node).join(Saio::device(node)).join(policy))?.len();
         }
     }
     Ok((count > 0).then(|| format!("{count} updates waiting")))
-}
-
-fn files_below(dir: &Path) -> Result<usize> {
-    if !dir.exists() {
-        return Ok(0);
-    }
-    let mut count = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        count += if entry.file_type()?.is_dir() { files_below(&entry.path())? } else { 1 };
-    }
-    Ok(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_counted_at_any_depth_and_a_missing_folder_has_none() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        fs::write(folder.path().join("a/b/update"), "").unwrap();
-        fs::write(folder.path().join("update"), "").unwrap();
-        assert_eq!(files_below(folder.path()).unwrap(), 2);
-        assert_eq!(files_below(&folder.path().join("none")).unwrap(), 0);
-    }
 }

@@ -9,7 +9,7 @@ use testkit::{Cluster, Daemon, Shape, Tuning};
 use super::callgrind;
 use crate::bench::{
     contest::{AGE, SENDER},
-    corpus::{Corpus, files_below},
+    corpus::{Corpus, databases_below},
     scenario::{Scenario, Size},
 };
 
@@ -172,7 +172,7 @@ fn units(path: HotPath, corpus: &Corpus) -> Result<usize> {
     Ok(match path {
         HotPath::InSync | HotPath::InSyncWarm => corpus.size.databases,
         // Not every database of the sender is on this peer.
-        HotPath::SyncReply => files_below(&corpus.disks().join(format!("n{PEER}")))?.len(),
+        HotPath::SyncReply => databases_below(&corpus.disks().join(format!("n{PEER}")))?.len(),
         HotPath::SentRow | HotPath::MergedRow => {
             Scenario::DiffLarge.rows_behind(corpus.size.rows).unwrap_or(0)
         }
