@@ -1,4 +1,7 @@
-//! Rows between our own go in larger batches than towards stock, as many as fit into the peer's messages.
+//! Rows between our own go in larger batches than towards stock, as many as fit into the peer's messages, and what
+//! follows from them is stored at once.
+
+use std::{fs, path::Path};
 
 use anyhow::Result;
 use db_broker::{Broker, Source};
@@ -29,8 +32,15 @@ fn object(number: usize) -> ObjectRow {
     }
 }
 
-/// What the sender asks each of its two peers for in one pass, after which both have all its rows.
-fn asked(everybody: &str) -> Result<Vec<Vec<String>>> {
+/// One pass of a sender, after which both its peers have all its rows.
+struct Brought {
+    /// What it asks each of the peers for.
+    asked: Vec<Vec<String>>,
+    /// Transactions in which it stores what follows.
+    commits: u32,
+}
+
+fn brought(everybody: &str) -> Result<Brought> {
     let tuning =
         Tuning { per_diff: PER_DIFF, max_diffs: 100, everybody: everybody.to_owned(), ..Tuning::default() };
     let mut scene = Scene::set(Shape { tuning, ..Shape::default() }, CASE, KIND)?;
@@ -43,17 +53,23 @@ fn asked(everybody: &str) -> Result<Vec<Vec<String>>> {
         }
     }
     scene.serve(KIND, Daemon::Martlet)?;
+    let sender = scene.database(CASE, &primaries[0])?;
+    let before = commits(sender.file())?;
     scene.cluster.pass(node_of(&primaries[0]), KIND, Daemon::Martlet)?;
+    let commits = commits(sender.file())? - before;
     let rows = scene.rows(CASE)?;
     for peer in &primaries[1..] {
         assert!(NEW.map(object).all(|row| rows[peer].contains(&row.name)), "{peer} has {}", rows[peer].len());
     }
     let calls = calls(&scene.cluster.log_lines());
-    Ok(calls
-        .into_iter()
-        .filter(|((_, _, device), _)| *device != primaries[0])
-        .map(|(_, calls)| calls)
-        .collect())
+    let to_peers = calls.into_iter().filter(|((_, _, device), _)| *device != primaries[0]);
+    Ok(Brought { asked: to_peers.map(|(_, calls)| calls).collect(), commits })
+}
+
+/// All that a database has ever seen, by SQLite's change counter.
+fn commits(file: &Path) -> Result<u32> {
+    let header = fs::read(file)?;
+    Ok(u32::from_be_bytes(header[24..28].try_into()?))
 }
 
 fn count(calls: &[String], call: &str) -> usize {
@@ -62,7 +78,8 @@ fn count(calls: &[String], call: &str) -> usize {
 
 #[test]
 fn fewer_calls_bring_all_rows_and_the_points() -> Result<()> {
-    let asked = asked("")?;
+    let Brought { asked, commits } = brought("")?;
+    assert_eq!(commits, 1, "how far both peers are, and the reconciler");
     assert_eq!(asked.len(), 2, "{asked:?}");
     for calls in asked {
         assert!((2..CALLS_OF_STOCK).contains(&count(&calls, "merge_items 202")), "{calls:?}");
@@ -74,8 +91,7 @@ fn fewer_calls_bring_all_rows_and_the_points() -> Result<()> {
 #[test]
 fn a_batch_that_is_too_large_for_the_peer_is_sent_in_parts() -> Result<()> {
     // Room for stock's batch, and for a few times that.
-    let asked = asked("max_request_bytes = 12000\n")?;
-    for calls in asked {
+    for calls in brought("max_request_bytes = 12000\n")?.asked {
         assert!(count(&calls, "invalid 413") > 0, "{calls:?}");
         assert!((2..CALLS_OF_STOCK).contains(&count(&calls, "merge_items 202")), "{calls:?}");
     }

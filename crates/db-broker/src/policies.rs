@@ -103,18 +103,6 @@ impl Broker {
             Ok(connection.query_row(&sql, [], |row| integer(row, 0)).optional()?.unwrap_or(-1))
         })
     }
-
-    /// Stores that point. Stock: `update_reconciler_sync`.
-    ///
-    /// # Errors
-    /// As any write.
-    pub fn set_reconciler_sync(&mut self, point: i64) -> Result<()> {
-        self.migrate_to_policies()?;
-        self.run(|connection, _| {
-            connection.execute("UPDATE container_stat SET reconciler_sync_point = ?1", [point])?;
-            Ok(())
-        })
-    }
 }
 
 fn has_container_count(connection: &rusqlite::Connection) -> rusqlite::Result<bool> {

@@ -65,6 +65,29 @@ impl Broker {
             Ok(transaction.commit()?)
         })
     }
+
+    /// Raises the outgoing points that are behind, adds those that are new, and stores up to which row id misplaced rows of a
+    /// container were handed to the reconciler, if that is given; one transaction, none if there is nothing to store.
+    ///
+    /// Stock: `merge_syncs` after each peer, and `update_reconciler_sync`.
+    ///
+    /// # Errors
+    /// As any write; nothing of it is stored then.
+    pub fn store_progress(&mut self, outgoing: &[SyncPoint], handed_over: Option<i64>) -> Result<()> {
+        let Some(handed_over) = handed_over else {
+            return self.merge_sync_points(Direction::Outgoing, outgoing);
+        };
+        self.migrate_to_policies()?;
+        self.run(|connection, _| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for point in outgoing {
+                raise_point(&transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
+            }
+            let update = "UPDATE container_stat SET reconciler_sync_point = ?1";
+            transaction.prepare_cached(update)?.execute([handed_over])?;
+            Ok(transaction.commit()?)
+        })
+    }
 }
 
 fn point(connection: &Connection, direction: Direction, remote_id: &str) -> rusqlite::Result<Option<i64>> {

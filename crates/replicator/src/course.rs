@@ -17,10 +17,10 @@ use crate::{
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::Roster,
-    settled::calls_for_nothing,
+    settled::{calls_for_nothing, may_be_linked},
     subject::Subject,
     sync_store,
-    to_peer::{Anew, Local, ToPeer},
+    to_peer::{Anew, Gathered, Local, ToPeer},
     unreadable::unreadable,
 };
 
@@ -137,8 +137,9 @@ impl<'a> Running<'a> {
             );
         }
         let mut roster = Roster::new(Arc::clone(&self.ring), partition, self.task.device.id);
-        let peers = self.ask_peers(&mut roster, partition, heard);
-        self.after_replication(&peers);
+        let mut gathered = Gathered::default();
+        let mut peers = self.ask_peers(&mut roster, partition, heard, &mut gathered);
+        self.wind_up(&gathered, &mut peers);
         if misplaced || !roster.is_primary() {
             return (self.remove(&peers), peers);
         }
@@ -173,9 +174,15 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn ask_peers(&mut self, roster: &mut Roster, partition: u64, mut heard: Heard) -> Vec<PeerOutcome> {
+    fn ask_peers(
+        &mut self,
+        roster: &mut Roster,
+        partition: u64,
+        mut heard: Heard,
+        gathered: &mut Gathered,
+    ) -> Vec<PeerOutcome> {
         let sync = Request::Sync(SyncArgs::of(&self.info, self.node.swift.policies.len()));
-        let (mut outcomes, mut anew, mut copy) = (Vec::new(), Anew::default(), None);
+        let mut outcomes = Vec::new();
         while let Some(device) = roster.next() {
             let local = Local {
                 broker: &mut self.broker,
@@ -183,8 +190,7 @@ impl<'a> Running<'a> {
                 sync: &sync,
                 subject: &self.subject,
                 device: self.task.device.id,
-                anew: &mut anew,
-                copy: &mut copy,
+                gathered,
             };
             let region = roster.region_of(&device);
             let peer = ToPeer::new(self.node, local, &device, partition, self.task.digest, region);
@@ -198,10 +204,20 @@ impl<'a> Running<'a> {
             }
             outcomes.push(outcome);
         }
-        if let Err(error) = self.begin_anew(&anew) {
+        outcomes
+    }
+
+    /// Does what follows from all peers' answers: what is to be stored is one transaction, as each costs three fsyncs.
+    fn wind_up(&mut self, gathered: &Gathered, peers: &mut [PeerOutcome]) {
+        let handed_over = self.after_replication(gathered, peers);
+        if let Err(error) = self.broker.store_progress(&gathered.points, handed_over) {
+            error!("ERROR storing how far peers have got: {error}{}", self.subject);
+            let reached = peers.iter_mut().filter(|peer| peer.result.is_ok());
+            reached.for_each(|peer| peer.result = Err(PeerFailure::LocalDb));
+        }
+        if let Err(error) = self.begin_anew(&gathered.anew) {
             error!("ERROR exchanging all rows anew: {error}{}", self.subject);
         }
-        outcomes
     }
 
     /// After all peers, as they are asked under one id in one course.
@@ -218,14 +234,17 @@ impl<'a> Running<'a> {
         restarted
     }
 
-    /// What else on this node follows a container's database.
+    /// What else on this node follows a container's database. Gives the row id up to which misplaced rows were handed to the
+    /// reconciler, if that is to be stored.
     ///
     /// Stock: `ContainerReplicator._post_replicate_hook`.
-    fn after_replication(&mut self, peers: &[PeerOutcome]) {
+    fn after_replication(&mut self, gathered: &Gathered, peers: &[PeerOutcome]) -> Option<i64> {
         if self.node.server_type() == ServerType::Account || self.info.account == RECONCILER_ACCOUNT {
-            return;
+            return None;
         }
-        if let Err(error) = sync_store::update(&mut self.broker) {
+        if (gathered.outgrew_info || may_be_linked(&self.info))
+            && let Err(error) = sync_store::update(&mut self.broker)
+        {
             error!("Failed to update sync_store: {error}{}", self.subject);
         }
         let misplaced = MisplacedRows {
@@ -234,9 +253,10 @@ impl<'a> Running<'a> {
             queue: self.reconciler,
             stop: &self.node.stop,
         };
-        if let Err(error) = misplaced.enqueue(&self.info, peers) {
+        misplaced.enqueue(&self.info, peers).unwrap_or_else(|error| {
             error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);
-        }
+            None
+        })
     }
 
     /// Stock: `cleanup_post_replicate`.

@@ -19,11 +19,16 @@ pub(crate) fn calls_for_nothing(broker: &mut Broker, info: &ReplicationInfo) -> 
     if !info.has_no_shards() || is_deleted(info) || info.account == RECONCILER_ACCOUNT {
         return Ok(false);
     }
-    let Ok(metadata) = Metadata::parse(&info.metadata) else { return Ok(false) };
-    if SYNC_KEYS.iter().any(|key| metadata.get(key).is_some()) {
+    if may_be_linked(info) {
         return Ok(false);
     }
     Ok(broker.server_type() == ServerType::Account || broker.reconciler_sync()? >= info.max_row)
+}
+
+/// Whether the metadata has, or had lately, to do with container-sync; or cannot be read.
+pub(crate) fn may_be_linked(info: &ReplicationInfo) -> bool {
+    Metadata::parse(&info.metadata)
+        .map_or(true, |metadata| SYNC_KEYS.iter().any(|key| metadata.get(key).is_some()))
 }
 
 /// Or may be, where a timestamp is none.

@@ -2,20 +2,17 @@
 
 mod batch;
 mod exchanged;
+mod gathered;
 mod merge;
 mod rows;
 mod shard_ranges;
 mod whole_db;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use db_broker::{Broker, BrokerError, ContentVersion, MetadataCheck, Snapshot};
+use db_broker::{Broker, BrokerError, MetadataCheck};
 use protocol::{
-    BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, SyncPoint,
-    adopts_remote_policy,
+    BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, adopts_remote_policy,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
@@ -24,6 +21,8 @@ use sync_client::{CallError, Region, Reply, Target};
 use tracing::error;
 
 use crate::{node::Node, subject::Subject};
+
+pub(crate) use gathered::{Anew, Gathered};
 
 /// 507: the peer's disk is gone or full.
 const INSUFFICIENT_STORAGE: u16 = 507;
@@ -36,33 +35,7 @@ pub(crate) struct Local<'a> {
     pub(crate) subject: &'a Subject,
     /// The id in the ring of the device that it lies on.
     pub(crate) device: u64,
-    pub(crate) anew: &'a mut Anew,
-    /// What an earlier peer of this course was sent, and when it was made.
-    pub(crate) copy: &'a mut Option<(ContentVersion, Snapshot)>,
-}
-
-/// What calls for a new id when all peers have been seen to, and what must not be lost with the present one.
-#[derive(Debug, Default)]
-pub(crate) struct Anew {
-    /// The ids of peers' databases with which all rows are to be exchanged anew.
-    pub(crate) diverged: Vec<String>,
-    /// The next id, if a peer holds a point for the present one that is not true.
-    pub(crate) id: Option<String>,
-    /// By the ids of the other peers' databases the rows that they have got under our present id.
-    pub(crate) acknowledged: BTreeMap<String, i64>,
-}
-
-impl Anew {
-    /// The present id is not to be used any longer; `fresh` is the next one if there is none yet.
-    pub(crate) fn spend(&mut self, fresh: String) {
-        self.id.get_or_insert(fresh);
-    }
-
-    /// [`Self::acknowledged`] as the broker stores it.
-    pub(crate) fn points(&self) -> Vec<SyncPoint> {
-        let points = self.acknowledged.iter();
-        points.map(|(id, &sync_point)| SyncPoint { remote_id: id.clone(), sync_point }).collect()
-    }
+    pub(crate) gathered: &'a mut Gathered,
 }
 
 /// One database's way to one peer. Answers to stock's `_repl_to_node` and what it calls.
@@ -142,18 +115,12 @@ impl<'a> ToPeer<'a> {
         if self.node.server_type() == ServerType::Container {
             self.learn_container(&remote)?;
         }
-        let metadata = Metadata::parse(&remote.metadata).map_err(|error| {
-            error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
-            PeerFailure::BadStatus
-        })?;
-        let updated = self.local.broker.update_metadata(metadata, MetadataCheck::FromPeer);
-        self.at_home(updated)?;
+        self.learn_metadata(&remote)?;
         if self.node.server_type() == ServerType::Account {
             return self.take_course(&remote, reply.capabilities);
         }
         let ranges_pushed = self.push_shard_ranges(&remote);
-        let initiated = self.local.broker.sharding_initiated();
-        if self.at_home(initiated)? {
+        if self.is_sharding_initiated()? {
             self.defer()?;
             return ranges_pushed;
         }
@@ -180,6 +147,20 @@ impl<'a> ToPeer<'a> {
             self.pull_shard_ranges()?;
         }
         Ok(())
+    }
+
+    /// Not where the peer's is ours to the letter: of a newer one here nothing would be taken back.
+    fn learn_metadata(&mut self, remote: &RemoteInfo) -> Result<(), PeerFailure> {
+        if remote.metadata == self.local.info.metadata {
+            return Ok(());
+        }
+        let metadata = Metadata::parse(&remote.metadata).map_err(|error| {
+            error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
+            PeerFailure::BadStatus
+        })?;
+        self.local.gathered.outgrew_info = true;
+        let updated = self.local.broker.update_metadata(metadata, MetadataCheck::FromPeer);
+        self.at_home(updated)
     }
 
     /// Sends a message that only has to be accepted. Stock: `_send_replicate_request`.

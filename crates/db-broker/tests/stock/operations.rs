@@ -47,7 +47,7 @@ fn write(broker: &mut Broker, name: &str, given: &Value) -> Option<martlet_db_br
         "take_new_id" => broker.take_new_id(&text("copied_from")),
         "reclaim" => broker.reclaim(ages(given)),
         "set_storage_policy_index" => broker.set_storage_policy_index(number("policy"), now(given)),
-        "set_reconciler_sync" => broker.set_reconciler_sync(number("point")),
+        "set_reconciler_sync" => broker.store_progress(&[], Some(number("point"))),
         "merge_shard_ranges" => broker.merge_shard_ranges(read_as(&given["ranges"])),
         "merge_peer_shard_ranges" => broker.merge_peer_shard_ranges(read_as(&given["ranges"])).map(drop),
         _ => return None,

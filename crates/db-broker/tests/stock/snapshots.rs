@@ -38,7 +38,7 @@ fn taken_from_a_writer(location: &DbLocation) -> Snapshot {
         scope.spawn(|| {
             let mut other = Broker::open(location.clone()).unwrap();
             for point in 0.. {
-                other.set_reconciler_sync(point).unwrap();
+                other.store_progress(&[], Some(point)).unwrap();
                 let _ = written.send(());
                 if stop.load(Ordering::Relaxed) {
                     break;
@@ -125,9 +125,9 @@ fn a_copy_is_no_longer_current_after_any_commit() {
         assert_ne!(now, version, "{what}");
         version = now;
     };
-    other.set_reconciler_sync(1).unwrap();
+    other.store_progress(&[], Some(1)).unwrap();
     assert_newer(&mut broker, "written by another connection");
-    broker.set_reconciler_sync(2).unwrap();
+    broker.store_progress(&[], Some(2)).unwrap();
     assert_newer(&mut broker, "written by this one");
     case.pending(&json!([{"fields": ["pending", "0000000700.00000", 3, "a/b", "e", 0]}]));
     assert_newer(&mut broker, "pending rows");

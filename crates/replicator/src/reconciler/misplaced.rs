@@ -26,26 +26,27 @@ pub(crate) struct MisplacedRows<'a> {
 }
 
 impl MisplacedRows<'_> {
-    /// Hands the rows over, and moves the container's point past them if a majority of the peers has the
-    /// container.
+    /// Hands the rows over. Gives the point that the container's is to be moved to: past them, if a majority of the peers
+    /// has the container; none if it stays.
     ///
     /// `info` is from before its replication, `peers` are all that were asked. Blocks on the database and on
     /// the enqueuer. After a crash the rows are handed over again. Answers to what stock's
     /// `_post_replicate_hook` does after the sync store.
     ///
     /// # Errors
-    /// If the container cannot be read or written, or holds a row that nobody could act on.
-    pub(crate) fn enqueue(mut self, info: &ReplicationInfo, peers: &[PeerOutcome]) -> Result<(), NotLooked> {
+    /// If the container cannot be read, or holds a row that nobody could act on.
+    pub(crate) fn enqueue(
+        mut self,
+        info: &ReplicationInfo,
+        peers: &[PeerOutcome],
+    ) -> Result<Option<i64>, NotLooked> {
         let point = self.broker.reconciler_sync()?;
         if !self.broker.has_multiple_policies()? && info.max_row != point {
-            return Ok(self.broker.set_reconciler_sync(info.max_row)?);
+            return Ok(Some(info.max_row));
         }
         let reached = self.dump(point)?;
         let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
-        if reached > point && successes > peers.len() / 2 {
-            self.broker.set_reconciler_sync(reached)?;
-        }
-        Ok(())
+        Ok((reached > point && successes > peers.len() / 2).then_some(reached))
     }
 
     /// Enqueues every misplaced row above `point`; up to which row id that went without a fault.

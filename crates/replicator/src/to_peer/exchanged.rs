@@ -44,8 +44,8 @@ impl ToPeer<'_> {
                     ours.count, ours.hash, theirs.count, theirs.hash
                 );
                 self.steps.push(PeerStep::Diverged);
-                self.local.anew.acknowledged.remove(&remote.id);
-                self.local.anew.diverged.push(remote.id.clone());
+                self.local.gathered.anew.acknowledged.remove(&remote.id);
+                self.local.gathered.anew.diverged.push(remote.id.clone());
                 Err(PeerFailure::Unfinished)
             }
         }

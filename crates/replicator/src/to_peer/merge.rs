@@ -28,14 +28,14 @@ impl ToPeer<'_> {
             Ok(()) => self.remember_merged(remote),
             // A stock peer may have merged it all the same.
             Err(PeerFailure::Timeout | PeerFailure::Refused) => {
-                self.local.anew.spend(self.local.broker.fresh_id());
+                self.local.gathered.anew.spend(self.local.broker.fresh_id());
                 sent
             }
             Err(_) => sent,
         }
     }
 
-    /// Asks a stock peer what it has after the merge, and stores how far it has got.
+    /// Asks a stock peer what it has after the merge, and notes how far it has got.
     ///
     /// The point that the peer stored itself for our id may be beyond our last row. Rows that come in later would fill
     /// the gap up to it and never be sent, so such an id is given up after the course, and one of which nobody knows.
@@ -46,7 +46,7 @@ impl ToPeer<'_> {
         // A point that was beyond our last row before is in whatever file lies there now, and proves nothing.
         let now = if before.point > max_row { None } else { self.ask_again() };
         let Some(now) = now else {
-            self.local.anew.spend(self.local.broker.fresh_id());
+            self.local.gathered.anew.spend(self.local.broker.fresh_id());
             return Ok(());
         };
         if now.point < max_row && now.hash != self.local.info.hash {
@@ -60,8 +60,9 @@ impl ToPeer<'_> {
         if now.point > max_row {
             self.tell_next_id(&now, max_row);
         }
-        self.local.anew.acknowledged.remove(&before.id);
-        self.remember(&now.id, max_row)
+        self.local.gathered.anew.acknowledged.remove(&before.id);
+        self.remember(&now.id, max_row);
+        Ok(())
     }
 
     /// None if the peer does not answer, or with an error.
@@ -74,11 +75,11 @@ impl ToPeer<'_> {
     ///
     /// An id that may have been told to another file than `merged`, which took its place meanwhile, is not taken.
     fn tell_next_id(&mut self, merged: &RemoteInfo, max_row: i64) {
-        let next_id = self.local.anew.id.take().unwrap_or_else(|| self.local.broker.fresh_id());
+        let next_id = self.local.gathered.anew.id.take().unwrap_or_else(|| self.local.broker.fresh_id());
         let point = SyncPoint { remote_id: next_id.clone(), sync_point: max_row };
         let told = self.send(&Request::MergeSyncs(vec![point])).is_ok();
         let is_true = told && self.ask_again().is_some_and(|now| now.id == merged.id);
-        self.local.anew.id = Some(if is_true { next_id } else { self.local.broker.fresh_id() });
+        self.local.gathered.anew.id = Some(if is_true { next_id } else { self.local.broker.fresh_id() });
     }
 }
 

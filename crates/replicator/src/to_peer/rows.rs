@@ -34,7 +34,8 @@ impl ToPeer<'_> {
             Course::HashMatch { point } => {
                 self.steps.push(PeerStep::HashMatch);
                 self.node.divergences.settled(self.pair());
-                self.remember(&remote.id, point)
+                self.remember(&remote.id, point);
+                Ok(())
             }
             Course::RemoteMerge => self.send_to_be_merged(remote, capabilities),
             Course::Diff { since } => {
@@ -44,7 +45,7 @@ impl ToPeer<'_> {
         }
     }
 
-    /// Sends rows in order and without gaps; the point is stored only after the peer took every one.
+    /// Sends rows in order and without gaps; the point is noted only after the peer took every one.
     ///
     /// No more than `per_diff` × `max_diffs` in a pass. A Martlet peer gets larger batches, as it has time for them, and
     /// with the last one what is a message of its own towards stock. Stock: `_usync_db`.
@@ -54,8 +55,7 @@ impl ToPeer<'_> {
         remote_id: &str,
         capabilities: Capabilities,
     ) -> Result<(), PeerFailure> {
-        let points = self.local.broker.sync_points(Direction::Incoming);
-        let points = self.at_home(points)?;
+        let points = self.incoming_points()?;
         let (per_diff, max_diffs) = (self.node.conf.sync.per_diff.get(), self.node.conf.sync.max_diffs.get());
         let mut left = u64::from(max_diffs) * u64::from(per_diff);
         let mut batch = Batch::first(per_diff);
@@ -81,12 +81,14 @@ impl ToPeer<'_> {
             self.acknowledge(remote_id, point);
             self.lag.set(rows_between(point, self.local.info.max_row));
             if ends {
-                return self.remember(remote_id, point);
+                self.remember(remote_id, point);
+                return Ok(());
             }
         }
         self.refuse_rest(point)?;
         self.send(&Request::MergeSyncs(points))?;
-        self.remember(remote_id, point)
+        self.remember(remote_id, point);
+        Ok(())
     }
 
     /// A smaller batch to send instead, if the peer finds this one too large.
@@ -122,13 +124,6 @@ impl ToPeer<'_> {
 
     /// Notes how far the peer has got, by what it holds for our present id.
     fn acknowledge(&mut self, remote_id: &str, point: i64) {
-        self.local.anew.acknowledged.insert(remote_id.to_owned(), point);
-    }
-
-    /// Stores how far the peer is known to have received.
-    pub(super) fn remember(&mut self, remote_id: &str, point: i64) -> Result<(), PeerFailure> {
-        let point = SyncPoint { remote_id: remote_id.to_owned(), sync_point: point };
-        let merged = self.local.broker.merge_sync_points(Direction::Outgoing, &[point]);
-        self.at_home(merged)
+        self.local.gathered.anew.acknowledged.insert(remote_id.to_owned(), point);
     }
 }

@@ -19,6 +19,7 @@ impl ToPeer<'_> {
             error!("ERROR syncing with {}: not shard ranges: {error}{}", self.target, self.local.subject);
             PeerFailure::BadStatus
         })?;
+        self.local.gathered.outgrew_info = true;
         let merged = self.local.broker.merge_peer_shard_ranges(ranges);
         if let Some(ignored) = self.at_home(merged)? {
             warn!("Ignoring remote osr w/o epoch, {ignored}, source: {}", self.target.source());
@@ -36,6 +37,9 @@ impl ToPeer<'_> {
             );
             return Err(PeerFailure::Other);
         }
+        if self.has_no_ranges() {
+            return Ok(());
+        }
         let ranges = self.local.broker.shard_ranges();
         let ranges = self.at_home(ranges)?;
         if ranges.is_empty() {
@@ -45,6 +49,15 @@ impl ToPeer<'_> {
         self.send(&Request::MergeShardRanges(ranges))?;
         debug!("synced {count} shard ranges to {}{}", self.target.node(), self.local.subject);
         Ok(())
+    }
+
+    /// Whether rows wait for the sharder.
+    pub(super) fn is_sharding_initiated(&mut self) -> Result<bool, PeerFailure> {
+        if self.has_no_ranges() {
+            return Ok(false);
+        }
+        let initiated = self.local.broker.sharding_initiated();
+        self.at_home(initiated)
     }
 
     /// Rows wait for the sharder.

@@ -21,6 +21,7 @@ impl ToPeer<'_> {
         then: impl FnOnce(TmpName) -> Request,
         merging: Duration,
     ) -> Result<(), PeerFailure> {
+        self.store_points()?;
         let id = self.local.info.id.clone();
         let tmp: TmpName = id.parse().map_err(|error| {
             error!("ERROR syncing with {}: {error}{}", self.target, self.local.subject);
@@ -47,7 +48,7 @@ impl ToPeer<'_> {
         let client = &self.node.client;
         let sent =
             client.send_file_with_message(&self.target, content(&copy.1), message, self.region, merging);
-        *self.local.copy = Some(copy);
+        self.local.gathered.copy = Some(copy);
         let (bytes, reply) = sent.map_err(|error| self.not_sent(&error))?;
         self.bytes_sent += bytes;
         if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
@@ -57,7 +58,7 @@ impl ToPeer<'_> {
     fn current_copy(&mut self) -> Result<(ContentVersion, Snapshot), PeerFailure> {
         let version = self.local.broker.content_version();
         let version = self.at_home(version)?;
-        if let Some(copy) = self.local.copy.take()
+        if let Some(copy) = self.local.gathered.copy.take()
             && copy.0 == version
         {
             return Ok(copy);
@@ -69,7 +70,8 @@ impl ToPeer<'_> {
     /// What is streamed may be a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
     fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
         let reserve = self.node.conf.daemon.fallocate_reserve;
-        Ok(self.local.copy.is_some() || self.at_home(self.local.broker.has_room_for_a_copy(reserve))?)
+        Ok(self.local.gathered.copy.is_some()
+            || self.at_home(self.local.broker.has_room_for_a_copy(reserve))?)
     }
 
     fn send_alone(&mut self, id: &str) -> Result<u64, PeerFailure> {
