@@ -1,4 +1,5 @@
 //! Handoffs whose primaries have what they have are given up after one question about many, and no row goes with them.
+#![expect(clippy::disallowed_methods, reason = "an operator's mv")]
 
 use std::{
     collections::BTreeMap,

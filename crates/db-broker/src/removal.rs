@@ -155,7 +155,7 @@ impl Contents {
             let name = entry.map_err(BrokerError::io(dir))?.file_name();
             match name.to_str().and_then(|name| name.parse::<DbName>().ok()) {
                 Some(database) if database.digest == location.digest() => {
-                    databases.push(location.renamed(&database))
+                    databases.push(location.renamed(&database));
                 }
                 _ if name == ".lock" => {}
                 _ => others.push(dir.join(name)),

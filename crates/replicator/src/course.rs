@@ -127,6 +127,10 @@ impl<'a> Running<'a> {
             && calls_for_removal_only(&mut self.broker, &self.info).unwrap_or(false)
     }
 
+    pub(crate) fn location(&self) -> &DbLocation {
+        self.broker.location()
+    }
+
     /// What it says of itself, and what peers are to acknowledge.
     pub(crate) fn info(&self) -> &ReplicationInfo {
         &self.info

@@ -22,7 +22,7 @@ impl Running<'_> {
     }
 
     /// Removes what should not be here, if enough of its peers have it. Blocks on its locks. Stock: `cleanup_post_replicate`.
-    pub(crate) fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
+    pub(super) fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
         match self.state_that_keeps() {
             Ok(None) => {}
             Ok(Some(state)) => {
@@ -43,6 +43,13 @@ impl Running<'_> {
             debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
             return DbResult::Kept;
         }
+        self.remove_db(Broker::remove_if_unchanged)
+    }
+
+    /// Removes a settled handoff that all its peers have. Blocks on its locks.
+    ///
+    /// That no sharding keeps it here was read with what the peers acknowledged: if it has begun since, others have written.
+    pub(crate) fn give_up(self) -> DbResult {
         self.remove_db(Broker::remove_if_unchanged)
     }
 

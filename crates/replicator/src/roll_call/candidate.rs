@@ -24,6 +24,7 @@ const MOST_METADATA: usize = 8 * 1024;
 
 pub(super) struct Candidate<'a> {
     pub(super) task: DbTask,
+    pub(super) location: DbLocation,
     pub(super) info: Arc<ReplicationInfo>,
     pub(super) known: Known<'a>,
     pub(super) peers: Vec<Arc<Device>>,
@@ -62,7 +63,7 @@ pub(super) enum Known<'a> {
     /// From an earlier pass.
     Remembered,
     /// From the database, which is to be remembered by its stamp if it was at rest.
-    Read(DbLocation, Option<DbStamp>),
+    Read(Option<DbStamp>),
     /// From a handoff, which is given up by the connection that has read it: that sees whether others write meanwhile.
     Departing(Box<Running<'a>>),
 }
@@ -116,14 +117,14 @@ impl<'a> Candidate<'a> {
             None if is_alone(&location) => {
                 let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
                 let (info, stamp) = running.if_settled().ok_or_else(for_a_worker)?;
-                (Arc::new(info), Known::Read(location, stamp))
+                (Arc::new(info), Known::Read(stamp))
             }
             None => return Err(for_a_worker()),
         };
         if info.metadata.len() > MOST_METADATA {
             return Err(for_a_worker());
         }
-        Ok(Self { task: task.clone(), info, known, peers, way })
+        Ok(Self { task: task.clone(), location, info, known, peers, way })
     }
 
     /// Whatever it calls for, it is not opened again.
@@ -141,7 +142,14 @@ impl<'a> Candidate<'a> {
             return Err(Excluded::ForAWorker(Database::Opened(running)));
         }
         let info = Arc::new(running.info().clone());
-        Ok(Self { task: task.clone(), info, known: Known::Departing(running), peers, way })
+        Ok(Self {
+            task: task.clone(),
+            location: running.location().clone(),
+            info,
+            known: Known::Departing(running),
+            peers,
+            way,
+        })
     }
 
     /// The database for a worker, with what peers have said of it.
@@ -156,7 +164,7 @@ impl<'a> Candidate<'a> {
         let heard = heard.collect();
         let database = match self.known {
             Known::Departing(running) => Database::Opened(running),
-            Known::Remembered | Known::Read(..) => Database::Closed(self.task),
+            Known::Remembered | Known::Read(_) => Database::Closed(self.task),
         };
         Unsettled { database, heard }
     }

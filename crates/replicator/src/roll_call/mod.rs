@@ -1,4 +1,5 @@
-//! Many databases at once: those that are in sync with all their peers are done with, the others go to the workers.
+//! Many databases at once: those that are in sync with all their peers are done with, handoffs among them given up; the others go
+//! to the workers.
 
 mod candidate;
 
@@ -122,20 +123,20 @@ impl<'a> RollCall<'a> {
     }
 
     fn settle(&self, candidate: Candidate<'a>, started: Instant) {
-        let Candidate { task, info, known, peers, way: _ } = candidate;
+        let Candidate { task, location, info, known, peers, way: _ } = candidate;
         let outcome = in_sync(self.node, &task, &peers, started);
         match known {
             Known::Departing(running) => return self.give_up(task, *running, outcome, started),
             Known::Remembered => self.node.metrics.database_remembered(),
-            Known::Read(location, Some(stamp)) => self.node.settled.remember(&location, stamp, info),
-            Known::Read(_, None) => {}
+            Known::Read(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
+            Known::Read(None) => {}
         }
         self.outcomes.push(Outcome::Database(outcome));
     }
 
     /// A handoff, all of whose peers have what it has.
     fn give_up(&self, task: DbTask, running: Running<'_>, in_sync: DbOutcome, started: Instant) {
-        let removed = catch_unwind(AssertUnwindSafe(|| running.remove(&in_sync.peers)));
+        let removed = catch_unwind(AssertUnwindSafe(|| running.give_up()));
         // As in sort_out.
         let Ok(result) = removed else {
             let database = Database::Closed(task);
