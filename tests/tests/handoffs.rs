@@ -108,6 +108,16 @@ impl Handoffs {
         Ok(())
     }
 
+    /// The peer was asked about a handoff once, with others.
+    fn assert_compared_only(&self, peer: &str, hash: &str) {
+        let lines = self.cluster.log_lines();
+        let about =
+            |line: &&String| line.contains(&format!("/{peer}/")) && line.contains(&format!("/{hash} "));
+        let told: Vec<_> = lines.iter().filter(about).collect();
+        assert!(!told.iter().any(|line| line.contains(" sync ")), "{told:?}");
+        assert_eq!(told.iter().filter(|line| line.contains(" compare 200 ")).count(), 1, "{told:?}");
+    }
+
     /// How many were given up, as the daemon counts them.
     fn removed(&self) -> Result<u64> {
         let page = metrics_page(SocketAddr::from((self.cluster.address(SENDER), 9461)))?;
@@ -169,12 +179,26 @@ fn what_is_in_sync_is_given_up_without_an_exchange_of_its_own() -> Result<()> {
     let _daemon = handoffs.begin()?;
     handoffs.drain()?;
     until("not all are counted", || Ok(handoffs.removed()? == HANDOFFS as u64))?;
-    let lines = handoffs.cluster.log_lines();
     for (hash, content) in &held {
         handoffs.primaries_hold(hash, content)?;
-        let told: Vec<_> = lines.iter().filter(|line| line.contains(&format!("/{hash} "))).collect();
-        assert!(!told.iter().any(|line| line.contains(" sync ")), "{told:?}");
-        assert_eq!(told.iter().filter(|line| line.contains(" compare 200 ")).count(), 3, "{told:?}");
+        PEERS.iter().for_each(|peer| handoffs.assert_compared_only(peer, hash));
+    }
+    Ok(())
+}
+
+#[test]
+fn what_one_primary_has_lost_is_sent_to_that_one_only() -> Result<()> {
+    let mut handoffs =
+        Handoffs::hidden(|cluster, _| Ok(fs::remove_dir_all(device(cluster, "d2a").join("containers"))?))?;
+    for node in 2..=4 {
+        handoffs.cluster.serve(node, TYPE, Daemon::Martlet)?;
+    }
+    let held = handoffs.held()?;
+    let _daemon = handoffs.begin()?;
+    handoffs.drain()?;
+    for (hash, content) in &held {
+        handoffs.primaries_hold(hash, content)?;
+        ["d3a", "d4a"].iter().for_each(|peer| handoffs.assert_compared_only(peer, hash));
     }
     Ok(())
 }
