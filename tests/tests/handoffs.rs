@@ -181,7 +181,9 @@ fn what_is_in_sync_is_given_up_without_an_exchange_of_its_own() -> Result<()> {
     until("not all are counted", || Ok(handoffs.removed()? == HANDOFFS as u64))?;
     for (hash, content) in &held {
         handoffs.primaries_hold(hash, content)?;
-        PEERS.iter().for_each(|peer| handoffs.assert_compared_only(peer, hash));
+        for peer in PEERS {
+            handoffs.assert_compared_only(peer, hash);
+        }
     }
     Ok(())
 }
@@ -198,7 +200,9 @@ fn what_one_primary_has_lost_is_sent_to_that_one_only() -> Result<()> {
     handoffs.drain()?;
     for (hash, content) in &held {
         handoffs.primaries_hold(hash, content)?;
-        ["d3a", "d4a"].iter().for_each(|peer| handoffs.assert_compared_only(peer, hash));
+        for peer in ["d3a", "d4a"] {
+            handoffs.assert_compared_only(peer, hash);
+        }
     }
     Ok(())
 }
