@@ -5,9 +5,10 @@ use std::{
 };
 
 use protocol::ReplicationInfo;
+use swift_types::DbName;
 
 use crate::{
-    Broker,
+    Broker, DbLocation,
     dir_lock::DirLock,
     error::{BrokerError, Result},
     info::data_version,
@@ -48,10 +49,7 @@ impl Broker {
     /// # Errors
     /// As [`Broker::commit_pending`]; [`BrokerError::Io`] if the database file could not be unlinked.
     pub fn remove_if_unchanged(self, acknowledged: &ReplicationInfo) -> Result<Removal> {
-        self.remove(acknowledged, |broker| {
-            let alone = broker.location.db_files()?.len() == 1;
-            Ok(alone.then(Vec::new))
-        })
+        self.remove(acknowledged, |_, contents| Ok((contents.databases.len() == 1).then(Vec::new)))
     }
 
     /// Removes a database that is reclaimable, if it is unchanged since [`Broker::replication_info`] said
@@ -71,10 +69,10 @@ impl Broker {
     fn remove(
         mut self,
         acknowledged: &ReplicationInfo,
-        retiring: impl FnOnce(&Self) -> Result<Option<Vec<Self>>>,
+        retiring: impl FnOnce(&Self, &Contents) -> Result<Option<Vec<Self>>>,
     ) -> Result<Removal> {
         let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
-        if !self.is_in_place() || !self.is_in_force()? {
+        if !self.is_in_place() {
             return Ok(Removal::Changed);
         }
         self.commit_pending_locked(&lock)?;
@@ -89,23 +87,26 @@ impl Broker {
         if self.others_wrote()? || !self.is_in_place() {
             return Ok(Removal::Changed);
         }
-        let Some(retiring) = retiring(&self)? else {
+        // While the database is there still: once it is gone a peer's copy may come into its place, and what lies there
+        // from then on belongs to that copy.
+        let contents = Contents::list(&self.location)?;
+        let is_in_force = contents.databases.last() == Some(&self.location);
+        let Some(retiring) = is_in_force.then(|| retiring(&self, &contents)).transpose()?.flatten() else {
             return Ok(Removal::Changed);
         };
-        let beside = self.lies_beside()?;
         retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
         remove_file(self.location.file())?;
         // From here on it is gone, whatever happens.
         Ok(self
-            .tidy_up_locked(&lock, &beside)
+            .tidy_up_locked(&lock, &contents.others)
             .map_or_else(|error| Removal::RemovedUntidily(error.to_string()), |()| Removal::Removed))
     }
 
     /// The retiring files with writers kept out of each, none if one of them holds a live row.
-    fn locked_retiring_files(&self) -> Result<Option<Vec<Self>>> {
+    fn locked_retiring_files(&self, contents: &Contents) -> Result<Option<Vec<Self>>> {
         let mut locked = Vec::new();
-        for location in self.location.db_files()?.into_iter().filter(|other| *other != self.location) {
-            let mut retiring = Self::open(location)?;
+        for location in contents.databases.iter().filter(|other| **other != self.location) {
+            let mut retiring = Self::open(location.clone())?;
             retiring.run(|connection, _| Ok(connection.execute_batch("BEGIN EXCLUSIVE")?))?;
             if !retiring.has_no_rows()? {
                 return Ok(None);
@@ -119,22 +120,6 @@ impl Broker {
     fn others_wrote(&mut self) -> Result<bool> {
         let now = self.run(|connection, _| Ok(data_version(connection)?))?;
         Ok(self.seen_version.is_some_and(|seen| seen != now))
-    }
-
-    /// What lies in the directory but for databases and the lock file.
-    ///
-    /// Listed while the database is there still: once it is gone a peer's copy may come into its place, and what
-    /// lies there from then on belongs to that copy.
-    fn lies_beside(&self) -> Result<Vec<PathBuf>> {
-        let dir = self.location.dir();
-        let databases = self.location.db_files()?;
-        let entries = fs::read_dir(dir).map_err(BrokerError::io(dir))?;
-        let paths = entries.map(|entry| Ok(entry.map_err(BrokerError::io(dir))?.path()));
-        let ours = |path: &Path| {
-            path.file_name().is_some_and(|name| name == ".lock")
-                || databases.iter().any(|database| database.file() == path)
-        };
-        paths.filter(|path| path.as_ref().map_or(true, |path| !ours(path))).collect()
     }
 
     /// After the database file: nobody acknowledges a row beside a missing one. The lock file last, and the
@@ -151,6 +136,33 @@ impl Broker {
         remove_file(&dir.join(".lock"))?;
         // The hash directory, the suffix, the partition.
         dir.ancestors().take(3).try_for_each(remove_if_empty)
+    }
+}
+
+/// What lies in a hash directory.
+struct Contents {
+    /// Oldest epoch first.
+    databases: Vec<DbLocation>,
+    /// All else but the lock file.
+    others: Vec<PathBuf>,
+}
+
+impl Contents {
+    /// Reads the directory once.
+    fn list(location: &DbLocation) -> Result<Self> {
+        let (dir, mut databases, mut others) = (location.dir(), Vec::new(), Vec::new());
+        for entry in fs::read_dir(dir).map_err(BrokerError::io(dir))? {
+            let name = entry.map_err(BrokerError::io(dir))?.file_name();
+            match name.to_str().and_then(|name| name.parse::<DbName>().ok()) {
+                Some(database) if database.digest == location.digest() => {
+                    databases.push(location.renamed(&database));
+                }
+                _ if name == ".lock" => {}
+                _ => others.push(dir.join(name)),
+            }
+        }
+        databases.sort_by(|one, other| one.file().cmp(other.file()));
+        Ok(Self { databases, others })
     }
 }
 

@@ -1,9 +1,11 @@
 //! One database's course: reclaimed, brought to its peers, removed if it should not be here.
 
+mod giving_up;
+
 use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
-use protocol::{DbState, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
+use protocol::{RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
 use swift_types::{Digest, ServerType};
@@ -11,43 +13,70 @@ use tracing::{debug, error};
 use walker::{DbTask, Placement};
 
 use crate::{
-    departure::{CheckedRemoval, Departure},
     feed::primaries,
     from_memory::Heard,
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
-    roster::Roster,
-    settled::{calls_for_nothing, may_be_linked},
+    roster::{Roster, Standing},
+    settled::{calls_for_nothing, calls_for_removal_only, may_be_linked},
     subject::Subject,
     sync_store,
     to_peer::{Anew, Gathered, Local, ToPeer},
     unreadable::unreadable,
 };
 
-/// Runs the course of one database. Blocks for as long as disks and peers take. `heard`: what peers have said to `sync` in
-/// this pass already.
+/// Runs the course of one database. Blocks for as long as disks and peers take.
 ///
 /// Answers to stock's `_replicate_object`.
-pub(crate) fn replicate(node: &Node, task: &DbTask, reconciler: &ToReconciler, heard: Heard) -> DbOutcome {
+pub(crate) fn replicate(node: &Node, unsettled: Unsettled<'_>, reconciler: &ToReconciler) -> DbOutcome {
     let started = Instant::now();
-    debug!("Replicating db {}", task.db_file.display());
-    match Running::begin(node, task, reconciler) {
+    let Unsettled { database, heard } = unsettled;
+    debug!("Replicating db {}", database.task().db_file.display());
+    let running = match database {
+        Database::Closed(task) => Running::begin(node, task, reconciler),
+        Database::Opened(running) => Ok(*running),
+    };
+    match running {
         Ok(running) => {
+            let device = running.task.device.name.to_string();
             let (result, peers) = running.finish(heard);
-            DbOutcome { device: task.device.name.to_string(), elapsed: started.elapsed(), peers, result }
+            DbOutcome { device, elapsed: started.elapsed(), peers, result }
         }
         Err(end) => end,
+    }
+}
+
+/// A database that calls for more than a question to its peers.
+pub(crate) struct Unsettled<'a> {
+    pub(crate) database: Database<'a>,
+    /// What its peers have said in this pass already.
+    pub(crate) heard: Heard,
+}
+
+/// A database as a worker gets it.
+pub(crate) enum Database<'a> {
+    Closed(DbTask),
+    /// With the connection by which it was looked at.
+    Opened(Box<Running<'a>>),
+}
+
+impl Database<'_> {
+    pub(crate) fn task(&self) -> &DbTask {
+        match self {
+            Self::Closed(task) => task,
+            Self::Opened(running) => &running.task,
+        }
     }
 }
 
 /// A database that could be opened and read.
 pub(crate) struct Running<'a> {
     node: &'a Node,
-    task: &'a DbTask,
-    reconciler: &'a ToReconciler,
+    task: DbTask,
+    reconciler: ToReconciler,
     ring: Arc<RingData>,
     broker: Broker,
-    /// What its files looked like before it was opened, if they were at rest.
+    /// What its files looked like before it was opened, if they were at rest; none of a handoff.
     stamp: Option<DbStamp>,
     info: ReplicationInfo,
     ages: ReclaimAges,
@@ -56,26 +85,24 @@ pub(crate) struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Opens, reclaims and reads; the error says what became of a database that could not be.
-    pub(crate) fn begin(
-        node: &'a Node,
-        task: &'a DbTask,
-        reconciler: &'a ToReconciler,
-    ) -> Result<Self, DbOutcome> {
+    pub(crate) fn begin(node: &'a Node, task: DbTask, reconciler: &ToReconciler) -> Result<Self, DbOutcome> {
         let started = Instant::now();
-        Self::open(node, task, reconciler).map_err(|result| DbOutcome {
-            device: task.device.name.to_string(),
+        let device = Arc::clone(&task.device);
+        Self::open(node, task, reconciler.clone()).map_err(|result| DbOutcome {
+            device: device.name.to_string(),
             elapsed: started.elapsed(),
             peers: Vec::new(),
             result,
         })
     }
 
-    fn open(node: &'a Node, task: &'a DbTask, reconciler: &'a ToReconciler) -> Result<Self, DbResult> {
+    fn open(node: &'a Node, task: DbTask, reconciler: ToReconciler) -> Result<Self, DbResult> {
         let ring = node.ring();
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
-        let unread = |error| unreadable(node.server_type(), &ring, task, error);
+        let unread = |error| unreadable(node.server_type(), &ring, &task, error);
         let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
-        let stamp = DbStamp::take(&found);
+        let is_primary = Standing::of(&ring, &task) == Standing::Primary;
+        let stamp = is_primary.then(|| DbStamp::take(&found)).flatten();
         let read = found.in_force().and_then(Broker::open).and_then(|broker| {
             let mut broker = broker.preallocating(node.preallocation());
             broker.reclaim(ages)?;
@@ -87,11 +114,27 @@ impl<'a> Running<'a> {
         Ok(Self { node, task, reconciler, ring, broker, stamp, info, ages, subject })
     }
 
-    /// Its info and its stamp, if nothing is to be done but to ask its peers; see [`crate::settled`].
-    pub(crate) fn if_settled(mut self) -> Option<(ReplicationInfo, Option<DbStamp>)> {
+    /// Its info and its stamp, if nothing is to be done but to ask its peers; see [`crate::settled`]. Any other goes on as it
+    /// is, for a worker.
+    pub(crate) fn if_settled(mut self) -> Result<(ReplicationInfo, Option<DbStamp>), Box<Self>> {
         let lies_right = self.hash_of_path() == self.task.digest;
         let settled = lies_right && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false);
-        settled.then_some((self.info, self.stamp))
+        if settled { Ok((self.info, self.stamp)) } else { Err(Box::new(self)) }
+    }
+
+    /// Whether nothing is to be done but to give it up, if all its peers have what it has.
+    pub(crate) fn is_settled_handoff(&mut self) -> bool {
+        self.hash_of_path() == self.task.digest
+            && calls_for_removal_only(&mut self.broker, &self.info).unwrap_or(false)
+    }
+
+    pub(crate) fn location(&self) -> &DbLocation {
+        self.broker.location()
+    }
+
+    /// What it says of itself, and what peers are to acknowledge.
+    pub(crate) fn info(&self) -> &ReplicationInfo {
+        &self.info
     }
 
     fn hash_of_path(&self) -> Digest {
@@ -161,17 +204,6 @@ impl<'a> Running<'a> {
 
     fn left_alone(&self, partition: u64) -> DbResult {
         DbResult::LeftAlone { primaries: primaries(&self.ring, partition) }
-    }
-
-    /// Deleted and empty for long enough; gone unless the account has not heard of its end.
-    fn reclaim_whole(self) -> DbResult {
-        if !self.info.report_up_to_date() {
-            return DbResult::Kept;
-        }
-        match self.remove_db(Broker::remove_reclaimable) {
-            DbResult::Removed => DbResult::Reclaimed,
-            result => result,
-        }
     }
 
     fn ask_peers(
@@ -250,59 +282,12 @@ impl<'a> Running<'a> {
         let misplaced = MisplacedRows {
             broker: &mut self.broker,
             page: i64::from(self.node.conf.sync.per_diff.get()),
-            queue: self.reconciler,
+            queue: &self.reconciler,
             stop: &self.node.stop,
         };
         misplaced.enqueue(&self.info, peers).unwrap_or_else(|error| {
             error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);
             None
         })
-    }
-
-    /// Stock: `cleanup_post_replicate`.
-    fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
-        match self.state_that_keeps() {
-            Ok(None) => {}
-            Ok(Some(state)) => {
-                debug!("Not deleting db (requires sharding, state {state}){}", self.subject);
-                return DbResult::Kept;
-            }
-            Err(error) => {
-                error!("ERROR while trying to clean up: {error}{}", self.subject);
-                return DbResult::NotRemoved;
-            }
-        }
-        let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
-        let enough = match self.node.handoff_delete() {
-            Some(wanted) => successes >= wanted,
-            None => !peers.is_empty() && successes == peers.len(),
-        };
-        if !enough {
-            debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
-            return DbResult::Kept;
-        }
-        self.remove_db(Broker::remove_if_unchanged)
-    }
-
-    /// The state of a container whose sharding has begun and is not over: it stays wherever it is.
-    fn state_that_keeps(&mut self) -> Result<Option<DbState>, BrokerError> {
-        if self.node.server_type() == ServerType::Account || !self.broker.sharding_required()? {
-            return Ok(None);
-        }
-        self.broker.db_state().map(Some)
-    }
-
-    /// Removes the database; a container of the reconciler's queue only at the end of the pass, as more rows
-    /// may come for it until then. Stock: `ContainerReplicator.delete_db`.
-    fn remove_db(self, removal: CheckedRemoval) -> DbResult {
-        let of_queue =
-            self.node.server_type() == ServerType::Container && self.info.account == RECONCILER_ACCOUNT;
-        let departure =
-            Departure { broker: self.broker, acknowledged: self.info, removal, subject: self.subject };
-        if of_queue {
-            self.reconciler.remove_later(departure);
-            return DbResult::Kept;
-        }
-        departure.remove()
     }
 }

@@ -13,11 +13,11 @@ use tracing::error;
 use walker::{DbTask, WalkMeter};
 
 use crate::{
-    course::replicate,
+    course::{Unsettled, replicate},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::{Enqueuer, LocalDevices, QueueContainers, ToReconciler},
-    roll_call::{ROLL, RollCall, Unsettled},
+    roll_call::{ROLL, RollCall},
 };
 
 /// Outcomes that may wait for the stats thread.
@@ -55,7 +55,7 @@ impl Crew<'_> {
         let node = self.node;
         let workers = node.conf.pass.concurrency.get();
         let (task_sender, tasks) = bounded::<DbTask>(ROLL.max(workers));
-        let (course_sender, courses) = bounded::<Unsettled>(workers);
+        let (course_sender, courses) = bounded::<Unsettled<'_>>(workers);
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
         let outcomes_in = Outcomes::new(Queue::Outcomes, outcome_sender, Arc::clone(&node.metrics));
@@ -93,14 +93,14 @@ impl Crew<'_> {
 }
 
 /// One worker: a database at a time, until there are no more or it is told to stop.
-fn work(node: &Node, courses: &Receiver<Unsettled>, reconciler: &ToReconciler, outcomes: &Outcomes) {
-    for Unsettled { task, heard } in courses {
+fn work(node: &Node, courses: &Receiver<Unsettled<'_>>, reconciler: &ToReconciler, outcomes: &Outcomes) {
+    for unsettled in courses {
         if node.stop.is_set() {
             continue;
         }
-        let started = Instant::now();
+        let (started, task) = (Instant::now(), unsettled.database.task().clone());
         // A defect that shows on one database must not end the pass of all others.
-        let outcome = catch_unwind(AssertUnwindSafe(|| replicate(node, &task, reconciler, heard)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| replicate(node, unsettled, reconciler)))
             .unwrap_or_else(|_| {
                 error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
                 DbOutcome {

@@ -15,8 +15,17 @@ use crate::{
     to_peer::{now, peer_id},
 };
 
-/// What peers have answered already, by the ids of their devices.
-pub(crate) type Heard = HashMap<u64, Result<Reply, CallError>>;
+/// What peers have said already, by the ids of their devices.
+pub(crate) type Heard = HashMap<u64, Said>;
+
+/// What a peer has said of one database.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// To a comparison with the very connection that goes on with the database: neither side has anything to do.
+    InSync,
+    /// To `sync`, or what it would say to that.
+    Answered(Result<Reply, CallError>),
+}
 
 /// A remembered database whose peers are to be asked by `sync`, one after the other.
 pub(crate) struct Asking {
@@ -58,7 +67,7 @@ impl Asking {
             let target = Target { device: peer, partition: self.partition, digest: self.digest };
             let reply = client.exchange(&target, &sync, timeout).await;
             let calls_for_nothing = reply.as_ref().is_ok_and(|reply| self.is_settled_by(reply, horizon));
-            heard.insert(peer.id, reply);
+            heard.insert(peer.id, Said::Answered(reply));
             if !calls_for_nothing {
                 return Err(heard);
             }

@@ -62,13 +62,29 @@ impl Roster {
     }
 }
 
-/// The peers of a database that lies where it should, on a device that is one of its primaries; none of any other.
-pub(crate) fn peers_of_primary(ring: &Arc<RingData>, task: &DbTask) -> Option<Vec<Arc<Device>>> {
+/// What the device that a database lies on is to the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Primary,
+    /// Any other: the database is to be given up.
+    Handoff,
+}
+
+impl Standing {
+    /// By the partition that the database lies in, which need not be its own.
+    pub(crate) fn of(ring: &RingData, task: &DbTask) -> Self {
+        let is_primary = ring.primaries(task.partition).iter().any(|device| device.id == task.device.id);
+        if is_primary { Self::Primary } else { Self::Handoff }
+    }
+}
+
+/// The peers of a database that lies in its own partition, in order; none of any other.
+pub(crate) fn peers_of_placed(ring: &Arc<RingData>, task: &DbTask) -> Option<Vec<Arc<Device>>> {
     if task.placement != Placement::Right || ring.partition(&task.digest) != task.partition {
         return None;
     }
     let mut roster = Roster::new(Arc::clone(ring), task.partition, task.device.id);
-    roster.is_primary().then(|| std::iter::from_fn(|| roster.next()).collect())
+    Some(std::iter::from_fn(|| roster.next()).collect())
 }
 
 #[cfg(test)]

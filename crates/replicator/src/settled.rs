@@ -16,13 +16,26 @@ const SYNC_KEYS: [&str; 2] = ["X-Container-Sync-To", "X-Container-Sync-Key"];
 /// # Errors
 /// As any read.
 pub(crate) fn calls_for_nothing(broker: &mut Broker, info: &ReplicationInfo) -> Result<bool, BrokerError> {
-    if !info.has_no_shards() || is_deleted(info) || info.account == RECONCILER_ACCOUNT {
-        return Ok(false);
-    }
-    if may_be_linked(info) {
-        return Ok(false);
-    }
-    Ok(broker.server_type() == ServerType::Account || broker.reconciler_sync()? >= info.max_row)
+    Ok(is_plain(info)
+        && (broker.server_type() == ServerType::Account || broker.reconciler_sync()? >= info.max_row))
+}
+
+/// As [`calls_for_nothing`], of a database on none of its primaries: nothing but its removal.
+///
+/// It takes its reconciler's point with it, which only has to be moved where no row can be misplaced.
+///
+/// # Errors
+/// As any read.
+pub(crate) fn calls_for_removal_only(
+    broker: &mut Broker,
+    info: &ReplicationInfo,
+) -> Result<bool, BrokerError> {
+    Ok(calls_for_nothing(broker, info)? || is_plain(info) && !broker.has_multiple_policies()?)
+}
+
+/// Neither sharded, nor deleted, nor the reconciler's, nor known to container-sync.
+fn is_plain(info: &ReplicationInfo) -> bool {
+    info.has_no_shards() && !is_deleted(info) && info.account != RECONCILER_ACCOUNT && !may_be_linked(info)
 }
 
 /// Whether the metadata has, or had lately, to do with container-sync; or cannot be read.

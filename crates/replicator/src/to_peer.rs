@@ -20,7 +20,7 @@ use swift_types::{Digest, ServerType, Timestamp};
 use sync_client::{CallError, Region, Reply, Target};
 use tracing::error;
 
-use crate::{node::Node, subject::Subject};
+use crate::{from_memory::Said, node::Node, subject::Subject};
 
 pub(crate) use gathered::{Anew, Gathered};
 
@@ -64,9 +64,9 @@ impl<'a> ToPeer<'a> {
         Self { node, local, target, region, steps: Vec::new(), rows_sent: 0, bytes_sent: 0, lag }
     }
 
-    /// Brings the peer up to date as far as it goes. Blocks for as long as that takes. `heard`: what it has answered to `sync`
-    /// just now, if it was asked already.
-    pub(crate) fn run(mut self, heard: Option<Result<Reply, CallError>>) -> PeerOutcome {
+    /// Brings the peer up to date as far as it goes. Blocks for as long as that takes. `heard`: what it has said just now, if
+    /// it was asked already.
+    pub(crate) fn run(mut self, heard: Option<Said>) -> PeerOutcome {
         let started = Instant::now();
         let result = self.sync(heard);
         PeerOutcome {
@@ -80,9 +80,14 @@ impl<'a> ToPeer<'a> {
         }
     }
 
-    fn sync(&mut self, heard: Option<Result<Reply, CallError>>) -> Result<(), PeerFailure> {
+    fn sync(&mut self, heard: Option<Said>) -> Result<(), PeerFailure> {
         let reply = match heard {
-            Some(heard) => self.answered(heard)?,
+            Some(Said::InSync) => {
+                self.steps.push(PeerStep::NoChange);
+                self.node.divergences.settled(self.pair());
+                return Ok(());
+            }
+            Some(Said::Answered(heard)) => self.answered(heard)?,
             None => self.call(self.local.sync, self.node.conf.sync.node_timeout)?,
         };
         match reply.status {

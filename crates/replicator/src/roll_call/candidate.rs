@@ -8,25 +8,25 @@ use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
-use sync_client::Question;
+use sync_client::{Compared, Question};
 use walker::DbTask;
 
 use crate::{
-    course::Running,
-    from_memory::{Asking, Heard},
+    course::{Database, Running, Unsettled},
+    from_memory::{Asking, Said},
     node::Node,
     reconciler::ToReconciler,
-    roster::peers_of_primary,
+    roster::{Standing, peers_of_placed},
 };
 
 /// A database with more metadata is asked about alone, so that a question has a bound.
 const MOST_METADATA: usize = 8 * 1024;
 
-pub(super) struct Candidate {
+pub(super) struct Candidate<'a> {
     pub(super) task: DbTask,
     pub(super) location: DbLocation,
     pub(super) info: Arc<ReplicationInfo>,
-    pub(super) known: Known,
+    pub(super) known: Known<'a>,
     pub(super) peers: Vec<Arc<Device>>,
     pub(super) way: Way,
 }
@@ -59,20 +59,21 @@ impl Way {
 }
 
 /// Where the info is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Known<'a> {
     /// From an earlier pass.
     Remembered,
     /// From the database, which is to be remembered by its stamp if it was at rest.
-    Opened(Option<DbStamp>),
+    Read(Option<DbStamp>),
+    /// From a handoff, which is given up by the connection that has read it: that sees whether others write meanwhile.
+    Departing(Box<Running<'a>>),
 }
 
 /// Why a database is no candidate.
-pub(super) enum Excluded {
+pub(super) enum Excluded<'a> {
     /// Nobody has to be asked, as it could not be read.
     Ended(DbOutcome),
-    /// It calls for more, or a peer cannot compare. What peers have said to `sync`.
-    ForAWorker(Heard),
+    /// It calls for more, or a peer cannot compare.
+    ForAWorker(Database<'a>),
 }
 
 /// Which answer is about a candidate at one of its peers.
@@ -85,20 +86,39 @@ pub(super) struct Place {
 /// Where a peer answers, and what it is asked.
 pub(super) type Questions = IndexMap<(String, u16), Question>;
 
-impl Candidate {
-    /// Opens what is not remembered, and reclaims in it. Blocks on the disk, and on a peer that was never heard of.
-    pub(super) fn look(node: &Node, task: &DbTask, reconciler: &ToReconciler) -> Result<Self, Excluded> {
-        let for_a_worker = || Excluded::ForAWorker(Heard::new());
-        let peers = peers_of_primary(&node.ring(), task).ok_or_else(for_a_worker)?;
+impl<'a> Candidate<'a> {
+    /// Opens what is not remembered, and reclaims in it. Blocks on the disk.
+    pub(super) fn look(
+        node: &'a Node,
+        task: &DbTask,
+        reconciler: &ToReconciler,
+    ) -> Result<Self, Excluded<'a>> {
+        let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
+        let ring = node.ring();
+        let peers = peers_of_placed(&ring, task).ok_or_else(for_a_worker)?;
+        match Standing::of(&ring, task) {
+            Standing::Primary => Self::look_at_primary(node, task, reconciler, peers),
+            Standing::Handoff => Self::look_at_handoff(node, task, reconciler, peers),
+        }
+    }
+
+    fn look_at_primary(
+        node: &'a Node,
+        task: &DbTask,
+        reconciler: &ToReconciler,
+        peers: Vec<Arc<Device>>,
+    ) -> Result<Self, Excluded<'a>> {
+        let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
         let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(|_| for_a_worker())?;
         let known = node.settled.get(&location);
         let way = Way::to(node, &peers, known.is_some()).ok_or_else(for_a_worker)?;
         let (info, known) = match known {
             Some(info) => (info, Known::Remembered),
             None if is_alone(&location) => {
-                let running = Running::begin(node, task, reconciler).map_err(Excluded::Ended)?;
-                let (info, stamp) = running.if_settled().ok_or_else(for_a_worker)?;
-                (Arc::new(info), Known::Opened(stamp))
+                let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
+                let opened = |running| Excluded::ForAWorker(Database::Opened(running));
+                let (info, stamp) = running.if_settled().map_err(opened)?;
+                (Arc::new(info), Known::Read(stamp))
             }
             None => return Err(for_a_worker()),
         };
@@ -106,6 +126,48 @@ impl Candidate {
             return Err(for_a_worker());
         }
         Ok(Self { task: task.clone(), location, info, known, peers, way })
+    }
+
+    /// Whatever it calls for, it is not opened again.
+    fn look_at_handoff(
+        node: &'a Node,
+        task: &DbTask,
+        reconciler: &ToReconciler,
+        peers: Vec<Arc<Device>>,
+    ) -> Result<Self, Excluded<'a>> {
+        let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
+        let way = Way::to(node, &peers, false).ok_or_else(for_a_worker)?;
+        let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
+        let mut running = Box::new(running);
+        if !running.is_settled_handoff() || running.info().metadata.len() > MOST_METADATA {
+            return Err(Excluded::ForAWorker(Database::Opened(running)));
+        }
+        let info = Arc::new(running.info().clone());
+        Ok(Self {
+            task: task.clone(),
+            location: running.location().clone(),
+            info,
+            known: Known::Departing(running),
+            peers,
+            way,
+        })
+    }
+
+    /// The database for a worker, with what peers have said of it.
+    pub(super) fn unsettled<'s>(self, said: impl Iterator<Item = &'s Compared>) -> Unsettled<'a> {
+        let is_open = matches!(self.known, Known::Departing(_));
+        let heard = self.peers.iter().zip(said).filter_map(|(peer, said)| match said {
+            Compared::Answered(reply) => Some((peer.id, Said::Answered(Ok(reply.clone())))),
+            // By the time that it is opened again it may have other rows.
+            Compared::InSync => is_open.then_some((peer.id, Said::InSync)),
+            Compared::AskBySync => None,
+        });
+        let heard = heard.collect();
+        let database = match self.known {
+            Known::Departing(running) => Database::Opened(running),
+            Known::Remembered | Known::Read(_) => Database::Closed(self.task),
+        };
+        Unsettled { database, heard }
     }
 
     /// To be asked about by itself.

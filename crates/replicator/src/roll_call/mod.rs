@@ -1,4 +1,5 @@
-//! Many databases at once: those that are in sync with all their peers are done with, the others go to the workers.
+//! Many databases at once: those that are in sync with all their peers are done with, handoffs among them given up; the others go
+//! to the workers.
 
 mod candidate;
 
@@ -10,20 +11,24 @@ use std::{
 
 use crossbeam_channel::Receiver;
 use indexmap::IndexMap;
-use stats::{Outcome, Queue};
+use stats::{DbOutcome, Outcome, Queue};
 use sync_client::Compared;
 use walker::{DbTask, WalkMeter};
 
 use self::candidate::{Candidate, Excluded, Known, Place, Way};
 use crate::{
+    course::{Database, Running, Unsettled},
     from_memory::{self, Heard, in_sync},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::ToReconciler,
+    roster::Standing,
 };
 
 /// Databases that are called at once.
 pub(crate) const ROLL: usize = 256;
+/// Handoffs among them, at most: they are kept open until their peers have answered.
+const MOST_HANDOFFS: usize = 8;
 /// How long a roll may take to fill: where the walk is slow, databases do not wait for others.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -33,13 +38,13 @@ pub(crate) struct RollCall<'a> {
     /// Databases from the walker; whoever gathers a roll has it alone, so that rolls are long.
     pub(crate) tasks: &'a Mutex<Receiver<DbTask>>,
     /// The way to the workers.
-    pub(crate) courses: Metered<Unsettled>,
+    pub(crate) courses: Metered<Unsettled<'a>>,
     pub(crate) reconciler: ToReconciler,
     pub(crate) outcomes: Outcomes,
     pub(crate) meter: &'a WalkMeter,
 }
 
-impl RollCall<'_> {
+impl<'a> RollCall<'a> {
     /// Calls roll after roll until the walk is over. Blocks on the walk, on disks, on peers and on busy workers.
     pub(crate) fn run(&self) {
         while let Some(roll) = self.gather() {
@@ -58,31 +63,37 @@ impl RollCall<'_> {
         let mut roll = vec![tasks.recv().ok()?];
         let capacity = tasks.capacity().unwrap_or(0);
         self.node.metrics.observe_queue(Queue::Tasks, tasks.len(), capacity, self.meter.blocked());
-        let until = Instant::now() + PATIENCE;
+        let (ring, until) = (self.node.ring(), Instant::now() + PATIENCE);
+        let is_handoff = |task: &DbTask| usize::from(Standing::of(&ring, task) == Standing::Handoff);
+        let mut handoffs = is_handoff(&roll[0]);
         while roll.len() < ROLL
+            && handoffs < MOST_HANDOFFS
             && let Ok(task) = tasks.recv_deadline(until)
         {
+            handoffs += is_handoff(&task);
             roll.push(task);
         }
         Some(roll)
     }
 
     /// The candidate, unless the database is a worker's or has come to its end.
-    fn sort_out(&self, task: DbTask) -> Option<Candidate> {
+    fn sort_out(&self, task: DbTask) -> Option<Candidate<'a>> {
         if self.node.stop.is_set() {
             return None;
         }
         // A defect that shows on one database must not end the pass of all others: a worker tells of it.
         let looked = catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)));
-        match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Heard::new()))) {
+        match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Database::Closed(task)))) {
             Ok(candidate) => return Some(candidate),
             Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
-            Err(Excluded::ForAWorker(heard)) => self.leave_to_a_worker(task, heard),
+            Err(Excluded::ForAWorker(database)) => {
+                self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+            }
         }
         None
     }
 
-    fn compare(&self, candidates: Vec<Candidate>, started: Instant) {
+    fn compare(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
         let mut questions = IndexMap::new();
         let places: Vec<Vec<Place>> =
             candidates.iter().map(|candidate| candidate.ask_in(&mut questions)).collect();
@@ -93,45 +104,50 @@ impl RollCall<'_> {
             if said.clone().all(|said| matches!(said, Compared::InSync)) {
                 self.settle(candidate, started);
             } else {
-                let heard = candidate.peers.iter().zip(said).filter_map(|(peer, said)| match said {
-                    Compared::Answered(reply) => Some((peer.id, Ok(reply.clone()))),
-                    Compared::InSync | Compared::AskBySync => None,
-                });
-                self.leave_to_a_worker(candidate.task, heard.collect());
+                self.leave_to_a_worker(candidate.unsettled(said));
             }
         }
     }
 
-    fn ask(&self, candidates: Vec<Candidate>, started: Instant) {
+    fn ask(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
         let answers = from_memory::ask(self.node, candidates.iter().map(Candidate::asking).collect());
         for (candidate, answer) in candidates.into_iter().zip(answers) {
             match answer {
                 Ok(()) => self.settle(candidate, started),
-                Err(heard) => self.leave_to_a_worker(candidate.task, heard),
+                Err(heard) => {
+                    let database = Database::Closed(candidate.task);
+                    self.leave_to_a_worker(Unsettled { database, heard });
+                }
             }
         }
     }
 
-    fn settle(&self, candidate: Candidate, started: Instant) {
+    fn settle(&self, candidate: Candidate<'a>, started: Instant) {
         let Candidate { task, location, info, known, peers, way: _ } = candidate;
-        self.outcomes.push(Outcome::Database(in_sync(self.node, &task, &peers, started)));
+        let outcome = in_sync(self.node, &task, &peers, started);
         match known {
+            Known::Departing(running) => return self.give_up(task, *running, outcome, started),
             Known::Remembered => self.node.metrics.database_remembered(),
-            Known::Opened(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
-            Known::Opened(None) => {}
+            Known::Read(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
+            Known::Read(None) => {}
         }
+        self.outcomes.push(Outcome::Database(outcome));
+    }
+
+    /// A handoff, all of whose peers have what it has.
+    fn give_up(&self, task: DbTask, running: Running<'_>, in_sync: DbOutcome, started: Instant) {
+        let removed = catch_unwind(AssertUnwindSafe(|| running.give_up()));
+        // As in sort_out.
+        let Ok(result) = removed else {
+            let database = Database::Closed(task);
+            return self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+        };
+        let outcome = DbOutcome { result, elapsed: started.elapsed(), ..in_sync };
+        self.outcomes.push(Outcome::Database(outcome));
     }
 
     /// The workers outlive all rolls.
-    fn leave_to_a_worker(&self, task: DbTask, heard: Heard) {
-        let _ = self.courses.send(Unsettled { task, heard });
+    fn leave_to_a_worker(&self, unsettled: Unsettled<'a>) {
+        let _ = self.courses.send(unsettled);
     }
-}
-
-/// A database that calls for more than a question.
-#[derive(Debug)]
-pub(crate) struct Unsettled {
-    pub(crate) task: DbTask,
-    /// What its peers have said to `sync` already.
-    pub(crate) heard: Heard,
 }

@@ -1,0 +1,77 @@
+//! The end of a database that is not to stay on this node.
+
+use db_broker::{Broker, BrokerError};
+use protocol::{DbState, RECONCILER_ACCOUNT};
+use stats::{DbResult, PeerOutcome};
+use swift_types::ServerType;
+use tracing::{debug, error};
+
+use super::Running;
+use crate::departure::{CheckedRemoval, Departure};
+
+impl Running<'_> {
+    /// Deleted and empty for long enough; gone unless the account has not heard of its end.
+    pub(super) fn reclaim_whole(self) -> DbResult {
+        if !self.info.report_up_to_date() {
+            return DbResult::Kept;
+        }
+        match self.remove_db(Broker::remove_reclaimable) {
+            DbResult::Removed => DbResult::Reclaimed,
+            result => result,
+        }
+    }
+
+    /// Removes what should not be here, if enough of its peers have it. Blocks on its locks. Stock: `cleanup_post_replicate`.
+    pub(super) fn remove(mut self, peers: &[PeerOutcome]) -> DbResult {
+        match self.state_that_keeps() {
+            Ok(None) => {}
+            Ok(Some(state)) => {
+                debug!("Not deleting db (requires sharding, state {state}){}", self.subject);
+                return DbResult::Kept;
+            }
+            Err(error) => {
+                error!("ERROR while trying to clean up: {error}{}", self.subject);
+                return DbResult::NotRemoved;
+            }
+        }
+        let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
+        let enough = match self.node.handoff_delete() {
+            Some(wanted) => successes >= wanted,
+            None => !peers.is_empty() && successes == peers.len(),
+        };
+        if !enough {
+            debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
+            return DbResult::Kept;
+        }
+        self.remove_db(Broker::remove_if_unchanged)
+    }
+
+    /// Removes a settled handoff that all its peers have. Blocks on its locks.
+    ///
+    /// That no sharding keeps it here was read with what the peers acknowledged: if it has begun since, others have written.
+    pub(crate) fn give_up(self) -> DbResult {
+        self.remove_db(Broker::remove_if_unchanged)
+    }
+
+    /// The state of a container whose sharding has begun and is not over: it stays wherever it is.
+    fn state_that_keeps(&mut self) -> Result<Option<DbState>, BrokerError> {
+        if self.node.server_type() == ServerType::Account || !self.broker.sharding_required()? {
+            return Ok(None);
+        }
+        self.broker.db_state().map(Some)
+    }
+
+    /// Removes the database; a container of the reconciler's queue only at the end of the pass, as more rows
+    /// may come for it until then. Stock: `ContainerReplicator.delete_db`.
+    fn remove_db(self, removal: CheckedRemoval) -> DbResult {
+        let of_queue =
+            self.node.server_type() == ServerType::Container && self.info.account == RECONCILER_ACCOUNT;
+        let departure =
+            Departure { broker: self.broker, acknowledged: self.info, removal, subject: self.subject };
+        if of_queue {
+            self.reconciler.remove_later(departure);
+            return DbResult::Kept;
+        }
+        departure.remove()
+    }
+}
