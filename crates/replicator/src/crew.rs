@@ -43,7 +43,7 @@ pub(crate) struct Ended<T> {
 }
 
 impl Crew<'_> {
-    /// Replicates every database that `feed`, on the calling thread, sends; returns when the last is done.
+    /// Replicates every database that `feed`, begun on the calling thread, sends; returns when the last is done.
     ///
     /// When `feed` returns, the roll call ends with the last roll, then each worker finishes the database in hand and drops
     /// its way to the enqueuer and to the stats thread, which end with the last of them.
@@ -110,6 +110,7 @@ fn work(node: &Node, courses: &Receiver<Unsettled<'_>>, reconciler: &ToReconcile
                     result: DbResult::Unreadable { primaries: Vec::new() },
                 }
             });
+        node.changed.note(&task, &outcome);
         outcomes.push(Outcome::Database(outcome));
     }
 }

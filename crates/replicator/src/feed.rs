@@ -6,14 +6,14 @@ use crossbeam_channel::Sender;
 use ring::{Device, RingData};
 use stats::{DbOutcome, DbResult, OrphanFate, Outcome, PeerId};
 use tracing::{debug, error, warn};
-use walker::{DbTask, MassFound, RateLimit, Walk, WalkEnd, WalkEvent, WalkMeter};
+use walker::{DbTask, MassFound, Pace, Walk, WalkEnd, WalkEvent, WalkMeter};
 
 use crate::{metered::Outcomes, node::Node};
 
 /// Lines about orphaned rows in one pass.
 const ORPHAN_LINES: u32 = 10;
 
-/// Walks, and sends every database found to the workers.
+/// Walks all devices at once, and sends every database found to the workers. Blocks until the last device is walked.
 pub(crate) fn feed(
     node: &Node,
     ring: &RingData,
@@ -22,9 +22,10 @@ pub(crate) fn feed(
     meter: &WalkMeter,
     outcomes: &Outcomes,
 ) -> WalkEnd {
-    let rate = RateLimit::per_second(node.conf.pass.databases_per_second);
+    let pace =
+        Pace::per_second(node.conf.pass.databases_per_second, node.conf.pass.device_databases_per_second);
     let mut teller = Teller { node, ring, outcomes, orphans_told: 0 };
-    walker::run(walk, rate, tasks, node.stop.receiver(), meter, |event| teller.tell(event))
+    walker::run(walk, &pace, tasks, node.stop.receiver(), meter, |event| teller.tell(event))
 }
 
 /// Tells what the walk meets beside databases.
@@ -50,6 +51,9 @@ impl Teller<'_> {
             WalkEvent::OrphanRows { device, pending_file, bytes } => {
                 self.warn_of_rows(&pending_file.display().to_string(), bytes);
                 Outcome::Orphan { device: device.to_string(), fate: OrphanFate::KeptRows }
+            }
+            WalkEvent::TmpNotReclaimed { device_dir, source } => {
+                return warn!("cannot clean {}/tmp: {source}", device_dir.display());
             }
             WalkEvent::MassMisplacement(found) => return self.say_braked(found),
             WalkEvent::LeftAlone(task) => {

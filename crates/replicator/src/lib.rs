@@ -1,7 +1,7 @@
 //! How the parts meet: the pass, one database's course, serving, signals, the command line.
 //!
 //! ```text
-//! walker ──bounded channel of DbTask──▶ worker pool ──channel of Outcome──▶ stats
+//! walk of each device ──bounded channel of DbTask──▶ worker pool ──channel of Outcome──▶ stats
 //! ```
 //!
 //! A daemon is two lines; everything else is settings.
@@ -14,6 +14,7 @@
 //! }
 //! ```
 
+mod changed;
 mod command_line;
 mod course;
 mod crew;
@@ -40,6 +41,7 @@ mod stop;
 mod subject;
 mod sync_store;
 mod to_peer;
+mod turns;
 mod unreadable;
 
 pub use command_line::main_for;

@@ -14,7 +14,7 @@ use sync_client::{ClientSettings, SyncClient};
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
-use crate::{divergence::Divergences, stop::Stop};
+use crate::{changed::ChangedPartitions, divergence::Divergences, stop::Stop};
 
 /// A peer whose passes take longer than this part of `reclaim_age`, by default a day, is taken for one that has
 /// diverged.
@@ -28,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
     pub(crate) divergences: Divergences,
+    /// Where the last pass found something to do.
+    pub(crate) changed: ChangedPartitions,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
     pub(crate) settled: UnchangedDbs<ReplicationInfo>,
     /// Remembered databases whose peers may be asked at once: as many as others may be in flight.
@@ -75,7 +77,20 @@ impl Node {
         let divergences = Divergences::new(conf.pass.reclaim_age / PATIENCE_IN_RECLAIM_AGE);
         let settled = UnchangedDbs::new(conf.db.db_cache_size, conf.db.db_cache_age);
         let in_flight = Arc::new(Semaphore::new(conf.pass.concurrency.get()));
-        Ok(Self { conf, swift, client, metrics, stop, divergences, settled, in_flight, statsd, ring })
+        let changed = ChangedPartitions::default();
+        Ok(Self {
+            conf,
+            swift,
+            client,
+            metrics,
+            stop,
+            divergences,
+            changed,
+            settled,
+            in_flight,
+            statsd,
+            ring,
+        })
     }
 
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.

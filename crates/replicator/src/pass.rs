@@ -10,7 +10,7 @@ use ring::{Device, RingData};
 use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
-use walker::{DeviceTree, MassMisplacement, MountCheck, PartitionFilter, Walk, WalkEnd};
+use walker::{DeviceTree, MassMisplacement, MountCheck, Walk, WalkEnd};
 
 use crate::{
     crew::{Crew, Ended},
@@ -18,6 +18,7 @@ use crate::{
     local_ips::LocalIps,
     node::Node,
     reconciler::{LocalDevices, QueueContainers, replicate_reconcilers},
+    turns::Turns,
 };
 
 /// What a pass is confined to; nothing given means everything.
@@ -107,7 +108,8 @@ struct Walked {
 fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Device>]) -> Walked {
     let started = unix_seconds(SystemTime::now());
     let (trees, skipped) = device_trees(node, scope, local);
-    let devices = LocalDevices::new(&trees, local);
+    let with_datadir: Vec<_> = trees.iter().filter(|tree| tree.datadir.is_dir()).cloned().collect();
+    let devices = LocalDevices::new(&with_datadir, local);
     let crew = Crew { node, devices: devices.clone(), containers: QueueContainers::default() };
     let ended = crew.work_through(
         |aggregator, outcomes| aggregator.run(outcomes, started),
@@ -140,11 +142,17 @@ fn walk_of(node: &Node, ring: &Arc<RingData>, scope: &Scope, trees: Vec<DeviceTr
     } else {
         MassMisplacement::Braked
     };
+    let turns = Turns {
+        ring: Arc::clone(ring),
+        partitions: scope.partitions.clone(),
+        handoffs_only: node.conf.pass.handoffs_only,
+        changed: node.changed.take(),
+    };
     let of_ring = Arc::clone(ring);
-    let walk = Walk::new(trees, partition_filter(node, ring, scope))
+    let walk = Walk::new(trees, Box::new(move |device, partition| turns.of(device.id, partition)))
         .braked(Box::new(move |digest| of_ring.partition(digest)), mass);
     match SystemTime::now().checked_sub(node.conf.pass.reclaim_age) {
-        Some(before) => walk.reclaiming_orphans(before),
+        Some(before) => walk.reclaiming_orphans(before).reclaiming_tmp(before),
         None => walk,
     }
 }
@@ -168,23 +176,8 @@ fn device_tree(node: &Node, scope: &Scope, device: &Device) -> Result<Option<Dev
         debug!("Skipping device {name} due to given arguments");
         return Ok(None);
     }
-    if let Some(before) = SystemTime::now().checked_sub(node.conf.pass.reclaim_age)
-        && let Err(error) = walker::reclaim_tmp(&dir, before)
-    {
-        warn!("cannot clean {}/tmp: {error}", dir.display());
-    }
     let datadir = dir.join(node.server_type().datadir());
-    Ok(datadir.is_dir().then_some(DeviceTree { name, id: device.id, datadir }))
-}
-
-/// Stock: `_partition_dir_filter`.
-fn partition_filter(node: &Node, ring: &Arc<RingData>, scope: &Scope) -> PartitionFilter {
-    let (ring, partitions) = (Arc::clone(ring), scope.partitions.clone());
-    let handoffs_only = node.conf.pass.handoffs_only;
-    Box::new(move |device, partition| {
-        let is_primary = || ring.primaries(partition).iter().any(|primary| primary.id == device.id);
-        (partitions.is_empty() || partitions.contains(&partition)) && !(handoffs_only && is_primary())
-    })
+    Ok(Some(DeviceTree { name, id: device.id, datadir }))
 }
 
 /// Log summary, recon cache and metrics of a completed pass. Stock: `_report_stats`.

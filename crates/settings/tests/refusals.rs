@@ -54,6 +54,8 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         "node_timeout = 0",
         "conn_timeout = -0.5",
         "databases_per_second = nan",
+        "device_databases_per_second = inf",
+        "device_databases_per_second = many",
         "handoff_delete = -1",
         "handoff_delete = most",
         "bind_port = 0",
@@ -186,6 +188,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(conf.sync.max_diffs.get(), 100);
     assert_eq!(conf.sync.conn_timeout, Duration::from_millis(500));
     assert_eq!(conf.pass.reclaim_age, Duration::from_hours(168));
+    assert_eq!((conf.pass.databases_per_second, conf.pass.device_databases_per_second), (50.0, 0.0));
     assert_eq!(conf.daemon.fallocate_reserve, FallocateReserve::Percent(1.0));
     assert_eq!(conf.log.log_name, "account-replicator");
     assert_eq!(conf.log.log_level, LogLevel::Info);

@@ -23,7 +23,8 @@ pub enum MassMisplacement {
 /// A database's directory is named by its hash, and the ring says which partition a hash belongs to, so a
 /// misplaced one is known without opening it. Misplaced ones are held back (1000 at most) until the walk ends
 /// or no more can be held; they go out if they are few: 20, or one in 20 of all databases seen. Else the brake
-/// is set: they and all that follow are left alone for the rest of the pass. Pure.
+/// is set: they and all that follow are left alone for the rest of the pass. One brake judges for all devices of a pass, in the
+/// order in which their threads come to it. Pure.
 pub(crate) struct Brake {
     partition_of: PartitionOf,
     mass: MassMisplacement,

@@ -7,11 +7,12 @@ use std::{
 };
 
 use db_broker::{BrokerError, Orphan, reclaim_orphan};
-use rand::{Rng, seq::SliceRandom};
-use swift_types::Digest;
+use rand::Rng;
+use swift_types::{DeviceName, Digest};
 
 use crate::{
-    DbTask, DeviceTree, Placement, WalkEvent, WalkFault,
+    DbTask, DeviceTree, PartitionTurns, Placement, WalkEvent, WalkFault,
+    agenda::Agenda,
     directory::{Listing, db_file_in},
 };
 
@@ -33,7 +34,7 @@ pub(crate) enum Step {
 /// Holds the names of one partition list, one suffix list and one hash list, whatever the device's size.
 pub(crate) struct DeviceWalk {
     device: Arc<DeviceTree>,
-    partitions: Option<Vec<(u64, OsString)>>,
+    partitions: Option<Agenda<(u64, OsString)>>,
     partition: u64,
     partition_dir: PathBuf,
     suffixes: Vec<OsString>,
@@ -56,15 +57,25 @@ impl DeviceWalk {
         }
     }
 
+    /// The device's name in the ring.
+    pub(crate) fn name(&self) -> &DeviceName {
+        &self.device.name
+    }
+
+    /// The folder of the device, which holds `tmp` beside the datadirs.
+    pub(crate) fn device_dir(&self) -> &Path {
+        self.device.datadir.parent().unwrap_or(&self.device.datadir)
+    }
+
     /// Directories without a database that were last written before that moment are reclaimed.
     pub(crate) fn reclaim_orphans(&mut self, before: SystemTime) {
         self.orphans_before = Some(before);
     }
 
     /// Looks at one more directory. Blocks on the disk.
-    pub(crate) fn step(&mut self, filter: impl Fn(&DeviceTree, u64) -> bool, rng: &mut impl Rng) -> Step {
+    pub(crate) fn step(&mut self, turns: &PartitionTurns, rng: &mut impl Rng) -> Step {
         let Some(partitions) = &mut self.partitions else {
-            return self.list_partitions(filter, rng);
+            return self.list_partitions(turns, rng);
         };
         if let Some(hash) = self.hashes.pop() {
             return self.look_into_hash_dir(&hash);
@@ -75,7 +86,7 @@ impl DeviceWalk {
             self.hashes = std::mem::take(&mut listing.names);
             return self.told(&self.suffix_dir, listing);
         }
-        let Some((partition, spelling)) = partitions.pop() else {
+        let Some((partition, spelling)) = partitions.next() else {
             return Step::Done;
         };
         self.partition = partition;
@@ -85,13 +96,16 @@ impl DeviceWalk {
         self.told(&self.partition_dir, listing)
     }
 
-    fn list_partitions(&mut self, filter: impl Fn(&DeviceTree, u64) -> bool, rng: &mut impl Rng) -> Step {
+    fn list_partitions(&mut self, turns: &PartitionTurns, rng: &mut impl Rng) -> Step {
         let mut listing = Listing::of_datadir(&self.device.datadir);
-        let mut partitions: Vec<(u64, OsString)> = std::mem::take(&mut listing.names)
-            .into_iter()
-            .filter_map(|name| Some((partition_number(&name)?, name)))
-            .filter(|&(partition, _)| filter(&self.device, partition))
-            .collect();
+        let mut partitions = Agenda::default();
+        for name in std::mem::take(&mut listing.names) {
+            if let Some(partition) = partition_number(&name)
+                && let Some(turn) = turns(&self.device, partition)
+            {
+                partitions.add(turn, (partition, name));
+            }
+        }
         partitions.shuffle(rng);
         self.partitions = Some(partitions);
         self.told(&self.device.datadir, listing)

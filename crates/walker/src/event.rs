@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use swift_types::DeviceName;
 
@@ -24,6 +24,13 @@ pub enum WalkEvent {
         pending_file: PathBuf,
         /// Its size.
         bytes: u64,
+    },
+    /// A device's `tmp` could not be cleaned; the device is walked all the same.
+    TmpNotReclaimed {
+        /// The folder that holds `tmp`.
+        device_dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// Suspiciously many databases are misplaced: none is moved any more in this walk. Told once.
     MassMisplacement(MassFound),

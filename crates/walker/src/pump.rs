@@ -1,11 +1,19 @@
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread::{self, Scope, ScopedJoinHandle},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, select};
+use rand::rngs::StdRng;
 
-use crate::{DbTask, RateLimit, Walk, WalkEvent, device_walk::Step};
+use crate::{
+    DbTask, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
+    brake::{Brake, Ruling},
+    device_walk::{DeviceWalk, Step},
+    reclaim_tmp,
+};
 
 /// Why a walk came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,80 +26,149 @@ pub enum WalkEnd {
     Abandoned,
 }
 
-/// What a running walk has done so far. Shared and read while it runs.
-#[derive(Debug, Default)]
-pub struct WalkMeter {
-    sent: AtomicU64,
-    faults: AtomicU64,
-    blocked_nanos: AtomicU64,
-}
-
-impl WalkMeter {
-    /// Databases handed to the channel.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Relaxed)
-    }
-
-    /// Directories that could not be walked.
-    pub fn faults(&self) -> u64 {
-        self.faults.load(Relaxed)
-    }
-
-    /// The time spent waiting for a place in a full channel; waits for the rate limit are not in it.
-    pub fn blocked(&self) -> Duration {
-        Duration::from_nanos(self.blocked_nanos.load(Relaxed))
-    }
-
-    fn add_blocked(&self, since: Instant) {
-        let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.blocked_nanos.fetch_add(nanos, Relaxed);
-    }
-}
-
-/// Walks and sends every database found, until the walk is over, `stop` says so or no receiver is left.
+/// Walks each device on a thread of its own and sends every database found, until the last device is walked, `stop` says so or
+/// no receiver is left.
 ///
-/// Blocks on the disk, on a full channel and on the rate. `stop` ends the two latter at once and the former
-/// at the next directory: send it a message or drop its sender (dropping is what reaches several receivers
-/// of one channel; [`crossbeam_channel::never`] never stops). Whatever else happens is told to `on_event` as
-/// it comes and costs nothing of the rate.
+/// Blocks until the last of the threads has ended. Each blocks on its disk, on a full channel and on `pace`; a device that
+/// hangs holds up no other one, only the end of the walk and what the brake holds back until then. `stop` ends the waits for
+/// the channel and the pace at once and the walk of a device at its next directory: drop its sender
+/// ([`crossbeam_channel::never`] never stops). Whatever else happens is told to `on_event` as it comes, by one thread at a
+/// time, and costs nothing of the pace.
+///
+/// # Panics
+/// When a device's thread has, or cannot be had; the others are waited for.
 pub fn run(
-    mut walk: Walk,
-    mut rate: RateLimit,
+    walk: Walk,
+    pace: &Pace,
     tasks: &Sender<DbTask>,
     stop: &Receiver<()>,
     meter: &WalkMeter,
-    mut on_event: impl FnMut(WalkEvent),
+    on_event: impl FnMut(WalkEvent) + Send,
 ) -> WalkEnd {
-    loop {
-        if stop.try_recv() != Err(TryRecvError::Empty) {
-            return WalkEnd::Stopped;
-        }
-        let task = match walk.step() {
-            Step::Done => return WalkEnd::Complete,
-            Step::Barren => continue,
-            Step::Event(event) => {
-                if matches!(event, WalkEvent::Fault(_)) {
-                    meter.faults.fetch_add(1, Relaxed);
-                }
-                on_event(event);
-                continue;
+    let Walk { devices, turns, brake, tmp_before } = walk;
+    let (brake, on_event) = (brake.map(Mutex::new), Mutex::new(on_event));
+    let way = Way { turns, brake, tmp_before, pace, tasks, stop, meter, on_event };
+    let walked = thread::scope(|threads| {
+        let started: Vec<_> = devices.into_iter().map(|device| way.start(threads, device)).collect();
+        let ends =
+            started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ends.fold(Ok(()), Result::and)
+    });
+    let ended = walked.and_then(|()| way.release_misplaced());
+    ended.map_or_else(|end| end, |()| WalkEnd::Complete)
+}
+
+/// What the threads of a walk share: the way of a database from its directory to the workers.
+struct Way<'a, F> {
+    turns: PartitionTurns,
+    brake: Option<Mutex<Brake>>,
+    tmp_before: Option<SystemTime>,
+    pace: &'a Pace,
+    tasks: &'a Sender<DbTask>,
+    stop: &'a Receiver<()>,
+    meter: &'a WalkMeter,
+    on_event: Mutex<F>,
+}
+
+impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
+    /// The name of its thread shows an operator which disk hangs.
+    fn start<'scope>(
+        &'scope self,
+        threads: &'scope Scope<'scope, '_>,
+        (device, dice): (DeviceWalk, StdRng),
+    ) -> ScopedJoinHandle<'scope, Result<(), WalkEnd>> {
+        let thread = thread::Builder::new().name(format!("walk {}", device.name()));
+        thread.spawn_scoped(threads, move || self.walk(device, dice)).expect("a thread for each device")
+    }
+
+    /// One device to its end; the error is why it did not come to it.
+    fn walk(&self, mut device: DeviceWalk, mut dice: StdRng) -> Result<(), WalkEnd> {
+        self.go_on()?;
+        self.reclaim_tmp(&device);
+        loop {
+            self.go_on()?;
+            match device.step(&self.turns, &mut dice) {
+                Step::Done => return Ok(()),
+                Step::Barren => {}
+                Step::Event(event) => self.tell(event),
+                Step::Found(task) => self.judge(task)?,
             }
-            Step::Found(task) => task,
+        }
+    }
+
+    fn reclaim_tmp(&self, device: &DeviceWalk) {
+        let device_dir = device.device_dir();
+        if let Some(before) = self.tmp_before
+            && let Err(source) = reclaim_tmp(device_dir, before)
+        {
+            self.tell(WalkEvent::TmpNotReclaimed { device_dir: device_dir.to_owned(), source });
+        }
+    }
+
+    fn go_on(&self) -> Result<(), WalkEnd> {
+        match self.stop.try_recv() {
+            Err(TryRecvError::Empty) => Ok(()),
+            _ => Err(WalkEnd::Stopped),
+        }
+    }
+
+    fn tell(&self, event: WalkEvent) {
+        if matches!(event, WalkEvent::Fault(_)) {
+            self.meter.add_fault();
+        }
+        let mut on_event = self.on_event.lock().unwrap_or_else(PoisonError::into_inner);
+        on_event(event);
+    }
+
+    fn judge(&self, task: DbTask) -> Result<(), WalkEnd> {
+        let ruling = match &self.brake {
+            Some(brake) => brake.lock().unwrap_or_else(PoisonError::into_inner).judge(task),
+            None => return self.send(task),
         };
-        let wait = rate.wait(Instant::now());
-        if !wait.is_zero() && stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-            return WalkEnd::Stopped;
+        self.follow(ruling)
+    }
+
+    /// Nothing more will be found on any device.
+    fn release_misplaced(&self) -> Result<(), WalkEnd> {
+        let Some(brake) = &self.brake else { return Ok(()) };
+        let ruling = brake.lock().unwrap_or_else(PoisonError::into_inner).release();
+        self.follow(ruling)
+    }
+
+    fn follow(&self, ruling: Ruling) -> Result<(), WalkEnd> {
+        match ruling {
+            Ruling::Send(tasks) => return tasks.into_iter().try_for_each(|task| self.send(task)),
+            Ruling::Set(found, tasks) => {
+                self.tell(WalkEvent::MassMisplacement(found));
+                for task in tasks {
+                    self.tell(WalkEvent::LeftAlone(task));
+                }
+            }
+            Ruling::LeftAlone(task) => self.tell(WalkEvent::LeftAlone(task)),
         }
-        if let Err(end) = send(task, tasks, stop, meter) {
-            return end;
+        Ok(())
+    }
+
+    /// When its turn has come.
+    fn send(&self, task: DbTask) -> Result<(), WalkEnd> {
+        self.go_on()?;
+        self.wait(self.pace.wait_for_device(task.device.id, Instant::now()))?;
+        self.wait(self.pace.wait_for_process(Instant::now()))?;
+        send(task, self.tasks, self.stop, self.meter)
+    }
+
+    fn wait(&self, time: Duration) -> Result<(), WalkEnd> {
+        if time.is_zero() || self.stop.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+            return Ok(());
         }
+        Err(WalkEnd::Stopped)
     }
 }
 
 fn send(task: DbTask, tasks: &Sender<DbTask>, stop: &Receiver<()>, meter: &WalkMeter) -> Result<(), WalkEnd> {
     let task = match tasks.try_send(task) {
         Ok(()) => {
-            meter.sent.fetch_add(1, Relaxed);
+            meter.add_sent();
             return Ok(());
         }
         Err(TrySendError::Disconnected(_)) => return Err(WalkEnd::Abandoned),
@@ -103,9 +180,7 @@ fn send(task: DbTask, tasks: &Sender<DbTask>, stop: &Receiver<()>, meter: &WalkM
         recv(stop) -> _ => Err(WalkEnd::Stopped),
     };
     meter.add_blocked(since);
-    sent.inspect(|()| {
-        meter.sent.fetch_add(1, Relaxed);
-    })
+    sent.inspect(|()| meter.add_sent())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ const BUFFER: Duration = Duration::from_secs(5);
 /// The longest distance between two databases; a lower rate counts as this.
 const LONGEST_STEP: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// At most so many databases a second, over the whole process, with 5 seconds of arrears to catch up.
+/// At most so many databases a second, with 5 seconds of arrears to catch up.
 ///
 /// Pure: the clock is handed in and the waiting is the caller's. Answers to stock's `RateLimitedIterator` and
 /// `AbstractRateLimiter` (`databases_per_second`); as there, arrears of more than 5 seconds are forgotten

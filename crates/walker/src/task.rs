@@ -40,7 +40,17 @@ pub enum Placement {
     Misplaced,
 }
 
-/// Says which partitions of a device are walked; called once per partition, device and pass.
+/// How soon a partition has its turn in the walk of its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Among the first: of four partitions three are such ones, while there are any.
+    First,
+    /// As soon as those leave room.
+    Later,
+}
+
+/// Says which partitions of a device are walked (none: it is not), and how soon; called once per partition, device and
+/// pass, on the thread of that device.
 ///
-/// Answers to stock's `_partition_dir_filter` (`handoffs_only` and `--partitions`).
-pub type PartitionFilter = Box<dyn Fn(&DeviceTree, u64) -> bool + Send>;
+/// Answers to stock's `_partition_dir_filter` (`handoffs_only` and `--partitions`), which knows no order.
+pub type PartitionTurns = Box<dyn Fn(&DeviceTree, u64) -> Option<Turn> + Send + Sync>;

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests, their helpers included")]
 
+#[path = "trees/gather.rs"]
+mod gather;
+
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,
@@ -11,15 +14,16 @@ use std::{
 };
 
 use crossbeam_channel::{bounded, never};
+use gather::gather;
 use martlet_walker::{
-    DeviceTree, MassMisplacement, PartitionFilter, Placement, RateLimit, Walk, WalkEnd, WalkEvent, WalkMeter,
+    DeviceTree, MassMisplacement, Pace, PartitionTurns, Placement, Turn, Walk, WalkEnd, WalkEvent, WalkMeter,
     run,
 };
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn everything() -> PartitionFilter {
-    Box::new(|_, _| true)
+fn everything() -> PartitionTurns {
+    Box::new(|_, _| Some(Turn::Later))
 }
 
 /// A device with `count` databases, each in a partition of its own.
@@ -40,15 +44,9 @@ fn add_db(datadir: &Path, partition: u64) {
 }
 
 fn order(walk: Walk) -> Vec<(String, u64)> {
-    walk.map(|task| task.unwrap()).map(|task| (task.device.name.to_string(), task.partition)).collect()
-}
-
-#[test]
-fn devices_take_turns() {
-    let root = tempfile::tempdir().unwrap();
-    let devices = || [("a", 3), ("b", 0), ("c", 5), ("d", 1)].map(|(n, c)| device(root.path(), n, c)).into();
-    let names: String = order(Walk::new(devices(), everything())).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, "acdacaccc");
+    let (tasks, events) = gather(walk);
+    assert!(events.is_empty(), "{events:?}");
+    tasks.into_iter().map(|task| (task.device.name.to_string(), task.partition)).collect()
 }
 
 #[test]
@@ -62,12 +60,13 @@ fn partitions_come_in_an_order_of_the_seed() {
 }
 
 #[test]
-fn the_filter_sees_device_and_partition_and_spares_what_it_rejects() {
+fn what_has_no_turn_is_spared() {
     let root = tempfile::tempdir().unwrap();
     let devices = vec![device(root.path(), "a", 4), device(root.path(), "b", 3)];
     fs::create_dir(devices[0].datadir.join("9")).unwrap();
-    let filter: PartitionFilter = Box::new(|device, partition| device.name.as_str() == "b" || partition == 2);
-    let mut found = order(Walk::new(devices, filter));
+    let turns: PartitionTurns =
+        Box::new(|device, partition| (device.name.as_str() == "b" || partition == 2).then_some(Turn::Later));
+    let mut found = order(Walk::new(devices, turns));
     found.sort();
     assert_eq!(found, [("a", 2), ("b", 0), ("b", 1), ("b", 2)].map(|(n, p)| (n.to_owned(), p)));
     assert!(root.path().join("a/accounts/9").exists(), "a rejected partition is not cleaned either");
@@ -78,12 +77,14 @@ fn directories_that_vanish_are_passed_over() {
     let root = tempfile::tempdir().unwrap();
     let tree = device(root.path(), "a", 3);
     let datadir = tree.datadir.clone();
-    let mut walk = Walk::new(vec![tree], everything());
-    assert!(walk.next().unwrap().is_ok());
-    fs::remove_dir_all(datadir).unwrap();
-    assert!(walk.next().is_none());
+    let removing: PartitionTurns = Box::new(move |_, _| {
+        // They are listed, and not yet looked into.
+        fs::remove_dir_all(&datadir).ok();
+        Some(Turn::Later)
+    });
+    assert!(order(Walk::new(vec![tree], removing)).is_empty());
     let missing = DeviceTree { name: "z".parse().unwrap(), id: 0, datadir: root.path().join("z") };
-    assert!(Walk::new(vec![missing], everything()).next().is_none());
+    assert!(order(Walk::new(vec![missing], everything())).is_empty());
 }
 
 #[test]
@@ -98,20 +99,17 @@ fn each_level_has_its_fault_and_the_rest_is_walked() {
         // A link to itself: neither a directory, nor a file, nor gone.
         symlink(link, link).unwrap();
     }
-    let mut faults = Vec::new();
-    let mut found = 0;
-    for item in Walk::new(vec![whole, broken, not_a_datadir], everything()) {
-        match item {
-            Ok(_) => found += 1,
-            Err(WalkEvent::Fault(fault)) => faults.push(fault.path),
-            Err(event) => panic!("{event:?}"),
-        }
-    }
+    let (found, events) = gather(Walk::new(vec![whole, broken, not_a_datadir], everything()));
+    let fault = |event| match event {
+        WalkEvent::Fault(fault) => fault.path,
+        event => panic!("{event:?}"),
+    };
+    let mut faults: Vec<_> = events.into_iter().map(fault).collect();
     let mut expected = [looped.as_slice(), &[root.path().join("file")]].concat();
     expected.sort();
     faults.sort();
     assert_eq!(faults, expected);
-    assert_eq!(found, 5);
+    assert_eq!(found.len(), 5);
 }
 
 #[test]
@@ -124,7 +122,7 @@ fn foreign_directories_are_kept() {
         fs::create_dir(suffix_dir.join(foreign)).unwrap();
         fs::write(suffix_dir.join(foreign).join(format!("{foreign}.db")), "").unwrap();
     }
-    assert_eq!(Walk::new(vec![tree], everything()).count(), 1);
+    assert_eq!(order(Walk::new(vec![tree], everything())).len(), 1);
     assert!(suffix_dir.join(upper).exists() && suffix_dir.join("not-a-hash").exists());
 }
 
@@ -154,7 +152,7 @@ fn old_directories_without_a_database_go_and_acknowledged_rows_stay() {
         let walk = Walk::new(vec![tree.clone()], everything());
         let limit = SystemTime::now() - Duration::from_secs(3600);
         let walk = if reclaiming { walk.reclaiming_orphans(limit) } else { walk };
-        walk.filter_map(Result::err).collect::<Vec<_>>()
+        gather(walk).1
     };
     assert!(events(false).is_empty(), "left alone unless it is asked for");
     let found = events(true);
@@ -187,22 +185,22 @@ fn with_misplaced(root: &Path, right: u64, misplaced: u64) -> DeviceTree {
 /// What came out of a braked walk: sent as right, sent as misplaced, left alone, times the brake was told.
 fn braked(tree: DeviceTree, mass: MassMisplacement) -> [usize; 4] {
     let partition_of = |digest: &swift_types::Digest| u64::from_str_radix(&digest.to_string(), 16).unwrap();
-    let mut counts = [0; 4];
-    for item in Walk::new(vec![tree], everything()).braked(Box::new(partition_of), mass) {
-        let kind = match item {
-            Ok(task) if task.placement == Placement::Right => 0,
-            Ok(_) => 1,
-            Err(WalkEvent::LeftAlone(task)) => {
+    let walk = Walk::new(vec![tree], everything()).braked(Box::new(partition_of), mass);
+    let (tasks, events) = gather(walk);
+    let misplaced = tasks.iter().filter(|task| task.placement == Placement::Misplaced).count();
+    let mut counts = [tasks.len() - misplaced, misplaced, 0, 0];
+    for event in events {
+        match event {
+            WalkEvent::LeftAlone(task) => {
                 assert_eq!(task.partition, 9999);
-                2
+                counts[2] += 1;
             }
-            Err(WalkEvent::MassMisplacement(found)) => {
+            WalkEvent::MassMisplacement(found) => {
                 assert_eq!((found.misplaced, found.seen), (25, 35));
-                3
+                counts[3] += 1;
             }
-            Err(other) => panic!("{other:?}"),
-        };
-        counts[kind] += 1;
+            other => panic!("{other:?}"),
+        }
     }
     counts
 }
@@ -229,7 +227,7 @@ fn a_run_sends_everything_and_tells_the_faults() {
     let consumer = thread::spawn(move || workers.iter().count());
     let (meter, mut events) = (WalkMeter::default(), Vec::new());
     let walk = Walk::new(vec![tree], everything());
-    let end = run(walk, RateLimit::per_second(0.0), &tasks, &never(), &meter, |event| events.push(event));
+    let end = run(walk, &Pace::per_second(0.0, 0.0), &tasks, &never(), &meter, |event| events.push(event));
     drop(tasks);
     assert_eq!((end, meter.sent(), meter.faults(), events.len()), (WalkEnd::Complete, 5, 1, 1));
     assert_eq!(consumer.join().unwrap(), 5);
@@ -237,33 +235,34 @@ fn a_run_sends_everything_and_tells_the_faults() {
 
 /// Runs a walk of `count` databases on a thread; its end arrives on the channel returned last.
 macro_rules! run_aside {
-    ($root:expr, $rate:expr, $tasks:expr, $stop:expr) => {{
+    ($root:expr, $pace:expr, $tasks:expr, $stop:expr) => {{
         let walk = Walk::new(vec![device($root.path(), "a", 5)], everything());
         let (tasks, stop, (told, end)) = ($tasks, $stop, bounded(1));
         let thread = thread::spawn(move || {
-            let rate = RateLimit::per_second($rate);
-            told.send(run(walk, rate, &tasks, &stop, &WalkMeter::default(), |_| ())).unwrap();
+            told.send(run(walk, &$pace, &tasks, &stop, &WalkMeter::default(), |_| ())).unwrap();
         });
         (thread, end)
     }};
 }
 
 #[test]
-fn stopping_interrupts_the_rate() {
-    let root = tempfile::tempdir().unwrap();
-    let ((tasks, workers), (stop, stopped)) = (bounded(5), bounded(0));
-    let (thread, end) = run_aside!(root, 0.0001, tasks, stopped);
-    workers.recv_timeout(LONG).unwrap();
-    drop(stop);
-    assert_eq!(end.recv_timeout(LONG), Ok(WalkEnd::Stopped));
-    thread.join().unwrap();
+fn stopping_interrupts_both_rates() {
+    for pace in [Pace::per_second(0.0001, 0.0), Pace::per_second(0.0, 0.0001)] {
+        let root = tempfile::tempdir().unwrap();
+        let ((tasks, workers), (stop, stopped)) = (bounded(5), bounded(0));
+        let (thread, end) = run_aside!(root, pace, tasks, stopped);
+        workers.recv_timeout(LONG).unwrap();
+        drop(stop);
+        assert_eq!(end.recv_timeout(LONG), Ok(WalkEnd::Stopped));
+        thread.join().unwrap();
+    }
 }
 
 #[test]
 fn stopping_interrupts_a_full_channel() {
     let root = tempfile::tempdir().unwrap();
     let ((tasks, workers), (stop, stopped)) = (bounded(1), bounded(0));
-    let (thread, end) = run_aside!(root, 0.0, tasks, stopped);
+    let (thread, end) = run_aside!(root, Pace::per_second(0.0, 0.0), tasks, stopped);
     drop(stop);
     assert_eq!(end.recv_timeout(LONG), Ok(WalkEnd::Stopped));
     thread.join().unwrap();
@@ -274,7 +273,7 @@ fn stopping_interrupts_a_full_channel() {
 fn a_walk_without_workers_ends() {
     let root = tempfile::tempdir().unwrap();
     let (tasks, workers) = bounded(1);
-    let (thread, end) = run_aside!(root, 0.0, tasks, never());
+    let (thread, end) = run_aside!(root, Pace::per_second(0.0, 0.0), tasks, never());
     workers.recv_timeout(LONG).unwrap();
     drop(workers);
     assert_eq!(end.recv_timeout(LONG), Ok(WalkEnd::Abandoned));

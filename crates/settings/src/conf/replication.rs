@@ -60,6 +60,9 @@ pub struct PassConf {
     /// Databases per second for the whole process, never negative; 0 means unlimited.
     #[serde(deserialize_with = "value::rate")]
     pub databases_per_second: f64,
+    /// Martlet's own: databases per second of each device, never negative; 0 means no limit but that of the process.
+    #[serde(deserialize_with = "value::rate")]
+    pub device_databases_per_second: f64,
     /// How long deleted rows and databases are remembered.
     #[serde(deserialize_with = "value::seconds")]
     pub reclaim_age: Duration,
@@ -85,6 +88,7 @@ impl PassConf {
             ("concurrency", self.concurrency.to_string()),
             ("interval", self.interval.as_secs_f64().to_string()),
             ("databases_per_second", self.databases_per_second.to_string()),
+            ("device_databases_per_second", self.device_databases_per_second.to_string()),
             ("reclaim_age", self.reclaim_age.as_secs_f64().to_string()),
             ("handoffs_only", yes_no(self.handoffs_only)),
             ("handoff_delete", handoff_delete),

@@ -1,5 +1,7 @@
 //! Trees of databases and rubbish, planted alike twice from one seed, and walks of them.
 
+pub(crate) mod gather;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -7,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use martlet_walker::{DeviceTree, Walk, WalkEvent};
+use martlet_walker::{DeviceTree, Turn, Walk, WalkEvent};
 use rand::{Rng, RngExt};
 
 /// A partition, and a database file below the root of the devices.
@@ -115,13 +117,14 @@ pub(crate) fn devices(datadirs: &[PathBuf]) -> Vec<DeviceTree> {
 
 /// Our walk to its end: what was found (nothing twice), and the faults as texts.
 pub(crate) fn walk(root: &Path, datadirs: &[PathBuf]) -> (BTreeSet<Found>, Vec<String>) {
-    let (mut found, mut faults) = (BTreeSet::new(), Vec::new());
-    for item in Walk::new(devices(datadirs), Box::new(|_, _| true)) {
-        match item {
-            Ok(task) => assert!(found.insert((task.partition, below(&task.db_file, root))), "{task:?}"),
-            Err(WalkEvent::Fault(fault)) => faults.push(fault.to_string()),
-            Err(event) => panic!("{event:?}"),
-        }
+    let (tasks, events) = gather::gather(Walk::new(devices(datadirs), Box::new(|_, _| Some(Turn::Later))));
+    let mut found = BTreeSet::new();
+    for task in tasks {
+        assert!(found.insert((task.partition, below(&task.db_file, root))), "{task:?}");
     }
-    (found, faults)
+    let fault = |event| match event {
+        WalkEvent::Fault(fault) => fault.to_string(),
+        event => panic!("{event:?}"),
+    };
+    (found, events.into_iter().map(fault).collect())
 }
