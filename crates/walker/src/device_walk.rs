@@ -1,6 +1,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -13,7 +14,7 @@ use swift_types::{DeviceName, Digest};
 use crate::{
     DbTask, DeviceTree, PartitionTurns, Placement, WalkEvent, WalkFault,
     agenda::Agenda,
-    directory::{Listing, db_file_in},
+    directory::{db_file_in, each_name, each_name_or_remove},
 };
 
 /// What looking at one more directory brought.
@@ -31,15 +32,17 @@ pub(crate) enum Step {
 
 /// The walk of one device, a directory per step.
 ///
-/// Holds the names of one partition list, one suffix list and one hash list, whatever the device's size.
+/// Holds one partition list, one suffix list and one hash list, whatever the device's size: 8 bytes for each partition, 4 for
+/// each suffix and 16 for each hash, and as much again at most where a list has grown. What is foreign below a suffix directory
+/// takes nothing.
 pub(crate) struct DeviceWalk {
     device: Arc<DeviceTree>,
-    partitions: Option<Agenda<(u64, OsString)>>,
+    partitions: Option<Agenda<PartitionDir>>,
     partition: u64,
     partition_dir: PathBuf,
-    suffixes: Vec<OsString>,
+    suffixes: Names,
     suffix_dir: PathBuf,
-    hashes: Vec<OsString>,
+    hashes: Vec<Digest>,
     orphans_before: Option<SystemTime>,
 }
 
@@ -51,7 +54,7 @@ impl DeviceWalk {
             partitions: None,
             partition: 0,
             partition_dir: PathBuf::new(),
-            suffixes: Vec::new(),
+            suffixes: Names::default(),
             suffix_dir: PathBuf::new(),
             hashes: Vec::new(),
         }
@@ -77,46 +80,52 @@ impl DeviceWalk {
         let Some(partitions) = &mut self.partitions else {
             return self.list_partitions(turns, rng);
         };
-        if let Some(hash) = self.hashes.pop() {
-            return self.look_into_hash_dir(&hash);
+        if let Some(digest) = self.hashes.pop() {
+            return self.look_into_hash_dir(digest);
         }
         if let Some(suffix) = self.suffixes.pop() {
-            self.suffix_dir = self.partition_dir.join(suffix);
-            let mut listing = Listing::of_or_remove(&self.suffix_dir);
-            self.hashes = std::mem::take(&mut listing.names);
-            return self.told(&self.suffix_dir, listing);
+            return self.list_hashes(&suffix);
         }
-        let Some((partition, spelling)) = partitions.next() else {
+        let Some(partition) = partitions.next() else {
             return Step::Done;
         };
-        self.partition = partition;
-        self.partition_dir = self.device.datadir.join(spelling);
-        let mut listing = Listing::of_or_remove(&self.partition_dir);
-        self.suffixes = std::mem::take(&mut listing.names);
-        self.told(&self.partition_dir, listing)
+        self.list_suffixes(partition)
     }
 
     fn list_partitions(&mut self, turns: &PartitionTurns, rng: &mut impl Rng) -> Step {
-        let mut listing = Listing::of_datadir(&self.device.datadir);
         let mut partitions = Agenda::default();
-        for name in std::mem::take(&mut listing.names) {
-            if let Some(partition) = partition_number(&name)
-                && let Some(turn) = turns(&self.device, partition)
+        let listed = each_name(&self.device.datadir, |name| {
+            if let Some(partition) = PartitionDir::parse(&name)
+                && let Some(turn) = turns(&self.device, partition.number())
             {
-                partitions.add(turn, (partition, name));
+                partitions.add(turn, partition);
             }
-        }
+        });
         partitions.shuffle(rng);
         self.partitions = Some(partitions);
-        self.told(&self.device.datadir, listing)
+        self.told(&self.device.datadir, listed)
+    }
+
+    fn list_suffixes(&mut self, partition: PartitionDir) -> Step {
+        self.partition = partition.number();
+        self.partition_dir = self.device.datadir.join(partition.name());
+        self.suffixes = Names::default();
+        let listed = each_name_or_remove(&self.partition_dir, |name| self.suffixes.push(&name));
+        self.told(&self.partition_dir, listed)
+    }
+
+    fn list_hashes(&mut self, suffix: &OsStr) -> Step {
+        self.suffix_dir = self.partition_dir.join(suffix);
+        self.hashes = Vec::new();
+        let listed = each_name_or_remove(&self.suffix_dir, |name| {
+            self.hashes.extend(name.to_str().and_then(|name| name.parse::<Digest>().ok()));
+        });
+        self.told(&self.suffix_dir, listed)
     }
 
     /// Stock: the body of `roundrobin_datadirs`' innermost loop.
-    fn look_into_hash_dir(&self, name: &OsStr) -> Step {
-        let Some(digest) = name.to_str().and_then(|name| name.parse::<Digest>().ok()) else {
-            return Step::Barren;
-        };
-        let hash_dir = self.suffix_dir.join(name);
+    fn look_into_hash_dir(&self, digest: Digest) -> Step {
+        let hash_dir = self.suffix_dir.join(digest.to_string());
         match db_file_in(&hash_dir, digest) {
             Ok(None) => self.look_at_orphan(hash_dir),
             Ok(Some(db_file)) => Step::Found(DbTask {
@@ -147,8 +156,8 @@ impl DeviceWalk {
         }
     }
 
-    fn told(&self, path: &Path, listing: Listing) -> Step {
-        listing.fault.map_or(Step::Barren, |source| self.fault(path.to_owned(), source))
+    fn told(&self, dir: &Path, listed: io::Result<()>) -> Step {
+        listed.map_or_else(|source| self.fault(dir.to_owned(), source), |()| Step::Barren)
     }
 
     fn fault(&self, path: PathBuf, source: io::Error) -> Step {
@@ -156,13 +165,54 @@ impl DeviceWalk {
     }
 }
 
-/// The partition that a directory's name stands for: a decimal number without a sign.
+/// A partition's directory: the number in the lower 56 bits, above it the length of its name, as a partition may be written
+/// with leading zeros.
 ///
-/// Leading zeros are taken, as stock's `looks_like_partition` takes them; its other spellings (`+1`, ` 1`,
-/// `1_0`, digits of other scripts) never come from Swift and are left alone.
-fn partition_number(name: &OsStr) -> Option<u64> {
-    let text = name.to_str()?;
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+/// Eight bytes, because a device's list has as many entries as the device has partitions.
+#[derive(Clone, Copy)]
+struct PartitionDir(u64);
+
+impl PartitionDir {
+    const NUMBER_BITS: u32 = 56;
+
+    /// None unless the name is a decimal number without a sign.
+    ///
+    /// Leading zeros are taken, as stock's `looks_like_partition` takes them; its other spellings (`+1`, ` 1`,
+    /// `1_0`, digits of other scripts) and numbers of more than 56 bits never come from Swift and are left alone.
+    fn parse(name: &OsStr) -> Option<Self> {
+        let text = name.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let number = text.parse::<u64>().ok().filter(|number| number >> Self::NUMBER_BITS == 0)?;
+        let length = u8::try_from(text.len()).ok()?;
+        Some(Self(number | u64::from(length) << Self::NUMBER_BITS))
+    }
+
+    fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+
+    fn name(self) -> String {
+        let [length, ..] = self.0.to_be_bytes();
+        format!("{:0length$}", self.number(), length = usize::from(length))
+    }
+}
+
+/// The names of one directory in one piece, each ended by a byte that no name has.
+#[derive(Default)]
+struct Names(Vec<u8>);
+
+impl Names {
+    const END: u8 = b'/';
+
+    fn push(&mut self, name: &OsStr) {
+        self.0.extend(name.as_bytes());
+        self.0.push(Self::END);
+    }
+
+    fn pop(&mut self) -> Option<OsString> {
+        self.0.pop()?;
+        let start = self.0.iter().rposition(|byte| *byte == Self::END).map_or(0, |end| end + 1);
+        Some(OsString::from_vec(self.0.split_off(start)))
+    }
 }
 
 #[cfg(test)]
@@ -171,12 +221,27 @@ mod tests {
 
     #[test]
     fn partitions_are_plain_decimal_numbers() {
-        for (name, partition) in [("0", 0), ("1048575", 1_048_575), ("0012", 12)] {
-            assert_eq!(partition_number(OsStr::new(name)), Some(partition));
-        }
-        for foreign in ["", "-1", "+1", " 12", "1_0", "1.0", "x", "lost+found", "18446744073709551616", "١"]
+        for (name, number) in
+            [("0", 0), ("1048575", 1_048_575), ("0012", 12), ("72057594037927935", (1 << 56) - 1)]
         {
-            assert_eq!(partition_number(OsStr::new(foreign)), None, "{foreign}");
+            let partition = PartitionDir::parse(OsStr::new(name)).unwrap();
+            assert_eq!((partition.number(), partition.name().as_str()), (number, name));
         }
+        for foreign in ["", "-1", "+1", " 12", "1_0", "1.0", "x", "lost+found", "72057594037927936", "١"] {
+            assert!(PartitionDir::parse(OsStr::new(foreign)).is_none(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn names_come_back_as_they_were_last_first() {
+        let told = [&b"def"[..], b"a b", b"\xff\n"].map(OsStr::from_bytes);
+        let mut names = Names::default();
+        for name in told {
+            names.push(name);
+        }
+        for name in told.iter().rev() {
+            assert_eq!(names.pop().as_deref(), Some(*name));
+        }
+        assert_eq!((names.pop(), names.0.len()), (None, 0));
     }
 }

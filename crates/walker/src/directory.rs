@@ -7,52 +7,34 @@ use std::{
 
 use swift_types::{DbName, Digest};
 
-/// The names in a directory, as many as could be read, and what stopped the reading.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) names: Vec<OsString>,
-    pub(crate) fault: Option<io::Error>,
+/// Tells the names in `dir` one by one, so that nobody holds more of them than it needs; none if it is gone. Whatever stops the
+/// reading is the error, the names until then have been told.
+pub(crate) fn each_name(dir: &Path, tell: impl FnMut(OsString)) -> io::Result<()> {
+    match read(dir, tell) {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
+        read => read,
+    }
 }
 
-impl Listing {
-    /// The names in `dir`; none if it is gone.
-    pub(crate) fn of_datadir(dir: &Path) -> Self {
-        Self::read(dir).unwrap_or_default()
+/// As [`each_name`] of a directory, which is removed if it is empty; tells none if it is no directory at all.
+pub(crate) fn each_name_or_remove(dir: &Path, mut tell: impl FnMut(OsString)) -> io::Result<()> {
+    let mut is_empty = true;
+    let read = read(dir, |name| {
+        is_empty = false;
+        tell(name);
+    });
+    match read {
+        Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Ok(()) if is_empty => remove_if_empty(dir),
+        read => read,
     }
+}
 
-    /// The names in `dir`, which is removed if it is empty; none if it is gone or no directory at all.
-    pub(crate) fn of_or_remove(dir: &Path) -> Self {
-        let Some(mut listing) = Self::read(dir) else {
-            return Self::default();
-        };
-        match &listing.fault {
-            Some(fault) if fault.kind() == ErrorKind::NotADirectory => return Self::default(),
-            None if listing.names.is_empty() => listing.fault = remove_if_empty(dir).err(),
-            _ => {}
-        }
-        listing
+fn read(dir: &Path, mut tell: impl FnMut(OsString)) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        tell(entry?.file_name());
     }
-
-    /// `None` if there is no such directory.
-    fn read(dir: &Path) -> Option<Self> {
-        let mut listing = Self::default();
-        match fs::read_dir(dir) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            Err(error) => listing.fault = Some(error),
-            Ok(entries) => {
-                for entry in entries {
-                    match entry {
-                        Ok(entry) => listing.names.push(entry.file_name()),
-                        Err(error) => {
-                            listing.fault = Some(error);
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Some(listing)
-    }
+    Ok(())
 }
 
 /// The database in force in a hash directory: `HASH.db`, else the last `HASH_EPOCH.db`. A directory without
@@ -67,13 +49,12 @@ pub(crate) fn db_file_in(hash_dir: &Path, digest: Digest) -> io::Result<Option<P
         // Whatever else is wrong, the listing will tell.
         Err(_) => {}
     }
-    let listing = Listing::of_or_remove(hash_dir);
-    if let Some(fault) = listing.fault {
-        return Err(fault);
-    }
     let is_of_this_db = |name: &String| name.parse::<DbName>().is_ok_and(|name| name.digest == digest);
-    let names = listing.names.into_iter().filter_map(|name| name.into_string().ok());
-    Ok(names.filter(is_of_this_db).max().map(|name| hash_dir.join(name)))
+    let mut last = None;
+    each_name_or_remove(hash_dir, |name| {
+        last = last.take().max(name.into_string().ok().filter(is_of_this_db));
+    })?;
+    Ok(last.map(|name| hash_dir.join(name)))
 }
 
 /// Removes a directory unless something has come into it or somebody else was faster.
