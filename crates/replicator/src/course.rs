@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
-use protocol::{DbState, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
+use protocol::{DbState, PackedInfo, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
 use swift_types::{Digest, ServerType};
@@ -154,7 +154,7 @@ impl<'a> Running<'a> {
             && let Some(stamp) = self.stamp
             && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false)
         {
-            self.node.settled.remember(self.broker.location(), stamp, Arc::new(self.info));
+            self.node.settled.remember(self.broker.location(), stamp, PackedInfo::new(&self.info));
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, SyncArgs};
+use protocol::{Capabilities, Capability, Comparison, PackedInfo, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
@@ -24,8 +24,7 @@ const MOST_METADATA: usize = 8 * 1024;
 
 pub(super) struct Candidate {
     pub(super) task: DbTask,
-    pub(super) location: DbLocation,
-    pub(super) info: Arc<ReplicationInfo>,
+    pub(super) info: PackedInfo,
     pub(super) known: Known,
     pub(super) peers: Vec<Arc<Device>>,
     pub(super) way: Way,
@@ -59,12 +58,12 @@ impl Way {
 }
 
 /// Where the info is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     /// From an earlier pass.
     Remembered,
-    /// From the database, which is to be remembered by its stamp if it was at rest.
-    Opened(Option<DbStamp>),
+    /// From the database, which is to be remembered by its stamp if it was at rest. In a box, as there are many candidates
+    /// at a time and most are remembered.
+    Opened(Option<Box<(DbLocation, DbStamp)>>),
 }
 
 /// Why a database is no candidate.
@@ -98,14 +97,14 @@ impl Candidate {
             None if is_alone(&location) => {
                 let running = Running::begin(node, task, reconciler).map_err(Excluded::Ended)?;
                 let (info, stamp) = running.if_settled().ok_or_else(for_a_worker)?;
-                (Arc::new(info), Known::Opened(stamp))
+                (PackedInfo::new(&info), Known::Opened(stamp.map(|stamp| Box::new((location, stamp)))))
             }
             None => return Err(for_a_worker()),
         };
-        if info.metadata.len() > MOST_METADATA {
+        if info.info().metadata.len() > MOST_METADATA {
             return Err(for_a_worker());
         }
-        Ok(Self { task: task.clone(), location, info, known, peers, way })
+        Ok(Self { task: task.clone(), info, known, peers, way })
     }
 
     /// To be asked about by itself.
@@ -113,14 +112,14 @@ impl Candidate {
         Asking {
             partition: self.task.partition,
             digest: self.task.digest,
-            info: Arc::clone(&self.info),
+            info: self.info.clone(),
             peers: self.peers.clone(),
         }
     }
 
     /// Adds itself to the question for each of its peers.
     pub(super) fn ask_in(&self, questions: &mut Questions) -> Vec<Place> {
-        let args = Arc::new(SyncArgs::with_policy(&self.info));
+        let args = Arc::new(SyncArgs::with_policy(&self.info.info()));
         let ask = |peer: &Arc<Device>| {
             let comparison = Comparison {
                 device: peer.device.parse().ok()?,

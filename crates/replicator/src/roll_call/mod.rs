@@ -113,12 +113,15 @@ impl RollCall<'_> {
     }
 
     fn settle(&self, candidate: Candidate, started: Instant) {
-        let Candidate { task, location, info, known, peers, way: _ } = candidate;
+        let Candidate { task, info, known, peers, way: _ } = candidate;
         self.outcomes.push(Outcome::Database(in_sync(self.node, &task, &peers, started)));
         match known {
             Known::Remembered => self.node.metrics.database_remembered(),
-            Known::Opened(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
-            Known::Opened(None) => {}
+            Known::Opened(at_rest) => {
+                if let Some((location, stamp)) = at_rest.as_deref() {
+                    self.node.settled.remember(location, *stamp, info);
+                }
+            }
         }
     }
 
