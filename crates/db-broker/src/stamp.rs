@@ -17,13 +17,15 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// A file system entry as its inode describes it. Whoever writes to it, takes its place, or sets its times changes the
 /// last of these times, which nobody can set.
+///
+/// Times are in nanoseconds since the Unix epoch, as one number: many of these are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inode {
     device: u64,
     number: u64,
     size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    modified: i64,
+    changed: i64,
 }
 
 /// The files of one database at a moment at which nobody was writing to them and no rows were waiting.
@@ -76,24 +78,32 @@ impl DbStamp {
 
     fn is_settled(&self) -> bool {
         let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
-        let before = i64::try_from(now.saturating_sub(SETTLED).as_secs()).unwrap_or(i64::MAX);
-        let times = [self.dir, self.db].map(|inode| inode.modified.0.max(inode.changed.0));
-        times.iter().all(|&seconds| seconds < before)
+        // Whole seconds: older file systems keep no others.
+        let Some(before) = nanoseconds(now.saturating_sub(SETTLED).as_secs().cast_signed(), 0) else {
+            return false;
+        };
+        let times = [self.dir, self.db].map(|inode| inode.modified.max(inode.changed));
+        times.iter().all(|&time| time < before)
     }
 }
 
 impl Inode {
     fn of(path: &Path) -> Option<Self> {
-        path.metadata().ok().map(|metadata| Self::read(&metadata))
+        path.metadata().ok().and_then(|metadata| Self::read(&metadata))
     }
 
-    fn read(metadata: &Metadata) -> Self {
-        Self {
+    /// None of a file with a time beyond the year 2262.
+    fn read(metadata: &Metadata) -> Option<Self> {
+        Some(Self {
             device: metadata.dev(),
             number: metadata.ino(),
             size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec())?,
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec())?,
+        })
     }
+}
+
+fn nanoseconds(seconds: i64, further: i64) -> Option<i64> {
+    seconds.checked_mul(1_000_000_000)?.checked_add(further)
 }

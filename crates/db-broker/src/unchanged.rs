@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -13,6 +13,9 @@ use crate::{DbLocation, stamp::DbStamp};
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
 /// Where it is full, what has aged out is looked for no more often than this.
 const PAUSE: Duration = Duration::from_secs(10);
+/// A database of which more bytes are known is not remembered, so that the limit on databases is one on memory. Swift allows a
+/// container 4 KiB of metadata.
+const MOST_KNOWN: usize = 8 * 1024;
 
 /// A bounded memory of databases that have not changed since: what is known of them costs no SQLite.
 ///
@@ -21,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// forgotten at a moment of its own between half of `max_age` and the whole, so that what is due for every database now and
 /// then does not become due for all in one pass. When it is full, new databases are not remembered: passes meet all databases
 /// in turn, so whatever were dropped for them would be asked for sooner.
+///
+/// Memory: what is known of each, which `T` shares and shows as bytes, 8 KiB of it at most, and about 200 bytes beside it.
 ///
 /// Shared by threads; blocks on the disk for the looks at files only, never with a lock held. Nothing like it in stock.
 #[derive(Debug)]
@@ -35,7 +40,8 @@ pub struct UnchangedDbs<T> {
 struct Remembered<T> {
     /// The wall clock, as [`clock`] tells it.
     clock: Duration,
-    entries: HashMap<u64, Entry<T>>,
+    /// In boxes, as up to half of a table is empty.
+    entries: HashMap<u64, Box<Entry<T>>>,
     swept: Instant,
 }
 
@@ -43,10 +49,10 @@ struct Remembered<T> {
 struct Entry<T> {
     stamp: DbStamp,
     until: Instant,
-    known: Arc<T>,
+    known: T,
 }
 
-impl<T> UnchangedDbs<T> {
+impl<T: Clone + AsRef<[u8]>> UnchangedDbs<T> {
     /// Remembers up to `limit` databases, each for `max_age` at most; nothing if either is zero.
     pub fn new(limit: usize, max_age: Duration) -> Self {
         let remembered = Remembered { clock: clock(), entries: HashMap::new(), swept: Instant::now() };
@@ -55,15 +61,15 @@ impl<T> UnchangedDbs<T> {
     }
 
     /// What is known of a database, if that is still true.
-    pub fn get(&self, location: &DbLocation) -> Option<Arc<T>> {
+    pub fn get(&self, location: &DbLocation) -> Option<T> {
         let key = self.key(location);
         let (stamp, known) = self.entry(key)?;
         stamp.still_holds(location).then_some(known)
     }
 
-    /// Remembers what was found out since `stamp` was taken, unless the files have changed meanwhile.
-    pub fn remember(&self, location: &DbLocation, stamp: DbStamp, known: Arc<T>) {
-        if self.limit == 0 || !stamp.still_holds(location) {
+    /// Remembers what was found out since `stamp` was taken, unless the files have changed meanwhile, or it is too much.
+    pub fn remember(&self, location: &DbLocation, stamp: DbStamp, known: T) {
+        if self.limit == 0 || known.as_ref().len() > MOST_KNOWN || !stamp.still_holds(location) {
             return;
         }
         let (key, now) = (self.key(location), Instant::now());
@@ -71,14 +77,14 @@ impl<T> UnchangedDbs<T> {
         let mut remembered = self.lock(clock());
         remembered.make_room(self.limit, now);
         if remembered.entries.len() < self.limit || remembered.entries.contains_key(&key) {
-            remembered.entries.insert(key, Entry { stamp, until, known });
+            remembered.entries.insert(key, Box::new(Entry { stamp, until, known }));
         }
     }
 
-    fn entry(&self, key: u64) -> Option<(DbStamp, Arc<T>)> {
+    fn entry(&self, key: u64) -> Option<(DbStamp, T)> {
         let remembered = self.lock(clock());
         let entry = remembered.entries.get(&key).filter(|entry| Instant::now() < entry.until)?;
-        Some((entry.stamp, Arc::clone(&entry.known)))
+        Some((entry.stamp, entry.known.clone()))
     }
 
     /// Two databases of one key overwrite each other: the stamp names the file's inode, so neither is taken for the other.
@@ -140,7 +146,7 @@ mod tests {
         }
     }
 
-    fn len<T>(known: &UnchangedDbs<T>) -> usize {
+    fn len<T: Clone + AsRef<[u8]>>(known: &UnchangedDbs<T>) -> usize {
         known.lock(clock()).entries.len()
     }
 
@@ -149,15 +155,15 @@ mod tests {
         let device = tempfile::tempdir().unwrap();
         let (location, stamp) = at_rest(device.path());
         let known = UnchangedDbs::new(10, HOUR);
-        known.remember(&location, stamp, Arc::new(7));
-        assert_eq!(known.get(&location).as_deref(), Some(&7));
+        known.remember(&location, stamp, [7]);
+        assert_eq!(known.get(&location), Some([7]));
         for step in [Duration::from_secs(1), HOUR * 24 * 365] {
-            known.remember(&location, stamp, Arc::new(7));
+            known.remember(&location, stamp, [7]);
             let ahead = known.lock(clock() + step);
             assert!(ahead.entries.is_empty(), "set forward by {step:?}");
             drop(ahead);
             assert!(known.get(&location).is_none());
-            known.remember(&location, stamp, Arc::new(7));
+            known.remember(&location, stamp, [7]);
             assert_eq!(len(&known), 1, "remembered by the clock as it is now");
             assert!(
                 known.lock(clock().checked_sub(step).unwrap()).entries.is_empty(),
@@ -172,7 +178,7 @@ mod tests {
         let (location, stamp) = at_rest(device.path());
         let known = UnchangedDbs::new(10, HOUR);
         std::fs::write(location.pending_file(), b":x").unwrap();
-        known.remember(&location, stamp, Arc::new(7));
+        known.remember(&location, stamp, [7]);
         assert_eq!(len(&known), 0);
     }
 
@@ -181,22 +187,33 @@ mod tests {
         let device = tempfile::tempdir().unwrap();
         let (location, stamp) = at_rest(device.path());
         let known = UnchangedDbs::new(10, Duration::from_nanos(2));
-        known.remember(&location, stamp, Arc::new(7));
+        known.remember(&location, stamp, [7]);
         assert!(known.get(&location).is_none());
         for (limit, age) in [(0, HOUR), (10, Duration::ZERO)] {
             let nothing = UnchangedDbs::new(limit, age);
-            nothing.remember(&location, stamp, Arc::new(7));
+            nothing.remember(&location, stamp, [7]);
             assert_eq!(len(&nothing), 0);
         }
     }
 
     #[test]
     fn each_database_has_its_moment_within_the_second_half_of_the_age() {
-        let known = UnchangedDbs::<()>::new(10, HOUR);
+        let known = UnchangedDbs::<[u8; 0]>::new(10, HOUR);
         let ages: Vec<_> = (0..1000_u64).map(|key| known.age_of(key * 997)).collect();
         assert!(ages.iter().all(|age| (HOUR / 2..HOUR).contains(age)));
         let early = ages.iter().filter(|age| **age < HOUR * 3 / 4).count();
         assert!((300..700).contains(&early), "{early} of 1000 in the earlier half");
+    }
+
+    #[test]
+    fn a_database_of_which_much_is_known_is_not_remembered() {
+        let device = tempfile::tempdir().unwrap();
+        let (location, stamp) = at_rest(device.path());
+        let known = UnchangedDbs::new(10, HOUR);
+        for (bytes, count) in [(MOST_KNOWN + 1, 0), (MOST_KNOWN, 1)] {
+            known.remember(&location, stamp, vec![0; bytes]);
+            assert_eq!(len(&known), count, "{bytes}");
+        }
     }
 
     #[test]
@@ -208,13 +225,13 @@ mod tests {
         let mut remembered = known.lock(clock());
         for key in 0..3 {
             let until = if key == 0 { now } else { now + HOUR };
-            remembered.entries.insert(key, Entry { stamp, until, known: Arc::new(key) });
+            remembered.entries.insert(key.into(), Box::new(Entry { stamp, until, known: [key] }));
         }
         drop(remembered);
-        known.remember(&location, stamp, Arc::new(7));
+        known.remember(&location, stamp, [7]);
         assert!(known.get(&location).is_none(), "it is full, and was looked through lately");
         known.lock(clock()).swept = now.checked_sub(PAUSE).unwrap();
-        known.remember(&location, stamp, Arc::new(7));
-        assert_eq!((len(&known), known.get(&location).as_deref()), (3, Some(&7)));
+        known.remember(&location, stamp, [7]);
+        assert_eq!((len(&known), known.get(&location)), (3, Some([7])));
     }
 }

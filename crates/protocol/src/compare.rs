@@ -220,14 +220,14 @@ mod tests {
 
     #[test]
     fn what_differs_is_answered_as_sync_would_be_unless_something_is_to_be_taken_over() {
-        let replica = Replica { info: local_container(), incoming: Vec::new() };
-        let other_rows = SyncArgs { hash: "2".repeat(32), ..SyncArgs::with_policy(&replica.info) };
+        let replica = Replica::new(&local_container(), &[]);
+        let other_rows = SyncArgs { hash: "2".repeat(32), ..SyncArgs::with_policy(&local_container()) };
         let told = vec![Comparative::of(&replica, &other_rows)];
         let read = CompareMessage::parse_reply(&serde_json::to_vec(&told).unwrap()).unwrap();
         assert_eq!(read, told);
         let Comparative::Reply(reply) = &read[0] else { panic!("{read:?}") };
         let remote = RemoteInfo::parse(Value::Object(reply.clone()).to_string().as_bytes()).unwrap();
-        assert_eq!((remote.point, remote.hash), (-1, replica.info.hash.clone()));
+        assert_eq!((remote.point, remote.hash), (-1, replica.info().hash.to_owned()));
         let newer = SyncArgs { put_timestamp: "2".into(), ..other_rows };
         assert_eq!(Comparative::of(&replica, &newer), Comparative::DIFFERS);
     }

@@ -6,42 +6,43 @@ use crate::lenient;
 
 /// What a database says of itself before replication; the local side of every decision.
 ///
-/// Serialized it has the keys of stock's `get_replication_info`, so it is also the answer to `sync`.
+/// Serialized it has the keys of stock's `get_replication_info`, so it is also the answer to `sync`. `S` is `&str` where it is
+/// read from its [packed form](crate::PackedInfo).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ReplicationInfo {
+pub struct ReplicationInfo<S = String> {
     /// The account's name.
-    pub account: String,
+    pub account: S,
     /// When this replica was made.
-    pub created_at: String,
+    pub created_at: S,
     /// When the account or container was last created.
-    pub put_timestamp: String,
+    pub put_timestamp: S,
     /// When it was last deleted, `0` if never.
-    pub delete_timestamp: String,
+    pub delete_timestamp: S,
     /// When its status or policy last changed.
-    pub status_changed_at: String,
+    pub status_changed_at: S,
     /// Bytes in it.
     pub bytes_used: i64,
     /// The order-independent hash over all rows: 32 hex digits.
-    pub hash: String,
+    pub hash: S,
     /// The id of this replica's database.
-    pub id: String,
+    pub id: S,
     /// Live rows.
     pub count: i64,
     /// The raw metadata text.
-    pub metadata: String,
+    pub metadata: S,
     /// The highest row id ever given, -1 if none.
     pub max_row: i64,
     /// What only one kind of database has.
     #[serde(flatten)]
-    pub of: InfoOf,
+    pub of: InfoOf<S>,
 }
 
 /// The part of [`ReplicationInfo`] that depends on the kind of database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum InfoOf {
+pub enum InfoOf<S = String> {
     /// Of a container.
-    Container(ContainerInfo),
+    Container(ContainerInfo<S>),
     /// Of an account.
     Account {
         /// Objects in all containers.
@@ -51,15 +52,15 @@ pub enum InfoOf {
 
 /// What only a container's [`ReplicationInfo`] has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ContainerInfo {
+pub struct ContainerInfo<S = String> {
     /// The container's name.
-    pub container: String,
+    pub container: S,
     /// Unused by stock since long; empty.
-    pub status: String,
+    pub status: S,
     /// `put_timestamp` as the account last heard it.
-    pub reported_put_timestamp: String,
+    pub reported_put_timestamp: S,
     /// `delete_timestamp` as the account last heard it.
-    pub reported_delete_timestamp: String,
+    pub reported_delete_timestamp: S,
     /// The object count as the account last heard it.
     pub reported_object_count: i64,
     /// The bytes as the account last heard them.
@@ -112,15 +113,24 @@ impl fmt::Display for DbState {
     }
 }
 
-impl ReplicationInfo {
+impl<S> ReplicationInfo<S> {
     /// The container's part; none for an account.
-    pub fn container(&self) -> Option<&ContainerInfo> {
+    pub fn container(&self) -> Option<&ContainerInfo<S>> {
         match &self.of {
             InfoOf::Container(info) => Some(info),
             InfoOf::Account { .. } => None,
         }
     }
 
+    /// Whether there is no shard range, and there never was one, so that none has to be exchanged and rows stay where they
+    /// are. Always so for an account.
+    pub fn has_no_shards(&self) -> bool {
+        self.container()
+            .is_none_or(|container| container.db_state == DbState::Unsharded && container.shard_max_row < 0)
+    }
+}
+
+impl ReplicationInfo {
     /// The container's name; none for an account.
     pub fn container_name(&self) -> Option<&str> {
         self.container().map(|info| info.container.as_str())
@@ -149,10 +159,10 @@ impl ReplicationInfo {
 
 /// The answer to `sync`: the receiver's info, and how far it has received from the sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SyncReply {
+pub struct SyncReply<S = String> {
     /// The receiver's info as it was before the sync message was applied.
     #[serde(flatten)]
-    pub info: ReplicationInfo,
+    pub info: ReplicationInfo<S>,
     /// The receiver's incoming sync point for the sender, -1 if none.
     pub point: i64,
 }
@@ -212,10 +222,10 @@ impl RemoteInfo {
     }
 
     /// Whether any of the three timestamps differs from ours.
-    pub fn timestamps_differ(&self, local: &ReplicationInfo) -> bool {
-        self.created_at != local.created_at
-            || self.put_timestamp != local.put_timestamp
-            || self.delete_timestamp != local.delete_timestamp
+    pub fn timestamps_differ<S: AsRef<str>>(&self, local: &ReplicationInfo<S>) -> bool {
+        self.created_at != local.created_at.as_ref()
+            || self.put_timestamp != local.put_timestamp.as_ref()
+            || self.delete_timestamp != local.delete_timestamp.as_ref()
     }
 }
 

@@ -21,12 +21,12 @@ pub struct PolicyClaim<'a> {
 
 impl<'a> PolicyClaim<'a> {
     /// Of a local container; none for an account.
-    pub fn of_local(info: &'a ReplicationInfo) -> Option<Self> {
+    pub fn of_local<S: AsRef<str>>(info: &'a ReplicationInfo<S>) -> Option<Self> {
         Some(Self {
             storage_policy_index: info.container()?.storage_policy_index,
-            put_timestamp: &info.put_timestamp,
-            delete_timestamp: &info.delete_timestamp,
-            status_changed_at: &info.status_changed_at,
+            put_timestamp: info.put_timestamp.as_ref(),
+            delete_timestamp: info.delete_timestamp.as_ref(),
+            status_changed_at: info.status_changed_at.as_ref(),
             count: info.count,
         })
     }

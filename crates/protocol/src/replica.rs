@@ -1,38 +1,53 @@
+use std::sync::Arc;
+
 use crate::{
-    DbState, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, SyncArgs, SyncPoint, SyncReply,
-    adopts_remote_policy,
+    Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, SyncArgs, SyncPoint, SyncReply, adopts_remote_policy,
+    packed::{Packer, Unpacker},
 };
 
 /// All that a receiver says, and decides, about a database that it is asked about: enough to answer again without
 /// opening the file, as long as that has not changed.
+///
+/// In one piece of memory, as a server remembers many; cloning shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replica {
-    /// What it says of itself.
-    pub info: ReplicationInfo,
-    /// How far it has received from others.
-    pub incoming: Vec<SyncPoint>,
-}
+pub struct Replica(Arc<[u8]>);
 
 impl Replica {
-    /// How far it has received from the database with that id, -1 if nothing.
-    pub fn point(&self, remote_id: &str) -> i64 {
-        self.incoming.iter().find(|point| point.remote_id == remote_id).map_or(-1, |point| point.sync_point)
+    /// Of what it says of itself, and of how far it has received from others.
+    pub fn new(info: &ReplicationInfo, incoming: &[SyncPoint]) -> Self {
+        let mut packer = Packer::default();
+        packer.info(info);
+        packer.points(incoming);
+        Self(packer.into())
+    }
+
+    /// What it says of itself.
+    pub fn info(&self) -> ReplicationInfo<&str> {
+        Unpacker::new(&self.0).info()
+    }
+
+    fn parts(&self, remote_id: &str) -> (ReplicationInfo<&str>, i64) {
+        let mut unpacker = Unpacker::new(&self.0);
+        let info = unpacker.info();
+        let point = unpacker.points().find(|(id, _)| *id == remote_id);
+        (info, point.map_or(-1, |(_, point)| point))
     }
 
     /// The answer to `sync` where nothing of the message has to be taken over first; none if something has.
     ///
     /// Answers to stock's `_handle_sync_request` where it writes nothing.
-    pub fn reply_to(&self, args: &SyncArgs) -> Option<SyncReply> {
-        let point = self.point(&args.id);
-        let is_point_to_raise = args.hash == self.info.hash && point < args.max_row;
+    pub fn reply_to(&self, args: &SyncArgs) -> Option<SyncReply<&str>> {
+        let (info, point) = self.parts(&args.id);
+        let is_point_to_raise = args.hash == info.hash && point < args.max_row;
         if is_point_to_raise
-            || !self.times_equal(args)
-            || self.adopts_policy(args)
-            || self.learns_metadata(args)
+            || !times_equal(&info, args)
+            || adopts_policy(&info, args)
+            // What cannot be read counts as something to learn: whoever writes says what is wrong with it.
+            || learns_metadata(info.metadata, &args.metadata)
         {
             return None;
         }
-        Some(SyncReply { info: self.info.clone(), point })
+        Some(SyncReply { info, point })
     }
 
     /// Whether neither side has anything to do: each row of the sender is here and the other way round, and all else that
@@ -40,61 +55,54 @@ impl Replica {
     ///
     /// Shard ranges are exchanged every time, so where there are any, or were, the answer is no.
     pub fn is_in_sync_with(&self, args: &SyncArgs) -> bool {
-        args.hash == self.info.hash
-            && self.point(&args.id) >= args.max_row
-            && self.times_equal(args)
-            && self.is_of_policy(args)
-            && metadata_equal(&self.info.metadata, &args.metadata)
-            && self.info.has_no_shards()
+        let (info, point) = self.parts(&args.id);
+        args.hash == info.hash
+            && point >= args.max_row
+            && times_equal(&info, args)
+            && is_of_policy(&info, args)
+            && metadata_equal(info.metadata, &args.metadata)
+            && info.has_no_shards()
     }
+}
 
-    fn times_equal(&self, args: &SyncArgs) -> bool {
-        self.info.created_at == args.created_at
-            && self.info.put_timestamp == args.put_timestamp
-            && self.info.delete_timestamp == args.delete_timestamp
+impl AsRef<[u8]> for Replica {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
+}
 
-    fn is_of_policy(&self, args: &SyncArgs) -> bool {
-        let ours = self.info.container().map(|container| container.storage_policy_index);
-        ours == args.policy.as_ref().map(|policy| policy.storage_policy_index)
-    }
+fn times_equal(info: &ReplicationInfo<&str>, args: &SyncArgs) -> bool {
+    info.created_at == args.created_at
+        && info.put_timestamp == args.put_timestamp
+        && info.delete_timestamp == args.delete_timestamp
+}
 
-    fn adopts_policy(&self, args: &SyncArgs) -> bool {
-        match (PolicyClaim::of_local(&self.info), PolicyClaim::of_sync(args)) {
-            (Some(local), Some(remote)) => adopts_remote_policy(&local, &remote),
-            _ => false,
-        }
-    }
+fn is_of_policy(info: &ReplicationInfo<&str>, args: &SyncArgs) -> bool {
+    let ours = info.container().map(|container| container.storage_policy_index);
+    ours == args.policy.as_ref().map(|policy| policy.storage_policy_index)
+}
 
-    /// What cannot be read counts as something to learn: whoever writes says what is wrong with it.
-    fn learns_metadata(&self, args: &SyncArgs) -> bool {
-        learns_metadata(&self.info.metadata, &args.metadata)
+fn adopts_policy(info: &ReplicationInfo<&str>, args: &SyncArgs) -> bool {
+    match (PolicyClaim::of_local(info), PolicyClaim::of_sync(args)) {
+        (Some(local), Some(remote)) => adopts_remote_policy(&local, &remote),
+        _ => false,
     }
 }
 
 impl RemoteInfo {
     /// Whether this answer to `sync` calls for nothing at all, so that the sender's own database need not be opened: all rows
     /// are there, and all else that is taken over, or sent on, is equal or not there.
-    pub fn calls_for_nothing(&self, local: &ReplicationInfo) -> bool {
+    pub fn calls_for_nothing<S: AsRef<str>>(&self, local: &ReplicationInfo<S>) -> bool {
         let is_of_policy = local.container().is_none_or(|container| {
             self.storage_policy_index == Some(container.storage_policy_index)
                 && self.shard_max_row.is_some_and(|row| row < 0)
         });
-        self.hash == local.hash
+        self.hash == local.hash.as_ref()
             && self.point >= local.max_row
             && !self.timestamps_differ(local)
-            && !learns_metadata(&local.metadata, &self.metadata)
+            && !learns_metadata(local.metadata.as_ref(), &self.metadata)
             && is_of_policy
             && local.has_no_shards()
-    }
-}
-
-impl ReplicationInfo {
-    /// Whether there is no shard range, and there never was one, so that none has to be exchanged and rows stay where they
-    /// are. Always so for an account.
-    pub fn has_no_shards(&self) -> bool {
-        self.container()
-            .is_none_or(|container| container.db_state == DbState::Unsharded && container.shard_max_row < 0)
     }
 }
 
@@ -117,20 +125,28 @@ fn metadata_equal(ours: &str, theirs: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{local_account, local_container};
+    use crate::{
+        DbState,
+        fixtures::{local_account, local_container},
+    };
 
     const METADATA: &str = r#"{"X-A": ["1", "5"], "X-B": ["2", "6"]}"#;
     const REORDERED: &str = r#"{"X-B":["2","6"],"X-A":["1","5"]}"#;
 
+    /// That has received from two others.
+    fn replica(info: &ReplicationInfo) -> Replica {
+        let points = [("other", 3), ("sender", 9)]
+            .map(|(id, sync_point)| SyncPoint { remote_id: id.into(), sync_point });
+        Replica::new(info, &points)
+    }
+
     fn container() -> Replica {
-        let info = ReplicationInfo { metadata: METADATA.into(), ..local_container() };
-        let point = SyncPoint { remote_id: "sender".into(), sync_point: 9 };
-        Replica { info, incoming: vec![point] }
+        replica(&ReplicationInfo { metadata: METADATA.into(), ..local_container() })
     }
 
     /// From a sender with the same content, nine rows under its own id.
     fn same(replica: &Replica) -> SyncArgs {
-        SyncArgs { id: "sender".into(), max_row: 9, ..SyncArgs::with_policy(&replica.info) }
+        SyncArgs { id: "sender".into(), max_row: 9, ..SyncArgs::with_policy(&replica.info()) }
     }
 
     #[test]
@@ -138,10 +154,10 @@ mod tests {
         let replica = container();
         let args = same(&replica);
         assert!(replica.is_in_sync_with(&args));
-        assert_eq!(replica.reply_to(&args), Some(SyncReply { info: replica.info.clone(), point: 9 }));
+        assert_eq!(replica.reply_to(&args), Some(SyncReply { info: replica.info(), point: 9 }));
         let reordered = SyncArgs { metadata: REORDERED.into(), ..args };
         assert!(replica.is_in_sync_with(&reordered) && replica.reply_to(&reordered).is_some());
-        let account = Replica { info: local_account(), incoming: replica.incoming };
+        let account = self::replica(&local_account());
         assert!(account.is_in_sync_with(&same(&account)));
     }
 
@@ -174,10 +190,11 @@ mod tests {
     #[test]
     fn what_has_shards_is_never_settled_by_comparing() {
         let sharded = |db_state, shard_max_row| {
-            let mut replica = container();
-            if let crate::InfoOf::Container(container) = &mut replica.info.of {
+            let mut info = local_container();
+            if let crate::InfoOf::Container(container) = &mut info.of {
                 (container.db_state, container.shard_max_row) = (db_state, shard_max_row);
             }
+            let replica = replica(&info);
             replica.is_in_sync_with(&same(&replica))
         };
         assert!(sharded(DbState::Unsharded, -1));

@@ -35,26 +35,27 @@ pub struct PolicyArgs {
 impl SyncArgs {
     /// What a database whose info this is says to every peer first, in a cluster of so many storage policies.
     /// Stock: `_gather_sync_args`.
-    pub fn of(info: &ReplicationInfo, policies: usize) -> Self {
+    pub fn of<S: AsRef<str>>(info: &ReplicationInfo<S>, policies: usize) -> Self {
         let args = Self::with_policy(info);
         if policies > 1 { args } else { Self { policy: None, ..args } }
     }
 
     /// The same with a container's policy, however many there are.
-    pub fn with_policy(info: &ReplicationInfo) -> Self {
+    pub fn with_policy<S: AsRef<str>>(info: &ReplicationInfo<S>) -> Self {
+        let owned = |text: &S| text.as_ref().to_owned();
         let policy = info.container().map(|container| PolicyArgs {
-            status_changed_at: info.status_changed_at.clone(),
+            status_changed_at: owned(&info.status_changed_at),
             count: info.count,
             storage_policy_index: container.storage_policy_index,
         });
         Self {
             max_row: info.max_row,
-            hash: info.hash.clone(),
-            id: info.id.clone(),
-            created_at: info.created_at.clone(),
-            put_timestamp: info.put_timestamp.clone(),
-            delete_timestamp: info.delete_timestamp.clone(),
-            metadata: info.metadata.clone(),
+            hash: owned(&info.hash),
+            id: owned(&info.id),
+            created_at: owned(&info.created_at),
+            put_timestamp: owned(&info.put_timestamp),
+            delete_timestamp: owned(&info.delete_timestamp),
+            metadata: owned(&info.metadata),
             policy,
         }
     }

@@ -5,7 +5,7 @@ mod giving_up;
 use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
-use protocol::{RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
+use protocol::{PackedInfo, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
 use swift_types::{Digest, ServerType};
@@ -128,10 +128,6 @@ impl<'a> Running<'a> {
             && calls_for_removal_only(&mut self.broker, &self.info).unwrap_or(false)
     }
 
-    pub(crate) fn location(&self) -> &DbLocation {
-        self.broker.location()
-    }
-
     /// What it says of itself, and what peers are to acknowledge.
     pub(crate) fn info(&self) -> &ReplicationInfo {
         &self.info
@@ -198,7 +194,7 @@ impl<'a> Running<'a> {
             && let Some(stamp) = self.stamp
             && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false)
         {
-            self.node.settled.remember(self.broker.location(), stamp, Arc::new(self.info));
+            self.node.settled.remember(self.broker.location(), stamp, PackedInfo::new(&self.info));
         }
     }
 

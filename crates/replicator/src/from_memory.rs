@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use protocol::{Horizon, RemoteInfo, ReplicationInfo, Request, SyncArgs};
+use protocol::{Horizon, PackedInfo, RemoteInfo, Request, SyncArgs};
 use ring::Device;
 use stats::{DbOutcome, DbResult, PeerOutcome, PeerStep};
 use swift_types::Digest;
@@ -31,7 +31,7 @@ pub(crate) enum Said {
 pub(crate) struct Asking {
     pub(crate) partition: u64,
     pub(crate) digest: Digest,
-    pub(crate) info: Arc<ReplicationInfo>,
+    pub(crate) info: PackedInfo,
     pub(crate) peers: Vec<Arc<Device>>,
 }
 
@@ -61,7 +61,7 @@ impl Asking {
         horizon: Horizon,
         timeout: std::time::Duration,
     ) -> Result<(), Heard> {
-        let sync = Request::Sync(SyncArgs::of(&self.info, policies));
+        let sync = Request::Sync(SyncArgs::of(&self.info.info(), policies));
         let mut heard = Heard::new();
         for peer in &self.peers {
             let target = Target { device: peer, partition: self.partition, digest: self.digest };
@@ -78,7 +78,7 @@ impl Asking {
     fn is_settled_by(&self, reply: &Reply, horizon: Horizon) -> bool {
         reply.is_success()
             && RemoteInfo::parse(&reply.body).is_ok_and(|remote| {
-                remote.calls_for_nothing(&self.info) && horizon.check_remote(&remote).is_ok()
+                remote.calls_for_nothing(&self.info.info()) && horizon.check_remote(&remote).is_ok()
             })
     }
 }

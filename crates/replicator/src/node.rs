@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::Context;
 use db_broker::{Preallocation, UnchangedDbs};
-use protocol::{Horizon, ReplicationInfo};
+use protocol::{Horizon, PackedInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
@@ -31,7 +31,7 @@ pub(crate) struct Node {
     /// Where the last pass found something to do.
     pub(crate) changed: ChangedPartitions,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
-    pub(crate) settled: UnchangedDbs<ReplicationInfo>,
+    pub(crate) settled: UnchangedDbs<PackedInfo>,
     /// Remembered databases whose peers may be asked at once: as many as others may be in flight.
     pub(crate) in_flight: Arc<Semaphore>,
     statsd: Option<Arc<Statsd>>,

@@ -4,7 +4,6 @@ use std::{
     cmp::Ordering,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use db_broker::{
@@ -94,7 +93,7 @@ impl<'a> Place<'a> {
     }
 
     /// What is remembered under the usual name costs not even a look at the directory.
-    fn replica(&self) -> Result<Arc<Replica>, BrokerError> {
+    fn replica(&self) -> Result<Replica, BrokerError> {
         let usual = self.destination(&DbName::unsharded(self.target.digest));
         match self.host.replicas.get(&usual) {
             Some(replica) => Ok(replica),

@@ -1,7 +1,5 @@
 //! What a database here is, and what becomes of it when a peer says what its own is.
 
-use std::sync::Arc;
-
 use db_broker::{Broker, BrokerError, DbLocation, DbStamp, Direction, MetadataCheck, quarantine};
 use protocol::{
     Metadata, PolicyClaim, Replica, ReplicationInfo, SyncArgs, SyncPoint, SyncReply, adopts_remote_policy,
@@ -12,8 +10,8 @@ use crate::{answer::Answer, dispatch::now, service::Host};
 
 /// A database as it is now; open only if it was not known already.
 pub(crate) struct Seen {
-    pub(crate) replica: Arc<Replica>,
-    broker: Option<Broker>,
+    pub(crate) replica: Replica,
+    opened: Option<(Broker, ReplicationInfo)>,
 }
 
 impl Seen {
@@ -31,22 +29,22 @@ impl Seen {
 
     fn look_at(host: &Host, location: &DbLocation) -> Result<Self, BrokerError> {
         if let Some(replica) = host.replicas.get(location) {
-            return Ok(Self { replica, broker: None });
+            return Ok(Self { replica, opened: None });
         }
         let stamp = DbStamp::take(location);
         let mut broker = open(host, location)?;
         let info = broker.replication_info()?;
-        let replica = Arc::new(Replica { info, incoming: broker.sync_points(Direction::Incoming)? });
+        let replica = Replica::new(&info, &broker.sync_points(Direction::Incoming)?);
         if let Some(stamp) = stamp {
-            host.replicas.remember(location, stamp, Arc::clone(&replica));
+            host.replicas.remember(location, stamp, replica.clone());
         }
-        Ok(Self { replica, broker: Some(broker) })
+        Ok(Self { replica, opened: Some((broker, info)) })
     }
 
     /// To be written to, with its info as it is now.
     fn opened(self, host: &Host, location: &DbLocation) -> Result<(Broker, ReplicationInfo), BrokerError> {
-        if let Some(broker) = self.broker {
-            return Ok((broker, self.replica.info.clone()));
+        if let Some(opened) = self.opened {
+            return Ok(opened);
         }
         let mut broker = open(host, location)?;
         let info = broker.replication_info()?;

@@ -6,7 +6,6 @@ use std::{
     fs::{self, File, FileTimes},
     os::unix::fs::FileExt,
     path::Path,
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -161,7 +160,7 @@ fn whatever_happens_to_the_files_is_seen() {
     let locations: Vec<_> = roots.iter().map(|root| database(root.path())).collect();
     let known = UnchangedDbs::new(100, Duration::from_secs(3600));
     for location in &locations {
-        known.remember(location, at_rest(location), Arc::new(()));
+        known.remember(location, at_rest(location), []);
         assert!(known.get(location).is_some(), "nothing has happened yet");
     }
     for ((what, happen), location) in MISHAPS.iter().zip(&locations) {

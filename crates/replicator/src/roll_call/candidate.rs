@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Capabilities, Capability, Comparison, ReplicationInfo, SyncArgs};
+use protocol::{Capabilities, Capability, Comparison, PackedInfo, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
@@ -24,8 +24,7 @@ const MOST_METADATA: usize = 8 * 1024;
 
 pub(super) struct Candidate<'a> {
     pub(super) task: DbTask,
-    pub(super) location: DbLocation,
-    pub(super) info: Arc<ReplicationInfo>,
+    pub(super) info: PackedInfo,
     pub(super) known: Known<'a>,
     pub(super) peers: Vec<Arc<Device>>,
     pub(super) way: Way,
@@ -62,8 +61,9 @@ impl Way {
 pub(super) enum Known<'a> {
     /// From an earlier pass.
     Remembered,
-    /// From the database, which is to be remembered by its stamp if it was at rest.
-    Read(Option<DbStamp>),
+    /// From the database, which is to be remembered by its stamp if it was at rest. In a box, as there are many candidates
+    /// at a time and most are remembered.
+    Read(Option<Box<(DbLocation, DbStamp)>>),
     /// From a handoff, which is given up by the connection that has read it: that sees whether others write meanwhile.
     Departing(Box<Running<'a>>),
 }
@@ -118,14 +118,14 @@ impl<'a> Candidate<'a> {
                 let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
                 let opened = |running| Excluded::ForAWorker(Database::Opened(running));
                 let (info, stamp) = running.if_settled().map_err(opened)?;
-                (Arc::new(info), Known::Read(stamp))
+                (PackedInfo::new(&info), Known::Read(stamp.map(|stamp| Box::new((location, stamp)))))
             }
             None => return Err(for_a_worker()),
         };
-        if info.metadata.len() > MOST_METADATA {
+        if info.info().metadata.len() > MOST_METADATA {
             return Err(for_a_worker());
         }
-        Ok(Self { task: task.clone(), location, info, known, peers, way })
+        Ok(Self { task: task.clone(), info, known, peers, way })
     }
 
     /// Whatever it calls for, it is not opened again.
@@ -142,15 +142,8 @@ impl<'a> Candidate<'a> {
         if !running.is_settled_handoff() || running.info().metadata.len() > MOST_METADATA {
             return Err(Excluded::ForAWorker(Database::Opened(running)));
         }
-        let info = Arc::new(running.info().clone());
-        Ok(Self {
-            task: task.clone(),
-            location: running.location().clone(),
-            info,
-            known: Known::Departing(running),
-            peers,
-            way,
-        })
+        let info = PackedInfo::new(running.info());
+        Ok(Self { task: task.clone(), info, known: Known::Departing(running), peers, way })
     }
 
     /// The database for a worker, with what peers have said of it.
@@ -175,14 +168,14 @@ impl<'a> Candidate<'a> {
         Asking {
             partition: self.task.partition,
             digest: self.task.digest,
-            info: Arc::clone(&self.info),
+            info: self.info.clone(),
             peers: self.peers.clone(),
         }
     }
 
     /// Adds itself to the question for each of its peers.
     pub(super) fn ask_in(&self, questions: &mut Questions) -> Vec<Place> {
-        let args = Arc::new(SyncArgs::with_policy(&self.info));
+        let args = Arc::new(SyncArgs::with_policy(&self.info.info()));
         let ask = |peer: &Arc<Device>| {
             let comparison = Comparison {
                 device: peer.device.parse().ok()?,

@@ -123,13 +123,16 @@ impl<'a> RollCall<'a> {
     }
 
     fn settle(&self, candidate: Candidate<'a>, started: Instant) {
-        let Candidate { task, location, info, known, peers, way: _ } = candidate;
+        let Candidate { task, info, known, peers, way: _ } = candidate;
         let outcome = in_sync(self.node, &task, &peers, started);
         match known {
             Known::Departing(running) => return self.give_up(task, *running, outcome, started),
             Known::Remembered => self.node.metrics.database_remembered(),
-            Known::Read(Some(stamp)) => self.node.settled.remember(&location, stamp, info),
-            Known::Read(None) => {}
+            Known::Read(at_rest) => {
+                if let Some((location, stamp)) = at_rest.as_deref() {
+                    self.node.settled.remember(location, *stamp, info);
+                }
+            }
         }
         self.outcomes.push(Outcome::Database(outcome));
     }
