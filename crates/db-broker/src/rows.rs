@@ -1,5 +1,5 @@
 use protocol::{ContainerRow, ObjectRow, Rows};
-use rusqlite::{Connection, Row, params, types::ValueRef};
+use rusqlite::{Connection, Row, params};
 use swift_types::ServerType;
 
 use crate::{
@@ -49,11 +49,11 @@ impl Broker {
         self.run(|connection, shape| {
             let (rows, is_last) = match server_type {
                 ServerType::Container => {
-                    let (rows, is_last) = page(connection, &objects(shape, "1"), since, size, object)?;
+                    let (rows, is_last) = page::<ObjectRow>(connection, &objects(shape, "1"), since, size)?;
                     (Rows::Objects(rows), is_last)
                 }
                 ServerType::Account => {
-                    let (rows, is_last) = page(connection, &containers(shape), since, size, container)?;
+                    let (rows, is_last) = page::<ContainerRow>(connection, &containers(shape), since, size)?;
                     (Rows::Containers(rows), is_last)
                 }
             };
@@ -69,7 +69,7 @@ impl Broker {
             }),
             ServerType::Account => self.run(|connection, shape| {
                 let mut statement = connection.prepare_cached(&containers(shape))?;
-                let rows = statement.query_map(params![since, count], container)?;
+                let rows = statement.query_map(params![since, count], ContainerRow::read)?;
                 Ok(Rows::Containers(rows.collect::<rusqlite::Result<_>>()?))
             }),
         }
@@ -85,17 +85,16 @@ pub(crate) fn objects_where(
     count: i64,
 ) -> rusqlite::Result<Vec<ObjectRow>> {
     let mut statement = connection.prepare_cached(&objects(shape, condition))?;
-    let rows = statement.query_map(params![since, count], object)?;
+    let rows = statement.query_map(params![since, count], ObjectRow::read)?;
     rows.collect()
 }
 
 /// Reads until the page is full, and whether there is one more row.
-fn page<R>(
+fn page<R: Stored>(
     connection: &Connection,
     sql: &str,
     since: i64,
     size: PageSize,
-    read: fn(&Row<'_>) -> rusqlite::Result<R>,
 ) -> rusqlite::Result<(Vec<R>, bool)> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(params![since, i64::from(size.rows) + 1])?;
@@ -104,20 +103,11 @@ fn page<R>(
         if bytes > size.bytes || rows.len() == size.rows as usize {
             return Ok((rows, false));
         }
-        bytes += bytes_of_text(row)?;
-        rows.push(read(row)?);
+        let row = R::read(row)?;
+        bytes += row.bytes_of_text();
+        rows.push(row);
     }
     Ok((rows, true))
-}
-
-fn bytes_of_text(row: &Row<'_>) -> rusqlite::Result<usize> {
-    let mut bytes = 0;
-    for column in 0..row.as_ref().column_count() {
-        if let ValueRef::Text(text) | ValueRef::Blob(text) = row.get_ref(column)? {
-            bytes += text.len();
-        }
-    }
-    Ok(bytes)
 }
 
 fn policy_column(shape: Shape) -> &'static str {
@@ -140,30 +130,55 @@ fn containers(shape: Shape) -> String {
     )
 }
 
-fn object(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
-    Ok(ObjectRow {
-        rowid: row.get(0)?,
-        name: text(row, 1)?,
-        created_at: text(row, 2)?,
-        size: integer(row, 3)?,
-        content_type: text_or_null(row, 4)?,
-        etag: text_or_null(row, 5)?,
-        deleted: integer(row, 6)?,
-        storage_policy_index: integer(row, 7)?,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    })
+/// A row as it is stored.
+trait Stored: Sized {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+    fn bytes_of_text(&self) -> usize;
 }
 
-fn container(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
-    Ok(ContainerRow {
-        rowid: row.get(0)?,
-        name: text(row, 1)?,
-        put_timestamp: text_or_null(row, 2)?,
-        delete_timestamp: text_or_null(row, 3)?,
-        object_count: integer_or_null(row, 4)?,
-        bytes_used: integer_or_null(row, 5)?,
-        deleted: integer(row, 6)?,
-        storage_policy_index: integer(row, 7)?,
-    })
+impl Stored for ObjectRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            rowid: row.get(0)?,
+            name: text(row, 1)?,
+            created_at: text(row, 2)?,
+            size: integer(row, 3)?,
+            content_type: text_or_null(row, 4)?,
+            etag: text_or_null(row, 5)?,
+            deleted: integer(row, 6)?,
+            storage_policy_index: integer(row, 7)?,
+            ctype_timestamp: None,
+            meta_timestamp: None,
+        })
+    }
+
+    fn bytes_of_text(&self) -> usize {
+        self.name.len()
+            + self.created_at.len()
+            + length(self.content_type.as_ref())
+            + length(self.etag.as_ref())
+    }
+}
+
+impl Stored for ContainerRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            rowid: row.get(0)?,
+            name: text(row, 1)?,
+            put_timestamp: text_or_null(row, 2)?,
+            delete_timestamp: text_or_null(row, 3)?,
+            object_count: integer_or_null(row, 4)?,
+            bytes_used: integer_or_null(row, 5)?,
+            deleted: integer(row, 6)?,
+            storage_policy_index: integer(row, 7)?,
+        })
+    }
+
+    fn bytes_of_text(&self) -> usize {
+        self.name.len() + length(self.put_timestamp.as_ref()) + length(self.delete_timestamp.as_ref())
+    }
+}
+
+fn length(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
 }

@@ -8,6 +8,7 @@ mod generations;
 mod journals;
 mod operations;
 mod oracle;
+mod pages;
 mod pending;
 mod preallocation;
 mod quarantines;
