@@ -73,8 +73,7 @@ pub(crate) enum Standing {
 impl Standing {
     /// By the partition that the database lies in, which need not be its own.
     pub(crate) fn of(ring: &RingData, task: &DbTask) -> Self {
-        let is_primary = ring.primaries(task.partition).iter().any(|device| device.id == task.device.id);
-        if is_primary { Self::Primary } else { Self::Handoff }
+        if ring.is_primary(task.partition, task.device.id) { Self::Primary } else { Self::Handoff }
     }
 }
 
@@ -117,7 +116,7 @@ mod tests {
         let ids: Vec<u64> = ring.primaries(0).iter().map(|device| device.id).collect();
         for own in 0..3 {
             let mut roster = Roster::new(Arc::clone(&ring), 0, ids[own]);
-            assert!(roster.is_primary());
+            assert!(roster.is_primary() && ring.is_primary(0, ids[own]));
             assert_eq!(all(&mut roster), [ids[(own + 1) % 3], ids[(own + 2) % 3]]);
             assert!(!roster.add_handoff(), "three devices leave no handoff");
         }
@@ -129,7 +128,7 @@ mod tests {
         let primaries: Vec<u64> = ring.primaries(1).iter().map(|device| device.id).collect();
         let handoffs: Vec<u64> = ring.handoffs(1).map(|device| device.id).collect();
         let mut roster = Roster::new(Arc::clone(&ring), 1, handoffs[0]);
-        assert!(!roster.is_primary());
+        assert!(!roster.is_primary() && !ring.is_primary(1, handoffs[0]));
         assert_eq!(all(&mut roster), primaries);
         assert!(roster.add_handoff() && roster.add_handoff());
         assert_eq!(all(&mut roster), handoffs);

@@ -30,8 +30,7 @@ impl Turns {
         if !self.partitions.is_empty() && !self.partitions.contains(&partition) {
             return None;
         }
-        let is_primary = self.ring.primaries(partition).iter().any(|primary| primary.id == device);
-        match (is_primary, self.handoffs_only) {
+        match (self.ring.is_primary(partition, device), self.handoffs_only) {
             (false, _) => Some(Turn::First),
             (true, true) => None,
             (true, false) if self.changed.contains(&(device, partition)) => Some(Turn::First),

@@ -114,6 +114,12 @@ impl RingData {
         self.primary_ids(partition).into_iter().map(|id| Arc::clone(self.device(id))).collect()
     }
 
+    /// Whether the device of that id is one of the partition's primaries. Allocates nothing: every walk asks this of every
+    /// partition, and of every database.
+    pub fn is_primary(&self, partition: u64, device: u64) -> bool {
+        (0..self.rows()).filter_map(|row| self.table.get(row, partition)).any(|id| u64::from(id) == device)
+    }
+
     /// The nodes that stand in for primaries, best first. Stock: `get_more_nodes`.
     ///
     /// The search goes only as far as the iterator is asked; all of it may look at every partition 4 times.
