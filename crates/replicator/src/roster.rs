@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{cell::OnceCell, collections::VecDeque, sync::Arc};
 
 use ring::{Device, RingData};
 use sync_client::Region;
@@ -15,7 +15,9 @@ pub(crate) struct Roster {
     waiting: VecDeque<Arc<Device>>,
     handoffs_taken: usize,
     is_primary: bool,
-    own_region: Option<i64>,
+    own_id: u64,
+    /// Looked for when it is first asked for: that of a handoff is found by a search through the ring.
+    own_region: OnceCell<Option<i64>>,
 }
 
 impl Roster {
@@ -27,11 +29,8 @@ impl Roster {
             waiting.rotate_left(own + 1);
             waiting.pop_back();
         }
-        let own_region = match own {
-            Some(own) => Some(primaries[own].region),
-            None => ring.handoffs(partition).find(|device| device.id == own_id).map(|device| device.region),
-        };
-        Self { ring, partition, waiting, handoffs_taken: 0, is_primary: own.is_some(), own_region }
+        let is_primary = own.is_some();
+        Self { ring, partition, waiting, handoffs_taken: 0, is_primary, own_id, own_region: OnceCell::new() }
     }
 
     /// Whether this device is a primary of the partition.
@@ -55,10 +54,17 @@ impl Roster {
 
     /// Whether a peer is in another region than this device.
     pub(crate) fn region_of(&self, device: &Device) -> Region {
-        match self.own_region {
-            Some(region) if region != device.region => Region::Different,
+        match self.own_region.get_or_init(|| self.find_own_region()) {
+            Some(region) if *region != device.region => Region::Different,
             _ => Region::Same,
         }
+    }
+
+    /// None of a device that holds no partition, as one that is being drained. Stock: the search for `local_dev`.
+    fn find_own_region(&self) -> Option<i64> {
+        let mut nodes =
+            self.ring.primaries(self.partition).into_iter().chain(self.ring.handoffs(self.partition));
+        nodes.find(|device| device.id == self.own_id).map(|device| device.region)
     }
 }
 
