@@ -56,20 +56,26 @@ impl Broker {
     /// [`BrokerError::Missing`], [`BrokerError::Quarantined`], [`BrokerError::NoSuchTable`] (nothing was
     /// moved; call [`crate::quarantine()`] if the caller is one that should), or a passing trouble.
     pub fn open(location: DbLocation) -> Result<Self> {
-        Self::open_at(location, Place::Live)
+        Self::open_at(location, Place::Live, |_| Ok(()))
     }
 
-    pub(crate) fn open_at(location: DbLocation, place: Place) -> Result<Self> {
+    /// `begin` is run before anything is read.
+    pub(crate) fn open_at(
+        location: DbLocation,
+        place: Place,
+        begin: fn(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self> {
         let file = place.file(&location).to_owned();
         let identity = identity_of(&file)?;
         let opened = connection::open(&file, &place).and_then(|connection| {
+            begin(&connection)?;
             let shape = Shape::read(&connection, location.server_type())?;
             shape.require_tables(location.server_type())?;
             Ok((shape, connection))
         });
         if identity_of(&file)? != identity {
             // Replaced by a merged copy just now.
-            return Self::open_at(location, place);
+            return Self::open_at(location, place, begin);
         }
         match opened {
             Err(error) => Err(explain(&location, &place, Fault::Sqlite(error))),

@@ -1,11 +1,11 @@
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use swift_types::{DbName, Digest, ServerType, storage_directory};
 
-use crate::error::{BrokerError, Result};
+use crate::{
+    HashDir,
+    error::{BrokerError, Result},
+};
 
 /// Where a database lives: its device, its hash directory and its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,19 +64,7 @@ impl DbLocation {
     /// # Errors
     /// [`BrokerError::Io`] if the directory cannot be read.
     pub fn db_files(&self) -> Result<Vec<Self>> {
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(BrokerError::Io { path: self.dir.clone(), source }),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(BrokerError::io(&self.dir))?;
-            let name = entry.file_name().to_str().and_then(|name| name.parse::<DbName>().ok());
-            names.extend(name.filter(|name| name.digest == self.digest).map(|name| name.to_string()));
-        }
-        names.sort();
-        Ok(names.into_iter().map(|name| Self { file: self.dir.join(name), ..self.clone() }).collect())
+        HashDir::read(self).map(HashDir::databases)
     }
 
     /// The file in force beside this one: the last by name, which is the fresh one while a container is sharding.
@@ -87,7 +75,7 @@ impl DbLocation {
     /// # Errors
     /// [`BrokerError::Missing`] if there is none, [`BrokerError::Io`] if the directory cannot be read.
     pub fn in_force(&self) -> Result<Self> {
-        self.db_files()?.pop().ok_or_else(|| BrokerError::Missing { path: self.file.clone() })
+        HashDir::read(self)?.in_force()
     }
 
     /// Another file name in the same directory.

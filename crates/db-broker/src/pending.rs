@@ -27,13 +27,15 @@ impl Broker {
     /// Merges the rows that servers have appended to `HASH.db.pending`, under the directory lock, then
     /// empties the file. Entries that cannot be read are logged and skipped.
     ///
+    /// Not within [`read_together`](Self::read_together), which has done so before.
+    ///
     /// A crash after the merge and before the emptying merges the same rows again, which changes nothing.
     /// Answers to stock's `_commit_puts_stale_ok`.
     ///
     /// # Errors
     /// [`BrokerError::LockTimeout`] after 30 s; else as any write. The file keeps its rows then.
     pub fn commit_pending(&mut self) -> Result<()> {
-        if self.place != Place::Live || !self.has_pending()? {
+        if self.place != Place::Live || self.is_reading() || !self.has_pending()? {
             return Ok(());
         }
         let lock = self.lock_dir(PENDING_LOCK_TIMEOUT)?;
@@ -63,7 +65,7 @@ impl Broker {
 
     /// Whether the pending file calls for anything. Like stock, a broker that preallocates does so beside an
     /// empty one as well.
-    fn has_pending(&self) -> Result<bool> {
+    pub(crate) fn has_pending(&self) -> Result<bool> {
         let path = self.location.pending_file();
         match path.metadata() {
             Ok(metadata) => Ok(metadata.len() > 0 || self.preallocation.is_some()),

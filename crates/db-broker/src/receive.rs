@@ -181,7 +181,7 @@ impl ReceivedDb {
     fn open_checked(&self, hash_path: &HashPath) -> Result<Broker> {
         let refused = |reason: String| BrokerError::Refused { path: self.path().to_owned(), reason };
         let mut received =
-            Broker::open_at(self.destination.clone(), Place::Received(self.path().to_owned()))?;
+            Broker::open_at(self.destination.clone(), Place::Received(self.path().to_owned()), |_| Ok(()))?;
         let verdict: String = received
             .run(|connection, _| Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?))?;
         if verdict != "ok" {

@@ -1,14 +1,11 @@
-use std::{
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use protocol::ReplicationInfo;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{
-    Broker,
+    Broker, HashDir,
     connection::{integer, text},
     error::{BrokerError, Result},
     fault::{Fault, Work},
@@ -33,7 +30,7 @@ impl ReclaimAges {
         Self { now, reclaim_age: reclaim_age.as_secs_f64() }
     }
 
-    fn rows_before(self) -> f64 {
+    pub(crate) fn rows_before(self) -> f64 {
         self.now - self.reclaim_age
     }
 
@@ -59,30 +56,37 @@ impl Broker {
     /// # Errors
     /// As [`Broker::commit_pending`]; pages already done stay done.
     pub fn reclaim(&mut self, ages: ReclaimAges) -> Result<()> {
-        self.remove_stale_tmp(ages);
+        if let Ok(dir) = HashDir::read(&self.location) {
+            dir.remove_stale_tmp(ages);
+        }
+        let leftovers = self.leftovers(ages)?;
+        self.drop_leftovers(leftovers)
+    }
+
+    /// What there is to drop in the database. Reads only, after pending rows were merged.
+    ///
+    /// # Errors
+    /// As [`Broker::commit_pending`].
+    pub fn leftovers(&mut self, ages: ReclaimAges) -> Result<Leftovers> {
         self.commit_pending()?;
         let server_type = self.server_type();
-        let due = self.run(|connection, shape| Due::look(connection, shape, server_type, ages))?;
-        if due.tombstones {
+        self.run(|connection, shape| Leftovers::look(connection, shape, server_type, ages))
+    }
+
+    /// Drops what there was, as [`reclaim`](Self::reclaim) does.
+    ///
+    /// # Errors
+    /// As any write; pages already done stay done.
+    pub fn drop_leftovers(&mut self, leftovers: Leftovers) -> Result<()> {
+        let Leftovers { tombstones, rest, ages } = leftovers;
+        let server_type = self.server_type();
+        if tombstones {
             self.reclaim_tombstones(ages.rows_before())?;
         }
-        if due.rest {
+        if rest {
             self.run(|connection, shape| reclaim_rest(connection, shape, server_type, ages))?;
         }
         Ok(())
-    }
-
-    /// Unlinks `*.tmp` that a crash left in the hash directory. What cannot be unlinked stays.
-    fn remove_stale_tmp(&self, ages: ReclaimAges) {
-        let Ok(entries) = fs::read_dir(self.location.dir()) else { return };
-        let before = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ages.rows_before().max(0.0));
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let stale =
-                |path: &std::path::Path| Ok::<_, std::io::Error>(path.metadata()?.modified()? < before);
-            if path.extension().is_some_and(|extension| extension == "tmp") && stale(&path).unwrap_or(false) {
-                let _ = fs::remove_file(path);
-            }
-        }
     }
 
     /// Pages by name, each in its own transaction, so that writers get their turn in between.
@@ -186,14 +190,21 @@ fn spelled(age: f64) -> String {
     format!("{age:?}")
 }
 
-/// What there is to reclaim.
-struct Due {
+/// What has been deleted for long enough to be dropped from one database.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leftovers {
     tombstones: bool,
     /// Points, metadata or shard ranges.
     rest: bool,
+    ages: ReclaimAges,
 }
 
-impl Due {
+impl Leftovers {
+    /// Whether there is nothing, as in most databases at most times.
+    pub fn is_empty(&self) -> bool {
+        !self.tombstones && !self.rest
+    }
+
     /// One statement that reads, for the many databases in which there is nothing.
     fn look(connection: &Connection, shape: Shape, server_type: ServerType, ages: ReclaimAges) -> Work<Self> {
         let (table, deleted_at) = (server_type.contains(), deleted_at(server_type));
@@ -218,7 +229,8 @@ impl Due {
             })
             .optional()?;
         let (tombstones, rest, metadata) = found.ok_or(Fault::MissingStatRow)?;
-        Ok(Self { tombstones, rest: rest || stat_metadata::parse(&metadata)?.drop_where(ages.emptied()) })
+        let rest = rest || stat_metadata::parse(&metadata)?.drop_where(ages.emptied());
+        Ok(Self { tombstones, rest, ages })
     }
 }
 

@@ -1,13 +1,11 @@
 //! What the files of a database look like from outside, and what that proves.
 
 use std::{
-    fs::{self, Metadata},
+    fs::Metadata,
     os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-
-use swift_types::DbName;
 
 use crate::DbLocation;
 
@@ -30,7 +28,7 @@ struct Inode {
 
 /// The files of one database at a moment at which nobody was writing to them and no rows were waiting.
 ///
-/// As long as [`still_holds`](Self::still_holds), the database has the content that it had then: SQLite makes and removes a
+/// From [`HashDir::stamp`](crate::HashDir::stamp). As long as [`still_holds`](Self::still_holds), the database has the content that it had then: SQLite makes and removes a
 /// journal beside the file for each write, which changes the directory, and changes the file; another file in its place
 /// has another inode; rows that wait have a file of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,25 +40,9 @@ pub struct DbStamp {
 }
 
 impl DbStamp {
-    /// Looks at the files; none if they prove nothing: somebody writes or has written just now, rows wait, a container has two
-    /// files or one with an epoch, or they cannot be looked at. Blocks on the disk, reads one directory.
-    pub fn take(location: &DbLocation) -> Option<Self> {
-        let (mut alone, mut has_pending_file) = (false, false);
-        let own = DbName::unsharded(location.digest()).to_string();
-        for entry in fs::read_dir(location.dir()).ok()? {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            match name.strip_prefix(&own) {
-                Some("") => alone = true,
-                Some(".pending") => has_pending_file = true,
-                // A journal.
-                Some(_) => return None,
-                None if name.parse::<DbName>().is_ok() => return None,
-                None => {}
-            }
-        }
-        let is_the_one = alone && location.file().file_name().is_some_and(|name| name == own.as_str());
-        let stamp = is_the_one.then(|| Self::of(location, has_pending_file)).flatten()?;
-        stamp.is_settled().then_some(stamp)
+    /// Looks at the files of a database that has but one, beside which there is no journal; none if they prove nothing.
+    pub(crate) fn take(location: &DbLocation, has_pending_file: bool) -> Option<Self> {
+        Self::of(location, has_pending_file).filter(Self::is_settled)
     }
 
     /// Whether nothing has changed since it was taken. Blocks on the disk for two or three looks at inodes.

@@ -131,7 +131,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::fixtures::account;
+    use crate::{HashDir, fixtures::account};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -139,7 +139,7 @@ mod tests {
     fn at_rest(device: &std::path::Path) -> (DbLocation, DbStamp) {
         let location = account(device).location().clone();
         loop {
-            if let Some(stamp) = DbStamp::take(&location) {
+            if let Some(stamp) = HashDir::read(&location).unwrap().stamp() {
                 return (location, stamp);
             }
             thread::yield_now();

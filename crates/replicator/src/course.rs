@@ -4,7 +4,7 @@ mod giving_up;
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
+use db_broker::{Broker, BrokerError, DbLocation, DbStamp, HashDir, Leftovers, ReclaimAges};
 use protocol::{PackedInfo, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
 use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
@@ -79,8 +79,29 @@ pub(crate) struct Running<'a> {
     /// What its files looked like before it was opened, if they were at rest; none of a handoff.
     stamp: Option<DbStamp>,
     info: ReplicationInfo,
+    is_settled: bool,
     ages: ReclaimAges,
     subject: Subject,
+}
+
+/// What a database says when it has just been opened, all of one moment.
+struct Look {
+    leftovers: Leftovers,
+    info: ReplicationInfo,
+    /// Where nothing can be said, a worker finds out why.
+    is_settled: bool,
+}
+
+impl Look {
+    fn at(broker: &mut Broker, standing: Standing, ages: ReclaimAges) -> Result<Self, BrokerError> {
+        let leftovers = broker.leftovers(ages)?;
+        let info = broker.replication_info()?;
+        let is_settled = match standing {
+            Standing::Primary => calls_for_nothing(broker, &info),
+            Standing::Handoff => calls_for_removal_only(broker, &info),
+        };
+        Ok(Self { leftovers, info, is_settled: is_settled.unwrap_or(false) })
+    }
 }
 
 impl<'a> Running<'a> {
@@ -101,36 +122,38 @@ impl<'a> Running<'a> {
         let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, &task, error);
         let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
-        let is_primary = Standing::of(&ring, &task) == Standing::Primary;
-        let stamp = is_primary.then(|| DbStamp::take(&found)).flatten();
-        let read = found.in_force().and_then(Broker::open).and_then(|broker| {
-            let mut broker = broker.preallocating(node.preallocation());
-            broker.reclaim(ages)?;
-            let info = broker.replication_info()?;
-            Ok((broker, info))
+        let standing = Standing::of(&ring, &task);
+        let dir = HashDir::read(&found).map_err(unread)?;
+        let stamp = dir.stamp().filter(|_| standing == Standing::Primary);
+        dir.remove_stale_tmp(ages);
+        let look = |broker: &mut Broker| Look::at(broker, standing, ages);
+        let read = dir.in_force().and_then(|location| {
+            let (mut broker, mut look) = Broker::open_and_read(location, node.preallocation(), look)?;
+            if !look.leftovers.is_empty() {
+                broker.drop_leftovers(look.leftovers)?;
+                look = broker.read_together(|broker| Look::at(broker, standing, ages))?;
+            }
+            Ok((broker, look))
         });
-        let (broker, info) = read.map_err(unread)?;
+        let (broker, Look { info, is_settled, .. }) = read.map_err(unread)?;
         let subject = Subject::new(info.path(), broker.file());
-        Ok(Self { node, task, reconciler, ring, broker, stamp, info, ages, subject })
+        Ok(Self { node, task, reconciler, ring, broker, stamp, info, is_settled, ages, subject })
     }
 
-    /// Its info and its stamp, if nothing is to be done but to ask its peers; see [`crate::settled`]. Any other goes on as it
-    /// is, for a worker.
-    pub(crate) fn if_settled(mut self) -> Result<(ReplicationInfo, Option<DbStamp>), Box<Self>> {
-        let lies_right = self.hash_of_path() == self.task.digest;
-        let settled = lies_right && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false);
-        if settled { Ok((self.info, self.stamp)) } else { Err(Box::new(self)) }
-    }
-
-    /// Whether nothing is to be done but to give it up, if all its peers have what it has.
-    pub(crate) fn is_settled_handoff(&mut self) -> bool {
-        self.hash_of_path() == self.task.digest
-            && calls_for_removal_only(&mut self.broker, &self.info).unwrap_or(false)
+    /// Whether nothing is to be done but to ask its peers, and to give it up if it is a handoff and all of them have what it
+    /// has; see [`crate::settled`].
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled && self.hash_of_path() == self.task.digest
     }
 
     /// What it says of itself, and what peers are to acknowledge.
     pub(crate) fn info(&self) -> &ReplicationInfo {
         &self.info
+    }
+
+    /// What its files looked like before it was opened, if they were at rest; none of a handoff.
+    pub(crate) fn stamp(&self) -> Option<DbStamp> {
+        self.stamp
     }
 
     fn hash_of_path(&self) -> Digest {

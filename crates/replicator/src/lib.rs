@@ -44,4 +44,11 @@ mod to_peer;
 mod turns;
 mod unreadable;
 
+use mimalloc::MiMalloc;
+
 pub use command_line::main_for;
+
+/// SQLite takes and gives back hundreds of pieces for each database that it opens, for which glibc needs twice as long. Taken for
+/// C's `malloc` too.
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;

@@ -97,7 +97,7 @@ impl<'a> Place<'a> {
         let usual = self.destination(&DbName::unsharded(self.target.digest));
         match self.host.replicas.get(&usual) {
             Some(replica) => Ok(replica),
-            None => Ok(Seen::look(self.host, &usual.in_force()?)?.replica),
+            None => Ok(Seen::read(self.host, &usual)?.replica),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Place<'a> {
 
     fn sync(&self, args: &SyncArgs) -> Result<Answer, BrokerError> {
         match self.horizon.check_sync(args) {
-            Ok(()) => sync(self.host, &self.find()?, args),
+            Ok(()) => sync(self.host, &self.usual()?, args),
             Err(beyond) => Ok(too_far_ahead(self.target, "sync", &beyond)),
         }
     }
@@ -136,20 +136,17 @@ impl<'a> Place<'a> {
         DbLocation::new(self.host.settings.server_type, &self.device_dir, self.target.partition, name)
     }
 
-    fn find(&self) -> Result<DbLocation, BrokerError> {
+    /// The place under the usual name, whatever is in force there.
+    fn usual(&self) -> Result<DbLocation, BrokerError> {
         // Somebody may be about to send a whole file here.
         let tmp = self.device_dir.join("tmp");
         fs::create_dir_all(&tmp).map_err(|source| BrokerError::Io { path: tmp, source })?;
-        DbLocation::find(
-            self.host.settings.server_type,
-            &self.device_dir,
-            self.target.partition,
-            self.target.digest,
-        )
+        Ok(self.destination(&DbName::unsharded(self.target.digest)))
     }
 
     fn open(&self) -> Result<Broker, BrokerError> {
-        Broker::open(self.find()?).map(|broker| broker.preallocating(self.host.settings.preallocation))
+        Broker::open(self.usual()?.in_force()?)
+            .map(|broker| broker.preallocating(self.host.settings.preallocation))
     }
 
     fn complete(

@@ -1,6 +1,6 @@
 //! What a database here is, and what becomes of it when a peer says what its own is.
 
-use db_broker::{Broker, BrokerError, DbLocation, DbStamp, Direction, MetadataCheck, quarantine};
+use db_broker::{Broker, BrokerError, DbLocation, Direction, HashDir, MetadataCheck, quarantine};
 use protocol::{
     Metadata, PolicyClaim, Replica, ReplicationInfo, SyncArgs, SyncPoint, SyncReply, adopts_remote_policy,
 };
@@ -15,56 +15,62 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Remembers what it finds, for as long as the files do not change. A database that lacks a table is put away, and missing
-    /// from now on: the peer may send a good one. Other damage stock tells with 500 first.
-    pub(crate) fn look(host: &Host, location: &DbLocation) -> Result<Self, BrokerError> {
-        match Self::look_at(host, location) {
+    /// What is in force beside `usual`, remembered for as long as the files do not change.
+    fn look(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+        match host.replicas.get(usual) {
+            Some(replica) => Ok(Self { replica, opened: None }),
+            None => Self::read(host, usual),
+        }
+    }
+
+    /// As [`look`](Self::look), where it is not known yet. A database that lacks a table is put away, and missing from now on: the
+    /// peer may send a good one. Other damage stock tells with 500 first.
+    pub(crate) fn read(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+        match Self::try_read(host, usual) {
             Err(BrokerError::NoSuchTable { path, source }) => {
-                error!("{}", quarantine(location, &source.to_string())?);
+                error!("{}", quarantine(usual, &source.to_string())?);
                 Err(BrokerError::Missing { path })
             }
             seen => seen,
         }
     }
 
-    fn look_at(host: &Host, location: &DbLocation) -> Result<Self, BrokerError> {
-        if let Some(replica) = host.replicas.get(location) {
-            return Ok(Self { replica, opened: None });
-        }
-        let stamp = DbStamp::take(location);
-        let mut broker = open(host, location)?;
-        let info = broker.replication_info()?;
-        let replica = Replica::new(&info, &broker.sync_points(Direction::Incoming)?);
+    fn try_read(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+        let dir = HashDir::read(usual)?;
+        let stamp = dir.stamp();
+        let (broker, (info, points)) =
+            Broker::open_and_read(dir.in_force()?, host.settings.preallocation, |broker| {
+                Ok((broker.replication_info()?, broker.sync_points(Direction::Incoming)?))
+            })?;
+        let replica = Replica::new(&info, &points);
         if let Some(stamp) = stamp {
-            host.replicas.remember(location, stamp, replica.clone());
+            host.replicas.remember(usual, stamp, replica.clone());
         }
         Ok(Self { replica, opened: Some((broker, info)) })
     }
 
     /// To be written to, with its info as it is now.
-    fn opened(self, host: &Host, location: &DbLocation) -> Result<(Broker, ReplicationInfo), BrokerError> {
-        if let Some(opened) = self.opened {
-            return Ok(opened);
+    fn opened(self, host: &Host, usual: &DbLocation) -> Result<(Broker, ReplicationInfo), BrokerError> {
+        match self.opened {
+            Some(opened) => Ok(opened),
+            None => Broker::open_and_read(
+                usual.in_force()?,
+                host.settings.preallocation,
+                Broker::replication_info,
+            ),
         }
-        let mut broker = open(host, location)?;
-        let info = broker.replication_info()?;
-        Ok((broker, info))
     }
 }
 
-fn open(host: &Host, location: &DbLocation) -> Result<Broker, BrokerError> {
-    Broker::open(location.clone()).map(|broker| broker.preallocating(host.settings.preallocation))
-}
-
-/// Takes over what the sender knows better, and answers with what this database was before.
+/// Takes over what the sender knows better, and answers with what this database was before: the one in force beside `usual`.
 ///
 /// Stock: `_handle_sync_request`, and for containers `_get_synced_replication_info`.
-pub(crate) fn sync(host: &Host, location: &DbLocation, args: &SyncArgs) -> Result<Answer, BrokerError> {
-    let seen = Seen::look(host, location)?;
+pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<Answer, BrokerError> {
+    let seen = Seen::look(host, usual)?;
     if let Some(reply) = seen.replica.reply_to(args) {
         return Ok(Answer::json(&reply));
     }
-    let (mut broker, info) = seen.opened(host, location)?;
+    let (mut broker, info) = seen.opened(host, usual)?;
     let info = synced_info(&mut broker, info, args)?;
     match Metadata::parse(&args.metadata) {
         Ok(metadata) => broker.update_metadata(metadata, MetadataCheck::FromPeer)?,

@@ -114,13 +114,14 @@ impl<'a> Candidate<'a> {
         let way = Way::to(node, &peers, known.is_some()).ok_or_else(for_a_worker)?;
         let (info, known) = match known {
             Some(info) => (info, Known::Remembered),
-            None if is_alone(&location) => {
+            None => {
                 let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
-                let opened = |running| Excluded::ForAWorker(Database::Opened(running));
-                let (info, stamp) = running.if_settled().map_err(opened)?;
-                (PackedInfo::new(&info), Known::Read(stamp.map(|stamp| Box::new((location, stamp)))))
+                if !running.is_settled() {
+                    return Err(Excluded::ForAWorker(Database::Opened(Box::new(running))));
+                }
+                let at_rest = running.stamp().map(|stamp| Box::new((location, stamp)));
+                (PackedInfo::new(running.info()), Known::Read(at_rest))
             }
-            None => return Err(for_a_worker()),
         };
         if info.info().metadata.len() > MOST_METADATA {
             return Err(for_a_worker());
@@ -138,8 +139,8 @@ impl<'a> Candidate<'a> {
         let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
         let way = Way::to(node, &peers, false).ok_or_else(for_a_worker)?;
         let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
-        let mut running = Box::new(running);
-        if !running.is_settled_handoff() || running.info().metadata.len() > MOST_METADATA {
+        let running = Box::new(running);
+        if !running.is_settled() || running.info().metadata.len() > MOST_METADATA {
             return Err(Excluded::ForAWorker(Database::Opened(running)));
         }
         let info = PackedInfo::new(running.info());
@@ -192,9 +193,4 @@ impl<'a> Candidate<'a> {
         };
         self.peers.iter().filter_map(ask).collect()
     }
-}
-
-/// Whether it is the only file of a container that was never sharded: others are looked into once, by a worker.
-fn is_alone(location: &DbLocation) -> bool {
-    location.name().epoch.is_none() && location.db_files().is_ok_and(|files| files.len() == 1)
 }
