@@ -118,7 +118,9 @@ impl Broker {
     }
 
     /// Whether the open file still is the one under its name: not removed, and not replaced by a merged copy.
-    pub(crate) fn is_in_place(&self) -> bool {
+    ///
+    /// Blocks on the disk for one look at the inode.
+    pub fn is_in_place(&self) -> bool {
         identity_of(self.file()).is_ok_and(|now| now == self.identity)
     }
 

@@ -9,8 +9,8 @@ use rusqlite::{
 use swift_types::ServerType;
 
 use crate::{
+    shape::Shape,
     tally::{PolicyTally, Tally},
-    triggers,
 };
 
 /// The columns of [`Counts`].
@@ -53,7 +53,7 @@ impl Ledger {
         server_type: ServerType,
         tally: &Tally,
     ) -> rusqlite::Result<Option<Self>> {
-        if !triggers::are_todays(connection, server_type)? {
+        if !Shape::by_definitions(connection, server_type)?.todays_triggers {
             return Ok(None);
         }
         let kept = match server_type {

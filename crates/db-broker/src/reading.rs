@@ -68,3 +68,81 @@ impl Broker {
         !self.connection.is_autocommit()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use protocol::{ContainerRow, Rows, SyncPoint};
+
+    use super::*;
+    use crate::{Direction, fixtures::account};
+
+    fn row(name: &str) -> Rows {
+        let put_timestamp = Some("1700000001.00000".to_owned());
+        let rowid = None;
+        Rows::Containers(vec![ContainerRow {
+            rowid,
+            name: name.into(),
+            put_timestamp,
+            delete_timestamp: None,
+            object_count: Some(1),
+            bytes_used: Some(1),
+            deleted: 0,
+            storage_policy_index: 0,
+        }])
+    }
+
+    fn impatient(broker: &Broker) -> Broker {
+        let other = Broker::open(broker.location().clone()).unwrap();
+        other.connection.busy_timeout(Duration::ZERO).unwrap();
+        other
+    }
+
+    #[test]
+    fn nobody_else_writes_between_two_reads() {
+        let device = tempfile::tempdir().unwrap();
+        let mut broker = account(device.path());
+        let mut other = impatient(&broker);
+        let point = [SyncPoint { remote_id: "r".into(), sync_point: 3 }];
+        let mut write = || other.merge_sync_points(Direction::Incoming, &point);
+        broker
+            .read_together(|broker| {
+                let before = broker.sync_points(Direction::Incoming)?;
+                write().unwrap_err();
+                assert_eq!(broker.sync_points(Direction::Incoming)?, before);
+                Ok(())
+            })
+            .unwrap();
+        write().unwrap();
+        assert_eq!(broker.sync_points(Direction::Incoming).unwrap(), point);
+    }
+
+    #[test]
+    fn rows_that_wait_are_merged_before_and_those_that_come_meanwhile_after() {
+        let device = tempfile::tempdir().unwrap();
+        let mut server = account(device.path());
+        let location = server.location().clone();
+        server.put(&row("early")).unwrap();
+        let (mut broker, count) = Broker::open_and_read(location, None, |broker| {
+            server.put(&row("late"))?;
+            Ok(broker.replication_info()?.count)
+        })
+        .unwrap();
+        assert_eq!(count, 1);
+        assert_ne!(fs::metadata(broker.location().pending_file()).unwrap().len(), 0);
+        assert_eq!(broker.replication_info().unwrap().count, 2);
+    }
+
+    #[test]
+    fn it_ends_where_a_read_fails_too() {
+        let device = tempfile::tempdir().unwrap();
+        let mut broker = account(device.path());
+        let failed = |_: &mut Broker| Err::<(), _>(BrokerError::Missing { path: "x".into() });
+        broker.read_together(failed).unwrap_err();
+        assert!(!broker.is_reading());
+        impatient(&broker).merge_items(row("c"), crate::Source::Local).unwrap();
+        let info = broker.read_together(Broker::replication_info).unwrap();
+        assert_eq!(info.count, 1);
+    }
+}

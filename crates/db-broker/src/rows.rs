@@ -114,10 +114,13 @@ fn policy_column(shape: Shape) -> &'static str {
     if shape.row_policy { "storage_policy_index" } else { "0" }
 }
 
+/// A bare `?2` would make SQLite plan anew for each page, as it is a bound on the plan's cost.
+const IN_ORDER: &str = "ORDER BY ROWID ASC LIMIT +?2";
+
 fn objects(shape: Shape, condition: &str) -> String {
     format!(
         "SELECT ROWID, name, created_at, size, content_type, etag, deleted, {} FROM object
-         WHERE ROWID > ?1 AND {condition} ORDER BY ROWID ASC LIMIT ?2",
+         WHERE ROWID > ?1 AND {condition} {IN_ORDER}",
         policy_column(shape)
     )
 }
@@ -125,7 +128,7 @@ fn objects(shape: Shape, condition: &str) -> String {
 fn containers(shape: Shape) -> String {
     format!(
         "SELECT ROWID, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, {}
-         FROM container WHERE ROWID > ?1 ORDER BY ROWID ASC LIMIT ?2",
+         FROM container WHERE ROWID > ?1 {IN_ORDER}",
         policy_column(shape)
     )
 }

@@ -7,6 +7,8 @@ use std::{
 use rusqlite::{Connection, params, types::ValueRef};
 use swift_types::ServerType;
 
+use crate::triggers;
+
 /// Texts of tables whose shape is remembered. A cluster has a handful, one for each release that ever made its databases.
 const KNOWN_TEXTS: usize = 64;
 
@@ -59,6 +61,8 @@ pub(crate) struct Shape {
     pub(crate) outgoing_sync: bool,
     /// The sync tables have `updated_at`.
     pub(crate) sync_updated_at: bool,
+    /// The triggers on rows, hash and counts are today's to the word.
+    pub(crate) todays_triggers: bool,
     /// SQLite's count of changes to the tables' definitions, where they can still be migrated.
     schema_version: i64,
 }
@@ -105,7 +109,8 @@ impl Shape {
         Ok(Self { schema_version, ..Self::by_definitions(connection, server_type)? })
     }
 
-    fn by_definitions(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
+    /// By the definitions as they are now.
+    pub(crate) fn by_definitions(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
         let key = KNOWN.key(connection, server_type)?;
         if let Some(shape) = KNOWN.get(key) {
             return Ok(shape);
@@ -142,6 +147,7 @@ impl Shape {
         let index = format!("ix_{}_deleted_name", server_type.contains());
         shape.deleted_index =
             connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1")?.exists([index])?;
+        shape.todays_triggers = triggers::are_todays(connection, server_type)?;
         Ok(shape)
     }
 

@@ -1,5 +1,6 @@
 use protocol::SyncPoint;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use swift_types::ServerType;
 
 use crate::{
     Broker,
@@ -78,13 +79,14 @@ impl Broker {
             return self.merge_sync_points(Direction::Outgoing, outgoing);
         };
         self.migrate_to_policies()?;
-        self.run(|connection, _| {
+        self.run(|connection, shape| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for point in outgoing {
                 raise_point(&transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
             }
-            let update = "UPDATE container_stat SET reconciler_sync_point = ?1";
-            transaction.prepare_cached(update)?.execute([handed_over])?;
+            let stat = shape.stat_source(ServerType::Container);
+            let update = format!("UPDATE {stat} SET reconciler_sync_point = ?1");
+            transaction.prepare_cached(&update)?.execute([handed_over])?;
             Ok(transaction.commit()?)
         })
     }

@@ -1,13 +1,14 @@
 //! One database's course: reclaimed, brought to its peers, removed if it should not be here.
 
 mod giving_up;
+mod opening;
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, DbStamp, HashDir, Leftovers, ReclaimAges};
+use db_broker::{Broker, BrokerError, DbLocation, DbStamp, ReclaimAges};
 use protocol::{PackedInfo, RECONCILER_ACCOUNT, ReplicationInfo, Request, SyncArgs};
 use ring::RingData;
-use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep, unix_seconds};
+use stats::{DbOutcome, DbResult, PeerFailure, PeerOutcome, PeerStep};
 use swift_types::{Digest, ServerType};
 use tracing::{debug, error};
 use walker::{DbTask, Placement};
@@ -18,11 +19,10 @@ use crate::{
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::{Roster, Standing},
-    settled::{calls_for_nothing, calls_for_removal_only, may_be_linked},
+    settled::{calls_for_nothing, may_be_linked},
     subject::Subject,
     sync_store,
     to_peer::{Anew, Gathered, Local, ToPeer},
-    unreadable::unreadable,
 };
 
 /// Runs the course of one database. Blocks for as long as disks and peers take.
@@ -76,6 +76,7 @@ pub(crate) struct Running<'a> {
     reconciler: ToReconciler,
     ring: Arc<RingData>,
     broker: Broker,
+    standing: Standing,
     /// What its files looked like before it was opened, if they were at rest; none of a handoff.
     stamp: Option<DbStamp>,
     info: ReplicationInfo,
@@ -84,62 +85,7 @@ pub(crate) struct Running<'a> {
     subject: Subject,
 }
 
-/// What a database says when it has just been opened, all of one moment.
-struct Look {
-    leftovers: Leftovers,
-    info: ReplicationInfo,
-    /// Where nothing can be said, a worker finds out why.
-    is_settled: bool,
-}
-
-impl Look {
-    fn at(broker: &mut Broker, standing: Standing, ages: ReclaimAges) -> Result<Self, BrokerError> {
-        let leftovers = broker.leftovers(ages)?;
-        let info = broker.replication_info()?;
-        let is_settled = match standing {
-            Standing::Primary => calls_for_nothing(broker, &info),
-            Standing::Handoff => calls_for_removal_only(broker, &info),
-        };
-        Ok(Self { leftovers, info, is_settled: is_settled.unwrap_or(false) })
-    }
-}
-
-impl<'a> Running<'a> {
-    /// Opens, reclaims and reads; the error says what became of a database that could not be.
-    pub(crate) fn begin(node: &'a Node, task: DbTask, reconciler: &ToReconciler) -> Result<Self, DbOutcome> {
-        let started = Instant::now();
-        let device = Arc::clone(&task.device);
-        Self::open(node, task, reconciler.clone()).map_err(|result| DbOutcome {
-            device: device.name.to_string(),
-            elapsed: started.elapsed(),
-            peers: Vec::new(),
-            result,
-        })
-    }
-
-    fn open(node: &'a Node, task: DbTask, reconciler: ToReconciler) -> Result<Self, DbResult> {
-        let ring = node.ring();
-        let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
-        let unread = |error| unreadable(node.server_type(), &ring, &task, error);
-        let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
-        let standing = Standing::of(&ring, &task);
-        let dir = HashDir::read(&found).map_err(unread)?;
-        let stamp = dir.stamp().filter(|_| standing == Standing::Primary);
-        dir.remove_stale_tmp(ages);
-        let look = |broker: &mut Broker| Look::at(broker, standing, ages);
-        let read = dir.in_force().and_then(|location| {
-            let (mut broker, mut look) = Broker::open_and_read(location, node.preallocation(), look)?;
-            if !look.leftovers.is_empty() {
-                broker.drop_leftovers(look.leftovers)?;
-                look = broker.read_together(|broker| Look::at(broker, standing, ages))?;
-            }
-            Ok((broker, look))
-        });
-        let (broker, Look { info, is_settled, .. }) = read.map_err(unread)?;
-        let subject = Subject::new(info.path(), broker.file());
-        Ok(Self { node, task, reconciler, ring, broker, stamp, info, is_settled, ages, subject })
-    }
-
+impl Running<'_> {
     /// Whether nothing is to be done but to ask its peers, and to give it up if it is a handoff and all of them have what it
     /// has; see [`crate::settled`].
     pub(crate) fn is_settled(&self) -> bool {
@@ -151,9 +97,14 @@ impl<'a> Running<'a> {
         &self.info
     }
 
-    /// What its files looked like before it was opened, if they were at rest; none of a handoff.
-    pub(crate) fn stamp(&self) -> Option<DbStamp> {
-        self.stamp
+    /// Whether it lies on none of its primaries.
+    pub(crate) fn is_to_go(&self) -> bool {
+        self.standing == Standing::Handoff
+    }
+
+    /// By what it is remembered, if its files were at rest before it was opened; a handoff is not remembered.
+    pub(crate) fn at_rest(&self) -> Option<(DbLocation, DbStamp)> {
+        self.stamp.map(|stamp| (self.broker.location().clone(), stamp))
     }
 
     fn hash_of_path(&self) -> Digest {
@@ -214,10 +165,10 @@ impl<'a> Running<'a> {
         let in_sync = |peer: &PeerOutcome| peer.result.is_ok() && peer.steps == [PeerStep::NoChange];
         if !peers.is_empty()
             && peers.iter().all(in_sync)
-            && let Some(stamp) = self.stamp
+            && let Some((location, stamp)) = self.at_rest()
             && calls_for_nothing(&mut self.broker, &self.info).unwrap_or(false)
         {
-            self.node.settled.remember(self.broker.location(), stamp, PackedInfo::new(&self.info));
+            self.node.settled.remember(&location, stamp, PackedInfo::new(&self.info));
         }
     }
 

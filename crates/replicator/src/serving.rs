@@ -14,6 +14,9 @@ use walker::MountCheck;
 
 use crate::{node::Node, peers::peers, rpc_timings::RpcTimings};
 
+/// Within this time the next message about a database usually comes, if there is one.
+const NEXT_MESSAGE: Duration = Duration::from_secs(1);
+
 /// Starts answering REPLICATE on `bind_ip:bind_port`; the task ends after the stop, with the last answer.
 ///
 /// # Errors
@@ -81,6 +84,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         max_clients: node.conf.serve.max_clients.get(),
         remembered: node.conf.db.db_cache_size,
         remember_for: node.conf.db.db_cache_age,
+        keep_open_for: NEXT_MESSAGE,
         future_limit: node.conf.serve.future_limit(),
         forward: forward_settings(node),
     }

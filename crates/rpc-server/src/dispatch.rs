@@ -9,7 +9,7 @@ use std::{
 use db_broker::{
     Broker, BrokerError, DbLocation, Direction, Installed, PartFile, ReceivedDb, Source, compare_with_reserve,
 };
-use protocol::{BeyondHorizon, Comparative, Horizon, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
+use protocol::{BeyondHorizon, Comparative, Horizon, OwnRangeWithoutEpoch, Request, SyncArgs};
 use settings::FallocateReserve;
 use swift_types::{DbName, DeviceName, Timestamp};
 use tracing::{error, warn};
@@ -88,17 +88,17 @@ impl<'a> Place<'a> {
         if let Err(beyond) = self.horizon.check_sync(args) {
             return Err(too_far_ahead(self.target, "sync", &beyond));
         }
-        let replica = self.replica().map_err(|error| refuse(self.target, &error))?;
-        Ok(Comparative::of(&replica, args))
+        let seen = self.seen().map_err(|error| refuse(self.target, &error))?;
+        let comparative = Comparative::of(&seen.replica, args);
+        if comparative != Comparative::IN_SYNC {
+            seen.keep_open(self.host);
+        }
+        Ok(comparative)
     }
 
     /// What is remembered under the usual name costs not even a look at the directory.
-    fn replica(&self) -> Result<Replica, BrokerError> {
-        let usual = self.destination(&DbName::unsharded(self.target.digest));
-        match self.host.replicas.get(&usual) {
-            Some(replica) => Ok(replica),
-            None => Ok(Seen::read(self.host, &usual)?.replica),
-        }
+    fn seen(&self) -> Result<Seen, BrokerError> {
+        Seen::look(self.host, &self.destination(&DbName::unsharded(self.target.digest)))
     }
 
     fn answer(&self, request: Request) -> Result<Answer, BrokerError> {
@@ -115,7 +115,12 @@ impl<'a> Place<'a> {
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
             Request::MergeItems { rows, source, points } => {
                 let replica = |id| Source::Replica { id, points: &points };
-                self.open()?.merge_items(rows, source.as_deref().map_or(Source::Local, replica))?;
+                let mut broker = self.open()?;
+                broker.merge_items(rows, source.as_deref().map_or(Source::Local, replica))?;
+                // Points come with the last rows, or after them.
+                if points.is_empty() {
+                    self.host.kept.keep(broker);
+                }
             }
             Request::MergeShardRanges(ranges) => {
                 let ignored = self.open()?.merge_peer_shard_ranges(ranges)?;
@@ -145,8 +150,11 @@ impl<'a> Place<'a> {
     }
 
     fn open(&self) -> Result<Broker, BrokerError> {
-        Broker::open(self.usual()?.in_force()?)
-            .map(|broker| broker.preallocating(self.host.settings.preallocation))
+        let location = self.usual()?.in_force()?;
+        match self.host.kept.take(&location) {
+            Some(broker) => Ok(broker),
+            None => Ok(Broker::open(location)?.preallocating(self.host.settings.preallocation)),
+        }
     }
 
     fn complete(

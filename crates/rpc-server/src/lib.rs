@@ -45,6 +45,7 @@ mod door;
 mod file_with_message;
 mod first_request;
 mod forward;
+mod kept_open;
 mod pages;
 mod peers;
 mod receive;

@@ -17,6 +17,7 @@ use crate::{
     compare::compare,
     dispatch::{dispatch, dispatch_with_file, has_free_space, usable_device},
     file_with_message::Incoming,
+    kept_open::KeptOpen,
     peers::{Admission, Peers},
     receive::ComingFile,
     server::{Observer, Refusal, RpcEvent, ServerSettings},
@@ -28,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) settings: ServerSettings,
     /// What is known of databases that have not changed since.
     pub(crate) replicas: UnchangedDbs<Replica>,
+    pub(crate) kept: Arc<KeptOpen>,
 }
 
 /// Everything a request needs, shared by all.
@@ -45,8 +47,9 @@ impl Service {
     pub(crate) fn new(settings: ServerSettings, peers: Arc<dyn Peers>, observer: Arc<dyn Observer>) -> Self {
         let (threads, queue) = (settings.threads, settings.queue);
         let replicas = UnchangedDbs::new(settings.remembered, settings.remember_for);
+        let kept = Arc::new(KeptOpen::new(settings.keep_open_for));
         Self {
-            host: Arc::new(Host { settings, replicas }),
+            host: Arc::new(Host { settings, replicas, kept }),
             places: Arc::new(Semaphore::new(threads + queue)),
             workers: Arc::new(Semaphore::new(threads)),
             admission: Admission::new(peers),

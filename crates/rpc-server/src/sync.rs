@@ -16,7 +16,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// What is in force beside `usual`, remembered for as long as the files do not change.
-    fn look(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+    pub(crate) fn look(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
         match host.replicas.get(usual) {
             Some(replica) => Ok(Self { replica, opened: None }),
             None => Self::read(host, usual),
@@ -25,7 +25,7 @@ impl Seen {
 
     /// As [`look`](Self::look), where it is not known yet. A database that lacks a table is put away, and missing from now on: the
     /// peer may send a good one. Other damage stock tells with 500 first.
-    pub(crate) fn read(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+    fn read(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
         match Self::try_read(host, usual) {
             Err(BrokerError::NoSuchTable { path, source }) => {
                 error!("{}", quarantine(usual, &source.to_string())?);
@@ -49,6 +49,13 @@ impl Seen {
         Ok(Self { replica, opened: Some((broker, info)) })
     }
 
+    /// For more messages about it, if it is open.
+    pub(crate) fn keep_open(self, host: &Host) {
+        if let Some((broker, _)) = self.opened {
+            host.kept.keep(broker);
+        }
+    }
+
     /// To be written to, with its info as it is now.
     fn opened(self, host: &Host, usual: &DbLocation) -> Result<(Broker, ReplicationInfo), BrokerError> {
         match self.opened {
@@ -68,7 +75,11 @@ impl Seen {
 pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<Answer, BrokerError> {
     let seen = Seen::look(host, usual)?;
     if let Some(reply) = seen.replica.reply_to(args) {
-        return Ok(Answer::json(&reply));
+        let (answer, differs) = (Answer::json(&reply), reply.info.hash != args.hash);
+        if differs {
+            seen.keep_open(host);
+        }
+        return Ok(answer);
     }
     let (mut broker, info) = seen.opened(host, usual)?;
     let info = synced_info(&mut broker, info, args)?;
@@ -87,6 +98,9 @@ pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<A
         let raised = SyncPoint { remote_id: args.id.clone(), sync_point: args.max_row };
         broker.merge_sync_points(Direction::Incoming, &[raised])?;
         point = args.max_row;
+    }
+    if args.hash != info.hash {
+        host.kept.keep(broker);
     }
     Ok(Answer::json(&SyncReply { info, point }))
 }

@@ -13,7 +13,7 @@ use settings::RsyncModule;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Target, abilities::Abilities};
+use crate::{Target, abilities::Abilities, peer_urls::PeerUrls};
 
 /// The largest answer that is read: all shard ranges of a very large container.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -42,6 +42,7 @@ pub struct SyncClient {
     pub(crate) settings: ClientSettings,
     pub(crate) stop: CancellationToken,
     pub(crate) abilities: Abilities,
+    urls: PeerUrls,
     runtime: Handle,
 }
 
@@ -111,7 +112,15 @@ impl SyncClient {
         let pooled = builder().pool_idle_timeout(Duration::from_secs(30));
         let http = pooled.build().map_err(io::Error::other)?;
         let unpooled = builder().pool_max_idle_per_host(0).build().map_err(io::Error::other)?;
-        Ok(Self { http, unpooled, settings, stop, abilities: Abilities::default(), runtime })
+        Ok(Self {
+            http,
+            unpooled,
+            settings,
+            stop,
+            abilities: Abilities::default(),
+            urls: PeerUrls::default(),
+            runtime,
+        })
     }
 
     /// The settings it was made with.
@@ -148,9 +157,13 @@ impl SyncClient {
         request: &Request,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
-        let (url, body) = (target.url(), Bytes::from(request.to_json()));
+        let (url, body) = (self.urls.of(target), Bytes::from(request.to_json()));
         let call = |client: &Client, timeout| {
-            let call = client.request(replicate_method(), url.as_str());
+            let call = match &url {
+                Some(url) => client.request(replicate_method(), url.clone()),
+                // Its own error says what is wrong with the address.
+                None => client.request(replicate_method(), target.url()),
+            };
             call.header("content-type", "application/json").timeout(timeout).body(body.clone()).send()
         };
         let started = Instant::now();

@@ -25,6 +25,7 @@ mod abilities;
 mod client;
 mod compare;
 mod file_with_message;
+mod peer_urls;
 mod rsync;
 mod target;
 mod whole_file;

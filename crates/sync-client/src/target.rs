@@ -21,8 +21,13 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// `http://REPLICATION_IP:REPLICATION_PORT/DEVICE/PARTITION/HASH`.
     pub fn url(&self) -> String {
+        format!("http://{}{}", self.authority(), self.path())
+    }
+
+    /// `/DEVICE/PARTITION/HASH`.
+    pub(crate) fn path(&self) -> String {
         let device = utf8_percent_encode(&self.device.device, SEGMENT);
-        format!("http://{}/{device}/{}/{}", self.authority(), self.partition, self.digest)
+        format!("/{device}/{}/{}", self.partition, self.digest)
     }
 
     /// `IP:PORT/DEVICE` by the address that clients use. Stock: `node_to_string`.
@@ -36,7 +41,7 @@ impl Target<'_> {
         format!("{replication_ip}/{device}/{}/{}", self.partition, self.digest)
     }
 
-    fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         authority(&self.device.replication_ip, self.device.replication_port)
     }
 }

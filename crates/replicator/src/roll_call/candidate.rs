@@ -61,8 +61,8 @@ impl Way {
 pub(super) enum Known<'a> {
     /// From an earlier pass.
     Remembered,
-    /// From the database, which is to be remembered by its stamp if it was at rest. In a box, as there are many candidates
-    /// at a time and most are remembered.
+    /// From the database, which is to be remembered by its stamp if it was at rest. Closed, as many open ones cost more than
+    /// those that differ and are opened again. In a box, as there are many candidates at a time and most are remembered.
     Read(Option<Box<(DbLocation, DbStamp)>>),
     /// From a handoff, which is given up by the connection that has read it: that sees whether others write meanwhile.
     Departing(Box<Running<'a>>),
@@ -96,60 +96,43 @@ impl<'a> Candidate<'a> {
         let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
         let ring = node.ring();
         let peers = peers_of_placed(&ring, task).ok_or_else(for_a_worker)?;
-        match Standing::of(&ring, task) {
-            Standing::Primary => Self::look_at_primary(node, task, reconciler, peers),
-            Standing::Handoff => Self::look_at_handoff(node, task, reconciler, peers),
-        }
-    }
-
-    fn look_at_primary(
-        node: &'a Node,
-        task: &DbTask,
-        reconciler: &ToReconciler,
-        peers: Vec<Arc<Device>>,
-    ) -> Result<Self, Excluded<'a>> {
-        let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
-        let location = DbLocation::of_file(node.server_type(), &task.db_file).map_err(|_| for_a_worker())?;
-        let known = node.settled.get(&location);
+        let known = match Standing::of(&ring, task) {
+            Standing::Primary => node.settled.get(&location_of(node, task).ok_or_else(for_a_worker)?),
+            Standing::Handoff => None,
+        };
         let way = Way::to(node, &peers, known.is_some()).ok_or_else(for_a_worker)?;
         let (info, known) = match known {
             Some(info) => (info, Known::Remembered),
-            None => {
-                let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
-                if !running.is_settled() {
-                    return Err(Excluded::ForAWorker(Database::Opened(Box::new(running))));
-                }
-                let at_rest = running.stamp().map(|stamp| Box::new((location, stamp)));
-                (PackedInfo::new(running.info()), Known::Read(at_rest))
-            }
+            None => Self::open(node, task, reconciler)?,
         };
-        if info.info().metadata.len() > MOST_METADATA {
-            return Err(for_a_worker());
-        }
         Ok(Self { task: task.clone(), info, known, peers, way })
     }
 
     /// Whatever it calls for, it is not opened again.
-    fn look_at_handoff(
+    fn open(
         node: &'a Node,
         task: &DbTask,
         reconciler: &ToReconciler,
-        peers: Vec<Arc<Device>>,
-    ) -> Result<Self, Excluded<'a>> {
-        let for_a_worker = || Excluded::ForAWorker(Database::Closed(task.clone()));
-        let way = Way::to(node, &peers, false).ok_or_else(for_a_worker)?;
+    ) -> Result<(PackedInfo, Known<'a>), Excluded<'a>> {
         let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
         let running = Box::new(running);
         if !running.is_settled() || running.info().metadata.len() > MOST_METADATA {
             return Err(Excluded::ForAWorker(Database::Opened(running)));
         }
         let info = PackedInfo::new(running.info());
-        Ok(Self { task: task.clone(), info, known: Known::Departing(running), peers, way })
+        if running.is_to_go() {
+            return Ok((info, Known::Departing(running)));
+        }
+        Ok((info, Known::Read(running.at_rest().map(Box::new))))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.known, Known::Departing(_))
     }
 
     /// The database for a worker, with what peers have said of it.
     pub(super) fn unsettled<'s>(self, said: impl Iterator<Item = &'s Compared>) -> Unsettled<'a> {
-        let is_open = matches!(self.known, Known::Departing(_));
+        let is_open = self.is_open();
         let heard = self.peers.iter().zip(said).filter_map(|(peer, said)| match said {
             Compared::Answered(reply) => Some((peer.id, Said::Answered(Ok(reply.clone())))),
             // By the time that it is opened again it may have other rows.
@@ -193,4 +176,8 @@ impl<'a> Candidate<'a> {
         };
         self.peers.iter().filter_map(ask).collect()
     }
+}
+
+fn location_of(node: &Node, task: &DbTask) -> Option<DbLocation> {
+    DbLocation::of_file(node.server_type(), &task.db_file).ok()
 }

@@ -4,6 +4,7 @@
 mod candidate;
 
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -22,13 +23,12 @@ use crate::{
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::ToReconciler,
-    roster::Standing,
 };
 
 /// Databases that are called at once.
 pub(crate) const ROLL: usize = 256;
-/// Handoffs among them, at most: they are kept open until their peers have answered.
-const MOST_HANDOFFS: usize = 8;
+/// Handoffs among them for which others wait: they are kept open until their peers have answered.
+const MOST_OPEN: usize = 8;
 /// How long a roll may take to fill: where the walk is slow, databases do not wait for others.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -48,13 +48,29 @@ impl<'a> RollCall<'a> {
     /// Calls roll after roll until the walk is over. Blocks on the walk, on disks, on peers and on busy workers.
     pub(crate) fn run(&self) {
         while let Some(roll) = self.gather() {
-            let started = Instant::now();
-            let candidates = roll.into_iter().filter_map(|task| self.sort_out(task));
-            let (compared, asked): (Vec<_>, Vec<_>) =
-                candidates.partition(|candidate| candidate.way == Way::Compare);
-            self.compare(compared, started);
-            self.ask(asked, started);
+            self.call(roll);
         }
+    }
+
+    fn call(&self, roll: Vec<DbTask>) {
+        let (mut started, mut candidates, mut open) = (Instant::now(), Vec::new(), 0);
+        for task in roll {
+            let Some(candidate) = self.sort_out(task) else { continue };
+            open += usize::from(candidate.is_open());
+            candidates.push(candidate);
+            if open == MOST_OPEN {
+                self.ask_peers(mem::take(&mut candidates), started);
+                (started, open) = (Instant::now(), 0);
+            }
+        }
+        self.ask_peers(candidates, started);
+    }
+
+    fn ask_peers(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
+        let (compared, asked): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(|candidate| candidate.way == Way::Compare);
+        self.compare(compared, started);
+        self.ask(asked, started);
     }
 
     /// None when the walk is over.
@@ -63,14 +79,10 @@ impl<'a> RollCall<'a> {
         let mut roll = vec![tasks.recv().ok()?];
         let capacity = tasks.capacity().unwrap_or(0);
         self.node.metrics.observe_queue(Queue::Tasks, tasks.len(), capacity, self.meter.blocked());
-        let (ring, until) = (self.node.ring(), Instant::now() + PATIENCE);
-        let is_handoff = |task: &DbTask| usize::from(Standing::of(&ring, task) == Standing::Handoff);
-        let mut handoffs = is_handoff(&roll[0]);
+        let until = Instant::now() + PATIENCE;
         while roll.len() < ROLL
-            && handoffs < MOST_HANDOFFS
             && let Ok(task) = tasks.recv_deadline(until)
         {
-            handoffs += is_handoff(&task);
             roll.push(task);
         }
         Some(roll)
@@ -126,13 +138,13 @@ impl<'a> RollCall<'a> {
         let Candidate { task, info, known, peers, way: _ } = candidate;
         let outcome = in_sync(self.node, &task, &peers, started);
         match known {
-            Known::Departing(running) => return self.give_up(task, *running, outcome, started),
             Known::Remembered => self.node.metrics.database_remembered(),
             Known::Read(at_rest) => {
                 if let Some((location, stamp)) = at_rest.as_deref() {
                     self.node.settled.remember(location, *stamp, info);
                 }
             }
+            Known::Departing(running) => return self.give_up(task, *running, outcome, started),
         }
         self.outcomes.push(Outcome::Database(outcome));
     }

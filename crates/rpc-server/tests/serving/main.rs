@@ -5,6 +5,7 @@
 mod crowd;
 mod files_with_messages;
 mod forward;
+mod kept_open;
 mod messages;
 mod server;
 mod transfers;

@@ -85,6 +85,7 @@ impl Server {
             max_clients: 100,
             remembered: 100,
             remember_for: Duration::from_secs(3600),
+            keep_open_for: Duration::from_secs(3600),
             future_limit: None,
             forward: None,
         };

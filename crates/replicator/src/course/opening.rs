@@ -1,0 +1,75 @@
+//! The start of a course: opened, reclaimed, read.
+
+use std::{sync::Arc, time::Instant};
+
+use db_broker::{Broker, BrokerError, DbLocation, HashDir, Leftovers, ReclaimAges};
+use protocol::ReplicationInfo;
+use stats::{DbOutcome, DbResult, unix_seconds};
+use walker::DbTask;
+
+use super::Running;
+use crate::{
+    node::Node,
+    reconciler::ToReconciler,
+    roster::Standing,
+    settled::{calls_for_nothing, calls_for_removal_only},
+    subject::Subject,
+    unreadable::unreadable,
+};
+
+/// What a database says when it has just been opened, all of one moment.
+struct Look {
+    leftovers: Leftovers,
+    info: ReplicationInfo,
+    /// Where nothing can be said, a worker finds out why.
+    is_settled: bool,
+}
+
+impl Look {
+    fn at(broker: &mut Broker, standing: Standing, ages: ReclaimAges) -> Result<Self, BrokerError> {
+        let leftovers = broker.leftovers(ages)?;
+        let info = broker.replication_info()?;
+        let is_settled = match standing {
+            Standing::Primary => calls_for_nothing(broker, &info),
+            Standing::Handoff => calls_for_removal_only(broker, &info),
+        };
+        Ok(Self { leftovers, info, is_settled: is_settled.unwrap_or(false) })
+    }
+}
+
+impl<'a> Running<'a> {
+    /// Opens, reclaims and reads; the error says what became of a database that could not be.
+    pub(crate) fn begin(node: &'a Node, task: DbTask, reconciler: &ToReconciler) -> Result<Self, DbOutcome> {
+        let started = Instant::now();
+        let device = Arc::clone(&task.device);
+        Self::open(node, task, reconciler.clone()).map_err(|result| DbOutcome {
+            device: device.name.to_string(),
+            elapsed: started.elapsed(),
+            peers: Vec::new(),
+            result,
+        })
+    }
+
+    fn open(node: &'a Node, task: DbTask, reconciler: ToReconciler) -> Result<Self, DbResult> {
+        let ring = node.ring();
+        let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
+        let unread = |error| unreadable(node.server_type(), &ring, &task, error);
+        let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
+        let standing = Standing::of(&ring, &task);
+        let dir = HashDir::read(&found).map_err(unread)?;
+        let stamp = dir.stamp().filter(|_| standing == Standing::Primary);
+        dir.remove_stale_tmp(ages);
+        let look = |broker: &mut Broker| Look::at(broker, standing, ages);
+        let read = dir.in_force().and_then(|location| {
+            let (mut broker, mut look) = Broker::open_and_read(location, node.preallocation(), look)?;
+            if !look.leftovers.is_empty() {
+                broker.drop_leftovers(look.leftovers)?;
+                look = broker.read_together(|broker| Look::at(broker, standing, ages))?;
+            }
+            Ok((broker, look))
+        });
+        let (broker, Look { info, is_settled, .. }) = read.map_err(unread)?;
+        let subject = Subject::new(info.path(), broker.file());
+        Ok(Self { node, task, reconciler, ring, broker, standing, stamp, info, is_settled, ages, subject })
+    }
+}
