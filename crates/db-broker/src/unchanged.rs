@@ -81,6 +81,17 @@ impl<T: Clone + AsRef<[u8]>> UnchangedDbs<T> {
         }
     }
 
+    /// Remembers something more of a database, if what is remembered of it now is what `amend` takes it for: that gives none
+    /// otherwise. Does not look at the files.
+    pub fn amend(&self, location: &DbLocation, amend: impl FnOnce(&T) -> Option<T>) {
+        let key = self.key(location);
+        let mut remembered = self.lock(clock());
+        let Some(entry) = remembered.entries.get_mut(&key) else { return };
+        if let Some(amended) = amend(&entry.known).filter(|amended| amended.as_ref().len() <= MOST_KNOWN) {
+            entry.known = amended;
+        }
+    }
+
     fn entry(&self, key: u64) -> Option<(DbStamp, T)> {
         let remembered = self.lock(clock());
         let entry = remembered.entries.get(&key).filter(|entry| Instant::now() < entry.until)?;
@@ -214,6 +225,22 @@ mod tests {
             known.remember(&location, stamp, vec![0; bytes]);
             assert_eq!(len(&known), count, "{bytes}");
         }
+    }
+
+    #[test]
+    fn something_more_is_remembered_for_as_long_as_the_rest() {
+        let device = tempfile::tempdir().unwrap();
+        let (location, stamp) = at_rest(device.path());
+        let known = UnchangedDbs::new(10, HOUR);
+        known.amend(&location, |_: &Vec<u8>| panic!("nothing is known of it"));
+        known.remember(&location, stamp, vec![7]);
+        known.amend(&location, |seven| (*seven == [8]).then(|| vec![9]));
+        known.amend(&location, |_| Some(vec![9; MOST_KNOWN + 1]));
+        assert_eq!(known.get(&location), Some(vec![7]));
+        known.amend(&location, |seven| Some([seven.as_slice(), &[8]].concat()));
+        assert_eq!(known.get(&location), Some(vec![7, 8]));
+        std::fs::write(location.pending_file(), b":x").unwrap();
+        assert_eq!(known.get(&location), None);
     }
 
     #[test]

@@ -10,11 +10,14 @@ pub enum Capability {
     RowBatches,
     /// It compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
     Compare,
+    /// It tells which of many databases still are as it has compared them ([`MarkMessage`](crate::MarkMessage)).
+    Marks,
 }
 
 impl Capability {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare];
+    pub const ALL: [Self; 5] =
+        [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare, Self::Marks];
 
     /// Its word in the header.
     pub const fn word(self) -> &'static str {
@@ -23,6 +26,7 @@ impl Capability {
             Self::FileWithMessage => "file-with-message",
             Self::RowBatches => "row-batches",
             Self::Compare => "compare",
+            Self::Marks => "marks",
         }
     }
 

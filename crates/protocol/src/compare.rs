@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use swift_types::{DeviceName, Digest, ServerType};
 
 use crate::{
-    BadRequest, Replica, SyncArgs,
+    BadRequest, Mark, Replica, SyncArgs,
     request::{argument, name, sync_args},
 };
 
@@ -26,6 +26,8 @@ pub struct Comparison {
     pub digest: Digest,
     /// What the sender says of it, to each of its peers the same; of a container with the policy.
     pub args: Arc<SyncArgs>,
+    /// What the sender will ask by as long as nothing of it changes; none if it will not.
+    pub mark: Option<Mark>,
 }
 
 /// The message that asks a peer about many databases at once: REPLICATE on `/` with
@@ -101,6 +103,9 @@ impl Serialize for Comparison {
         list.serialize_element(&self.partition)?;
         list.serialize_element(&self.digest.to_string())?;
         self.args.serialize_into(&mut list)?;
+        if let Some(mark) = self.mark {
+            list.serialize_element(&mark.to_string())?;
+        }
         list.end()
     }
 }
@@ -157,8 +162,10 @@ impl<'de> Visitor<'de> for ComparisonSeed {
         let partition = argument(&mut list, "a partition")?;
         let digest = argument::<String, _>(&mut list, "a hash")?.parse().map_err(A::Error::custom)?;
         let args = Arc::new(sync_args(&mut list, self.0)?);
+        let mark =
+            list.next_element::<String>()?.map(|mark| mark.parse().map_err(A::Error::custom)).transpose()?;
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Comparison { device, partition, digest, args })
+        Ok(Comparison { device, partition, digest, args, mark })
     }
 }
 
@@ -172,7 +179,7 @@ mod tests {
 
     fn comparison(args: SyncArgs) -> Comparison {
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        Comparison { device: "sdb1".parse().unwrap(), partition: 7, digest, args: Arc::new(args) }
+        Comparison { device: "sdb1".parse().unwrap(), partition: 7, digest, args: Arc::new(args), mark: None }
     }
 
     #[test]
@@ -181,6 +188,8 @@ mod tests {
             [(ServerType::Account, local_account()), (ServerType::Container, local_container())]
         {
             let asked = vec![comparison(SyncArgs::with_policy(&info)); 3];
+            let marked = Comparison { mark: Some("5".parse().unwrap()), ..asked[0].clone() };
+            let asked = [asked, vec![marked]].concat();
             let read = CompareMessage::parse(server_type, &CompareMessage::to_json(&asked)).unwrap();
             assert_eq!(read, asked);
         }

@@ -51,6 +51,11 @@ impl From<Packer> for Arc<[u8]> {
 }
 
 impl Packer {
+    /// Packs behind what is there already.
+    pub(crate) fn behind(start: &[u8]) -> Self {
+        Self(start.to_vec())
+    }
+
     pub(crate) fn info(&mut self, info: &ReplicationInfo) {
         let ReplicationInfo {
             account,

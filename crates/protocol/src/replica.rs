@@ -1,33 +1,57 @@
 use std::sync::Arc;
 
 use crate::{
-    Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, SyncArgs, SyncPoint, SyncReply, adopts_remote_policy,
+    Mark, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, SyncArgs, SyncPoint, SyncReply,
+    adopts_remote_policy,
     packed::{Packer, Unpacker},
 };
 
 /// All that a receiver says, and decides, about a database that it is asked about: enough to answer again without
 /// opening the file, as long as that has not changed.
 ///
-/// In one piece of memory, as a server remembers many; cloning shares it.
+/// In one piece of memory, as a server remembers many; cloning shares it. First the number of marks and the marks, the
+/// newest first, then the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica(Arc<[u8]>);
+
+/// Marks that are kept: one for each peer, and some for those that have changed their minds.
+const MOST_MARKS: u8 = 8;
 
 impl Replica {
     /// Of what it says of itself, and of how far it has received from others.
     pub fn new(info: &ReplicationInfo, incoming: &[SyncPoint]) -> Self {
-        let mut packer = Packer::default();
+        let mut packer = Packer::behind(&[0]);
         packer.info(info);
         packer.points(incoming);
         Self(packer.into())
     }
 
+    /// This replica, which is in sync with what the mark stands for.
+    #[must_use]
+    pub fn marked(&self, mark: Mark) -> Self {
+        let (marks, rest) = self.split();
+        let count = MOST_MARKS.min(self.0[0] + 1);
+        let kept = &marks[..marks.len().min(usize::from(count - 1) * Mark::BYTES)];
+        Self([&[count], mark.to_bytes().as_slice(), kept, rest].concat().into())
+    }
+
+    /// Whether it was found in sync with what the mark stands for.
+    pub fn is_marked(&self, mark: Mark) -> bool {
+        self.split().0.chunks_exact(Mark::BYTES).any(|known| known == mark.to_bytes())
+    }
+
+    /// The marks and all behind them.
+    fn split(&self) -> (&[u8], &[u8]) {
+        self.0[1..].split_at(usize::from(self.0[0]) * Mark::BYTES)
+    }
+
     /// What it says of itself.
     pub fn info(&self) -> ReplicationInfo<&str> {
-        Unpacker::new(&self.0).info()
+        Unpacker::new(self.split().1).info()
     }
 
     fn parts(&self, remote_id: &str) -> (ReplicationInfo<&str>, i64) {
-        let mut unpacker = Unpacker::new(&self.0);
+        let mut unpacker = Unpacker::new(self.split().1);
         let info = unpacker.info();
         let point = unpacker.points().find(|(id, _)| *id == remote_id);
         (info, point.map_or(-1, |(_, point)| point))
@@ -159,6 +183,17 @@ mod tests {
         assert!(replica.is_in_sync_with(&reordered) && replica.reply_to(&reordered).is_some());
         let account = self::replica(&local_account());
         assert!(account.is_in_sync_with(&same(&account)));
+    }
+
+    #[test]
+    fn marks_are_kept_beside_what_it_says_the_newest_ones() {
+        let replica = container();
+        let marks: Vec<Mark> = (0..20).map(|number: u8| number.to_string().parse().unwrap()).collect();
+        let marked = marks.iter().fold(replica.clone(), |replica, mark| replica.marked(*mark));
+        let known: Vec<_> = marks.iter().filter(|mark| marked.is_marked(**mark)).collect();
+        assert_eq!(known, marks[12..].iter().collect::<Vec<_>>());
+        assert!(marked.is_in_sync_with(&same(&replica)) && !replica.is_marked(marks[19]));
+        assert_eq!(marked.info(), replica.info());
     }
 
     #[test]

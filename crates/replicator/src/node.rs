@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::Context;
 use db_broker::{Preallocation, UnchangedDbs};
-use protocol::{Horizon, PackedInfo};
+use protocol::{Horizon, MarkKey, PackedInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
@@ -32,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) changed: ChangedPartitions,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
     pub(crate) settled: UnchangedDbs<PackedInfo>,
+    /// By which peers remember what they have compared with ours.
+    pub(crate) marks: MarkKey,
     /// Remembered databases whose peers may be asked at once: as many as others may be in flight.
     pub(crate) in_flight: Arc<Semaphore>,
     statsd: Option<Arc<Statsd>>,
@@ -87,6 +89,7 @@ impl Node {
             divergences,
             changed,
             settled,
+            marks: MarkKey::new(rand::random()),
             in_flight,
             statsd,
             ring,

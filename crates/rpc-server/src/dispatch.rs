@@ -9,7 +9,7 @@ use std::{
 use db_broker::{
     Broker, BrokerError, DbLocation, Direction, Installed, PartFile, ReceivedDb, Source, compare_with_reserve,
 };
-use protocol::{BeyondHorizon, Comparative, Horizon, OwnRangeWithoutEpoch, Request, SyncArgs};
+use protocol::{BeyondHorizon, Comparative, Horizon, Mark, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
 use settings::FallocateReserve;
 use swift_types::{DbName, DeviceName, Timestamp};
 use tracing::{error, warn};
@@ -83,22 +83,23 @@ impl<'a> Place<'a> {
         Self { host, target, device_dir, horizon: host.settings.horizon() }
     }
 
-    /// How this database compares with one of which `args` tell; the error is what `sync` answers.
-    pub(crate) fn compare(&self, args: &SyncArgs) -> Result<Comparative, Answer> {
+    /// How this database compares with one of which `args` tell, and the sender's `mark` stands for; the error is what `sync`
+    /// answers.
+    pub(crate) fn compare(&self, args: &SyncArgs, mark: Option<Mark>) -> Result<Comparative, Answer> {
         if let Err(beyond) = self.horizon.check_sync(args) {
             return Err(too_far_ahead(self.target, "sync", &beyond));
         }
-        let seen = self.seen().map_err(|error| refuse(self.target, &error))?;
+        let usual = self.destination(&DbName::unsharded(self.target.digest));
+        // What is remembered costs not even a look at the directory.
+        let seen = Seen::look(self.host, &usual).map_err(|error| refuse(self.target, &error))?;
         let comparative = Comparative::of(&seen.replica, args);
         if comparative != Comparative::IN_SYNC {
             seen.keep_open(self.host);
+        } else if let Some(mark) = mark {
+            let is_it = |known: &Replica| *known == seen.replica;
+            self.host.replicas.amend(&usual, |known| is_it(known).then(|| known.marked(mark)));
         }
         Ok(comparative)
-    }
-
-    /// What is remembered under the usual name costs not even a look at the directory.
-    fn seen(&self) -> Result<Seen, BrokerError> {
-        Seen::look(self.host, &self.destination(&DbName::unsharded(self.target.digest)))
     }
 
     fn answer(&self, request: Request) -> Result<Answer, BrokerError> {

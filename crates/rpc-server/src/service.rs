@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
 use bytes::Buf;
 use db_broker::UnchangedDbs;
 use futures_util::Stream;
-use protocol::{BadRequest, CompareMessage, FileWithMessage, Replica, Request, TransferHeaders};
+use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
 use swift_types::{DeviceName, ServerType};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::debug;
@@ -14,7 +14,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use crate::{
     answer::Answer,
     body::{content_type, read_body},
-    compare::compare,
+    compare::{compare, recall},
     dispatch::{dispatch, dispatch_with_file, has_free_space, usable_device},
     file_with_message::Incoming,
     kept_open::KeptOpen,
@@ -111,6 +111,12 @@ impl Service {
             return self
                 .in_turn(move |host| Ok(compare(host, parsed(host, &body, CompareMessage::parse)?)))
                 .await;
+        }
+        if content_type(headers) == MarkMessage::CONTENT_TYPE {
+            *op = "marks";
+            let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+            let parse = |_, body: &[u8]| MarkMessage::parse(body);
+            return self.in_turn(move |host| Ok(recall(host, &parsed(host, &body, parse)?))).await;
         }
         let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
         let target = RpcTarget::parse(path).map_err(bad)?;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use protocol::{Capabilities, Comparative, CompareMessage, Comparison};
+use protocol::{Capabilities, Comparative, CompareMessage, Comparison, MarkMessage};
 use ring::Device;
 use serde_json::Value;
 
@@ -15,6 +15,15 @@ pub struct Question {
     pub peer: Arc<Device>,
     /// In the order in which they are asked.
     pub comparisons: Vec<Comparison>,
+}
+
+/// What one peer is asked by marks.
+#[derive(Clone, Debug)]
+pub struct Reminder {
+    /// A device of the peer; others of it may be meant by the message.
+    pub peer: Arc<Device>,
+    /// About [`MarkMessage::MOST`] databases at most.
+    pub message: MarkMessage,
 }
 
 /// What a peer says of one database.
@@ -49,6 +58,23 @@ impl SyncClient {
         said.unwrap_or_else(|_| questions.iter().map(unanswered).collect())
     }
 
+    /// Asks several peers at once which of many databases still are as they were compared; the answers are in the order of the
+    /// reminders and their databases, none of a peer that gives no answer. Blocks up to `node_timeout`.
+    pub fn recall(&self, reminders: Vec<Reminder>) -> Vec<Option<Vec<bool>>> {
+        let nothing = reminders.iter().map(|_| None).collect();
+        let asked = join_all(reminders.into_iter().map(|reminder| self.remind(reminder)));
+        self.wait(async { Ok::<_, CallError>(asked.await) }).unwrap_or(nothing)
+    }
+
+    async fn remind(&self, reminder: Reminder) -> Option<Vec<bool>> {
+        let Reminder { peer, message } = reminder;
+        let count = message.len();
+        let reply = self.ask_in_one(&peer, MarkMessage::CONTENT_TYPE, message.into_body().into()).await?;
+        let mut same: Vec<_> = reply.body.iter().map(|&letter| letter == MarkMessage::SAME).collect();
+        same.resize(count, false);
+        Some(same)
+    }
+
     async fn ask(&self, question: &Question) -> Vec<Compared> {
         let mut compared = Vec::with_capacity(question.comparisons.len());
         while compared.len() < question.comparisons.len() {
@@ -64,18 +90,24 @@ impl SyncClient {
     }
 
     async fn ask_once(&self, peer: &Device, comparisons: &[Comparison]) -> Option<Vec<Compared>> {
+        let body = CompareMessage::to_json(comparisons);
+        let reply = self.ask_in_one(peer, CompareMessage::CONTENT_TYPE, body.into()).await?;
+        let said = CompareMessage::parse_reply(&reply.body).ok()?;
+        Some(said.into_iter().map(|said| Compared::of(said, reply.capabilities)).collect())
+    }
+
+    /// Asks about many databases in one request; none if that does not succeed.
+    async fn ask_in_one(&self, peer: &Device, content_type: &str, body: Bytes) -> Option<Reply> {
         let url = format!("http://{}/", authority(&peer.replication_ip, peer.replication_port));
         let timeout = self.settings.node_timeout;
         let request = self.http.request(replicate_method(), url).timeout(timeout);
-        let request = request.header("content-type", CompareMessage::CONTENT_TYPE);
-        let Ok(response) = request.body(CompareMessage::to_json(comparisons)).send().await else {
+        let Ok(response) = request.header("content-type", content_type).body(body).send().await else {
             self.doubt(peer);
             return None;
         };
         let reply = self.read_reply(response, timeout).await.ok()?;
         self.abilities.learn(peer, reply.capabilities);
-        let said = reply.is_success().then(|| CompareMessage::parse_reply(&reply.body))?.ok()?;
-        Some(said.into_iter().map(|said| Compared::of(said, reply.capabilities)).collect())
+        reply.is_success().then_some(reply)
     }
 }
 

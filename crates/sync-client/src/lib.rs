@@ -31,7 +31,7 @@ mod target;
 mod whole_file;
 
 pub use client::{CallError, ClientSettings, Reply, SyncClient};
-pub use compare::{Compared, Question};
+pub use compare::{Compared, Question, Reminder};
 pub use rsync::{RsyncError, RsyncPass};
 pub use target::{Region, Target};
 pub use whole_file::{Content, SendError, time_for};

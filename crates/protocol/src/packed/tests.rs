@@ -62,7 +62,7 @@ proptest! {
         prop_assert_eq!(serde_json::to_value(replica.info()).unwrap(), json);
         let packed = PackedInfo::new(&info);
         prop_assert_eq!(packed.info(), replica.info());
-        let mut unpacker = Unpacker::new(replica.as_ref());
+        let mut unpacker = Unpacker::new(&replica.as_ref()[1..]);
         unpacker.info();
         let read: Vec<_> = unpacker.points().map(|(id, point)| (id.to_owned(), point)).collect();
         prop_assert_eq!(read, points);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use db_broker::{DbLocation, DbStamp};
 use indexmap::IndexMap;
-use protocol::{Capabilities, Capability, Comparison, PackedInfo, SyncArgs};
+use protocol::{Capabilities, Capability, Comparison, MarkKey, PackedInfo, SyncArgs};
 use ring::Device;
 use stats::DbOutcome;
 use swift_types::DeviceName;
@@ -33,6 +33,8 @@ pub(super) struct Candidate<'a> {
 /// How the peers of a candidate are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
+    /// Each about many databases at once, whether they are as it has compared them.
+    Recall,
     /// Each about many databases at once.
     Compare,
     /// By `sync`, as one of them cannot compare.
@@ -46,13 +48,15 @@ impl Way {
         if peers.is_empty() || peers.iter().any(is_nameless) {
             return None;
         }
-        let abilities = || peers.iter().map(|peer| node.client.abilities_of(peer));
-        let can = |can: Option<Capabilities>| can.is_some_and(|can| can.has(Capability::Compare));
-        match is_remembered {
-            true if abilities().all(can) => Some(Self::Compare),
-            true => Some(Self::Sync),
+        let abilities: Option<Vec<Capabilities>> =
+            peers.iter().map(|peer| node.client.abilities_of(peer)).collect();
+        let all_can = |what| abilities.as_ref().is_some_and(|all| all.iter().all(|can| can.has(what)));
+        match (is_remembered, all_can(Capability::Compare)) {
+            (true, true) if all_can(Capability::Marks) => Some(Self::Recall),
+            (_, true) => Some(Self::Compare),
+            (true, false) => Some(Self::Sync),
             // A worker's `sync` tells what a peer can do that was not heard of yet.
-            false => abilities().all(can).then_some(Self::Compare),
+            (false, false) => None,
         }
     }
 }
@@ -158,14 +162,16 @@ impl<'a> Candidate<'a> {
     }
 
     /// Adds itself to the question for each of its peers.
-    pub(super) fn ask_in(&self, questions: &mut Questions) -> Vec<Place> {
+    pub(super) fn ask_in(&self, marks: MarkKey, questions: &mut Questions) -> Vec<Place> {
         let args = Arc::new(SyncArgs::with_policy(&self.info.info()));
+        let mark = marks.mark(&self.info);
         let ask = |peer: &Arc<Device>| {
             let comparison = Comparison {
                 device: peer.device.parse().ok()?,
                 partition: self.task.partition,
                 digest: self.task.digest,
                 args: Arc::clone(&args),
+                mark: Some(mark),
             };
             let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
             let place = entry.index();

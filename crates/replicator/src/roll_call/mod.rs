@@ -2,6 +2,7 @@
 //! to the workers.
 
 mod candidate;
+mod recall;
 
 use std::{
     mem,
@@ -67,8 +68,15 @@ impl<'a> RollCall<'a> {
     }
 
     fn ask_peers(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
-        let (compared, asked): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|candidate| candidate.way == Way::Compare);
+        let (mut recalled, mut compared, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for candidate in candidates {
+            match candidate.way {
+                Way::Recall => recalled.push(candidate),
+                Way::Compare => compared.push(candidate),
+                Way::Sync => asked.push(candidate),
+            }
+        }
+        compared.extend(self.recall(recalled, started));
         self.compare(compared, started);
         self.ask(asked, started);
     }
@@ -108,7 +116,7 @@ impl<'a> RollCall<'a> {
     fn compare(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
         let mut questions = IndexMap::new();
         let places: Vec<Vec<Place>> =
-            candidates.iter().map(|candidate| candidate.ask_in(&mut questions)).collect();
+            candidates.iter().map(|candidate| candidate.ask_in(self.node.marks, &mut questions)).collect();
         let questions: Vec<_> = questions.into_values().collect();
         let answers = self.node.client.compare(&questions);
         for (candidate, places) in candidates.into_iter().zip(places) {

@@ -6,6 +6,7 @@ mod crowd;
 mod files_with_messages;
 mod forward;
 mod kept_open;
+mod marks;
 mod messages;
 mod server;
 mod transfers;

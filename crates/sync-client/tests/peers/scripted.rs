@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use martlet_sync_client::CallError;
-use protocol::Request;
+use martlet_sync_client::{CallError, Reminder};
+use protocol::{Capabilities, MarkMessage, Request};
 use ring::Device;
 use swift_types::DbName;
 
@@ -23,6 +23,8 @@ use crate::{client, target};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Answer,
+    /// Answers with this body.
+    Tell(&'static str),
     Close,
 }
 
@@ -67,7 +69,13 @@ fn serve(script: &[&[Act]], used: &AtomicUsize, connection: &TcpStream, messages
         served += 1;
         let mut writer = connection;
         match act {
-            Act::Answer => writer.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap(),
+            Act::Answer => {
+                writer.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+            Act::Tell(body) => {
+                let length = body.len();
+                write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            }
             Act::Close => return,
         }
     }
@@ -160,4 +168,24 @@ fn a_message_about_a_received_file_is_sent_once_and_on_a_connection_of_its_own()
     assert!(matches!(error, CallError::Connection(_)), "{error:?}");
     let connections: Vec<_> = told(&bodies).into_iter().map(|(number, _)| number).collect();
     assert_eq!(connections, [0, 1]);
+}
+
+#[test]
+fn what_a_peer_has_no_letter_for_is_not_the_same_and_a_peer_that_closes_has_said_nothing() {
+    let (device, bodies) = peer(&[&[Act::Tell("=?")], &[Act::Close]]);
+    let us = client("{replication_ip}::container");
+    let digest = target(&device).digest;
+    let peer = Arc::new(device);
+    let recall = || {
+        let mut message = MarkMessage::default();
+        for partition in 0..3 {
+            message.add("sdb1", partition, digest, "5".parse().unwrap());
+        }
+        us.client.recall(vec![Reminder { peer: Arc::clone(&peer), message }])
+    };
+    assert_eq!(recall(), [Some(vec![true, false, false])]);
+    assert_eq!(recall(), [None]);
+    assert_eq!(us.client.abilities_of(&peer), Some(Capabilities::default()), "it is asked otherwise next");
+    let told = told(&bodies);
+    assert!(told.iter().all(|(_, body)| body.lines().count() == 3), "{told:?}");
 }

@@ -1,0 +1,62 @@
+//! Databases that peers have compared before, and that nobody has changed since: a line and a letter for each.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use protocol::MarkMessage;
+use sync_client::Reminder;
+
+use super::{
+    RollCall,
+    candidate::{Candidate, Place},
+};
+use crate::{course::Database, course::Unsettled, from_memory::Heard};
+
+/// Where a peer answers, and what it is reminded of.
+type Reminders = IndexMap<(String, u16), Reminder>;
+
+impl<'a> RollCall<'a> {
+    /// Those of which a peer remembers something else, or nothing: they are to be compared. The others are done with.
+    pub(super) fn recall(
+        &self,
+        candidates: Vec<Candidate<'a>>,
+        started: std::time::Instant,
+    ) -> Vec<Candidate<'a>> {
+        let mut reminders = Reminders::new();
+        let places: Vec<Vec<Option<Place>>> =
+            candidates.iter().map(|candidate| self.remind_of(candidate, &mut reminders)).collect();
+        let answers = self.node.client.recall(reminders.into_values().collect());
+        let mut others = Vec::new();
+        for (candidate, places) in candidates.into_iter().zip(places) {
+            let unanswered = |place: &Place| answers[place.question].is_none();
+            let same = |place: &Place| answers[place.question].as_ref().is_some_and(|same| same[place.index]);
+            if places.iter().flatten().any(unanswered) {
+                // A worker has the time to wait for it.
+                let database = Database::Closed(candidate.task);
+                self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+            } else if places.iter().all(|place| place.as_ref().is_some_and(same)) {
+                self.settle(candidate, started);
+            } else {
+                others.push(candidate);
+            }
+        }
+        others
+    }
+
+    /// Adds it to what each of its peers is reminded of; no place where that is full.
+    fn remind_of(&self, candidate: &Candidate<'_>, reminders: &mut Reminders) -> Vec<Option<Place>> {
+        let (task, mark) = (&candidate.task, self.node.marks.mark(&candidate.info));
+        let mut remind = |peer: &Arc<ring::Device>| {
+            let entry = reminders.entry((peer.replication_ip.clone(), peer.replication_port));
+            let question = entry.index();
+            let reminder =
+                entry.or_insert_with(|| Reminder { peer: Arc::clone(peer), message: MarkMessage::default() });
+            let index = reminder.message.len();
+            (index < MarkMessage::MOST).then(|| {
+                reminder.message.add(&peer.device, task.partition, task.digest, mark);
+                Place { question, index }
+            })
+        };
+        candidate.peers.iter().map(&mut remind).collect()
+    }
+}
