@@ -27,7 +27,7 @@ use crate::{
 /// Stored rows are read before anything is written; deletes go before inserts; inserts keep the order in
 /// which names first came, so row ids come out as stock gives them. Hash and counts are kept by the triggers, or
 /// where these are known, once for all rows.
-pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow]) -> Work<()> {
+pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow<'_>]) -> Work<()> {
     let stored = stored_objects(transaction, shape, rows)?;
     let changes = Changes::decide(rows, &stored)?;
     if changes.add.is_empty() {
@@ -50,11 +50,11 @@ struct Changes<'r> {
 }
 
 impl<'r> Changes<'r> {
-    fn decide(rows: &'r [ObjectRow], stored: &'r StoredObjects<'r>) -> Work<Self> {
+    fn decide(rows: &'r [ObjectRow<'r>], stored: &'r StoredObjects<'r>) -> Work<Self> {
         let mut changes = Self { delete: Vec::new(), add: Vec::with_capacity(rows.len()) };
         let mut places: HashMap<Ident<'r>, usize> = HashMap::with_capacity(rows.len());
         for row in rows {
-            let ident = (row.name.as_str(), row.storage_policy_index);
+            let ident = (&*row.name, row.storage_policy_index);
             let existing = stored.get(&ident).map(Vec::as_slice).unwrap_or_default();
             let mut candidate = Candidate::new(row)?;
             if !candidate.take_newer_from(existing.last().map(State::from))? {
@@ -101,7 +101,7 @@ impl<'r> Changes<'r> {
 
 /// An incoming row as it will be stored, and the timestamps it came with: each comparison starts from those.
 struct Candidate<'r> {
-    row: &'r ObjectRow,
+    row: &'r ObjectRow<'r>,
     created_at: Cow<'r, str>,
     size: i64,
     content_type: Option<Cow<'r, str>>,
@@ -144,7 +144,7 @@ impl<'s> From<&'s Candidate<'_>> for State<'s> {
 }
 
 impl<'r> Candidate<'r> {
-    fn new(row: &'r ObjectRow) -> Work<Self> {
+    fn new(row: &'r ObjectRow<'r>) -> Work<Self> {
         let mut came_with = decode(row, &row.created_at)?;
         if let Some(ctype) = explicit(row, row.ctype_timestamp.as_deref())? {
             came_with.ctype = ctype;
@@ -230,15 +230,15 @@ fn split(content_type: Option<&str>) -> (String, Option<String>) {
     extract_swift_bytes(content_type.unwrap_or_default())
 }
 
-fn decode(row: &ObjectRow, encoded: &str) -> Work<RowTimestamps> {
+fn decode(row: &ObjectRow<'_>, encoded: &str) -> Work<RowTimestamps> {
     RowTimestamps::decode(encoded).map_err(|error| bad_row(row, &error))
 }
 
-fn explicit(row: &ObjectRow, text: Option<&str>) -> Work<Option<Timestamp>> {
+fn explicit(row: &ObjectRow<'_>, text: Option<&str>) -> Work<Option<Timestamp>> {
     let text = text.filter(|text| !text.is_empty());
     text.map(Timestamp::parse).transpose().map_err(|error| bad_row(row, &error))
 }
 
-fn bad_row(row: &ObjectRow, error: &swift_types::BadTimestamp) -> Fault {
+fn bad_row(row: &ObjectRow<'_>, error: &swift_types::BadTimestamp) -> Fault {
     Fault::Value(format!("object row {:?}: {error}", row.name))
 }

@@ -40,9 +40,9 @@ const COLUMNS: &str = "ROWID, created_at, size, content_type, etag, deleted, sto
 pub(crate) fn stored_objects<'r>(
     connection: &Connection,
     shape: Shape,
-    rows: &'r [ObjectRow],
+    rows: &'r [ObjectRow<'r>],
 ) -> rusqlite::Result<StoredObjects<'r>> {
-    let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let mut names: Vec<&str> = rows.iter().map(|row| &*row.name).collect();
     names.sort_unstable();
     names.dedup();
     let mut stored = HashMap::new();

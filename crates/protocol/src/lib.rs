@@ -36,6 +36,7 @@ mod row;
 mod shard_range;
 mod sync_args;
 mod transfer;
+mod written_rows;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, Capability, TransferHeaders};
@@ -57,3 +58,4 @@ pub use shard_range::{ShardRange, ShardState};
 pub use swift_types::ServerType;
 pub use sync_args::{PolicyArgs, SyncArgs};
 pub use transfer::{Checksum, FileWithMessage};
+pub use written_rows::WrittenRows;
