@@ -1,9 +1,6 @@
 //! Object rows into a container database.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use protocol::ObjectRow;
 use rusqlite::Transaction;
@@ -17,7 +14,7 @@ use crate::{
     fault::{Fault, Work},
     ledger::Ledger,
     shape::Shape,
-    stored_objects::{Ident, StoredObject, StoredObjects, stored_objects},
+    stored_objects::{Ident, StoredObject, StoredObjects, names_in_order, stored_objects},
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
 };
@@ -28,8 +25,9 @@ use crate::{
 /// which names first came, so row ids come out as stock gives them. Hash and counts are kept by the triggers, or
 /// where these are known, once for all rows.
 pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow<'_>]) -> Work<()> {
-    let stored = stored_objects(transaction, shape, rows)?;
-    let changes = Changes::decide(rows, &stored)?;
+    let names = names_in_order(rows);
+    let stored = stored_objects(transaction, shape, &names)?;
+    let changes = Changes::decide(rows, &names, &stored)?;
     if changes.add.is_empty() {
         return Ok(());
     }
@@ -50,9 +48,10 @@ struct Changes<'r> {
 }
 
 impl<'r> Changes<'r> {
-    fn decide(rows: &'r [ObjectRow<'r>], stored: &'r StoredObjects<'r>) -> Work<Self> {
+    fn decide(rows: &'r [ObjectRow<'r>], names: &[&str], stored: &'r StoredObjects<'r>) -> Work<Self> {
         let mut changes = Self { delete: Vec::new(), add: Vec::with_capacity(rows.len()) };
-        let mut places: HashMap<Ident<'r>, usize> = HashMap::with_capacity(rows.len());
+        // Where no name comes twice, no row has an earlier one to be looked up.
+        let mut places = (names.len() < rows.len()).then(HashMap::<Ident<'r>, usize>::new);
         for row in rows {
             let ident = (&*row.name, row.storage_policy_index);
             let existing = stored.get(&ident).map(Vec::as_slice).unwrap_or_default();
@@ -60,14 +59,14 @@ impl<'r> Changes<'r> {
             if !candidate.take_newer_from(existing.last().map(State::from))? {
                 continue;
             }
-            match places.entry(ident) {
-                Entry::Vacant(place) => {
-                    place.insert(changes.add.len());
+            let next = changes.add.len();
+            let place = places.as_mut().map_or(next, |places| *places.entry(ident).or_insert(next));
+            match changes.add.get_mut(place) {
+                None => {
                     changes.add.push(candidate);
                     changes.delete.extend(existing.iter().map(|stored| (ident.0, stored)));
                 }
-                Entry::Occupied(place) => {
-                    let earlier = &mut changes.add[*place.get()];
+                Some(earlier) => {
                     candidate.take_newer_from(Some(State::from(&*earlier)))?;
                     *earlier = candidate;
                 }
