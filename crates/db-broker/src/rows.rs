@@ -1,4 +1,4 @@
-use protocol::{ContainerRow, ObjectRow, Rows, WrittenRows};
+use protocol::{ContainerRow, ObjectRow, RowForm, Rows, WrittenRows};
 use rusqlite::{Connection, Row, params};
 use swift_types::ServerType;
 
@@ -43,19 +43,24 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::commit_pending`].
-    pub fn page_since(&mut self, since: i64, size: PageSize) -> Result<Page> {
+    pub fn page_since(&mut self, since: i64, size: PageSize, form: RowForm) -> Result<Page> {
         self.commit_pending()?;
         let server_type = self.server_type();
         self.run(|connection, shape| {
+            let rows = WrittenRows::new(form);
             Ok(match server_type {
-                ServerType::Container => page(connection, &objects(shape, "1"), since, size, |row, rows| {
-                    rows.push_object(&object(row)?);
-                    Ok(())
-                })?,
-                ServerType::Account => page(connection, &containers(shape), since, size, |row, rows| {
-                    rows.push_container(&container(row)?);
-                    Ok(())
-                })?,
+                ServerType::Container => {
+                    page(connection, &objects(shape, "1"), since, size, rows, |row, rows| {
+                        rows.push_object(&object(row)?);
+                        Ok(())
+                    })?
+                }
+                ServerType::Account => {
+                    page(connection, &containers(shape), since, size, rows, |row, rows| {
+                        rows.push_container(&container(row)?);
+                        Ok(())
+                    })?
+                }
             })
         })
     }
@@ -95,11 +100,11 @@ fn page(
     sql: &str,
     since: i64,
     size: PageSize,
+    mut rows: WrittenRows,
     write: impl Fn(&Row<'_>, &mut WrittenRows) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<Page> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(params![since, i64::from(size.rows) + 1])?;
-    let mut rows = WrittenRows::default();
     while let Some(row) = found.next()? {
         if rows.bytes() > size.bytes || rows.len() == size.rows as usize {
             return Ok(Page { rows, is_last: false });

@@ -10,11 +10,14 @@ pub enum Capability {
     RowBatches,
     /// It compares many databases in one request ([`CompareMessage`](crate::CompareMessage)).
     Compare,
+    /// It reads rows without the names of their columns ([`RowForm::List`](crate::RowForm::List)).
+    RowLists,
 }
 
 impl Capability {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare];
+    pub const ALL: [Self; 5] =
+        [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare, Self::RowLists];
 
     /// Its word in the header.
     pub const fn word(self) -> &'static str {
@@ -23,6 +26,7 @@ impl Capability {
             Self::FileWithMessage => "file-with-message",
             Self::RowBatches => "row-batches",
             Self::Compare => "compare",
+            Self::RowLists => "row-lists",
         }
     }
 

@@ -58,4 +58,4 @@ pub use shard_range::{ShardRange, ShardState};
 pub use swift_types::ServerType;
 pub use sync_args::{PolicyArgs, SyncArgs};
 pub use transfer::{Checksum, FileWithMessage};
-pub use written_rows::WrittenRows;
+pub use written_rows::{RowForm, WrittenRows};

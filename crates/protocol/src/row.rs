@@ -83,6 +83,12 @@ pub struct ContainerRow<'a> {
 }
 
 impl ObjectRow<'_> {
+    /// What a stored row has, in the order in which it is read from a list.
+    pub(crate) fn values(&self) -> impl Serialize {
+        let Self { rowid, name, created_at, size, content_type, etag, deleted, .. } = self;
+        (rowid, name, created_at, size, content_type, etag, deleted, self.storage_policy_index)
+    }
+
     /// The same with texts of its own.
     pub fn into_owned(self) -> ObjectRow<'static> {
         ObjectRow {
@@ -98,6 +104,14 @@ impl ObjectRow<'_> {
 }
 
 impl ContainerRow<'_> {
+    /// All of it, in the order in which it is read from a list.
+    pub(crate) fn values(&self) -> impl Serialize {
+        let Self { rowid, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, .. } =
+            self;
+        let policy = self.storage_policy_index;
+        (rowid, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted, policy)
+    }
+
     /// The same with texts of its own.
     pub fn into_owned(self) -> ContainerRow<'static> {
         ContainerRow {

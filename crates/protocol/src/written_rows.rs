@@ -1,10 +1,27 @@
 use serde::Serialize;
 
-use crate::{ContainerRow, ObjectRow, SyncPoint};
+use crate::{Capabilities, Capability, ContainerRow, ObjectRow, SyncPoint};
+
+/// How a row is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// With the name of each column, as stock writes and reads it.
+    Object,
+    /// Its values alone, in the order of [`ObjectRow`] or [`ContainerRow`], for a peer that says [`Capability::RowLists`].
+    List,
+}
+
+impl RowForm {
+    /// For a peer that can do this.
+    pub fn of(peer: Capabilities) -> Self {
+        if peer.has(Capability::RowLists) { Self::List } else { Self::Object }
+    }
+}
 
 /// Rows on their way to a peer: JSON as soon as they are read, so that no row is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenRows {
+    form: RowForm,
     /// The beginning of the message that they go in.
     json: Vec<u8>,
     count: usize,
@@ -14,21 +31,26 @@ pub struct WrittenRows {
 /// What stands before the rows.
 const BEGINNING: &[u8] = br#"["merge_items",["#;
 
-impl Default for WrittenRows {
-    fn default() -> Self {
-        Self { json: BEGINNING.to_vec(), count: 0, last_rowid: None }
-    }
-}
-
 impl WrittenRows {
+    /// None yet.
+    pub fn new(form: RowForm) -> Self {
+        Self { form, json: BEGINNING.to_vec(), count: 0, last_rowid: None }
+    }
+
     /// One more row of a container database.
     pub fn push_object(&mut self, row: &ObjectRow<'_>) {
-        self.push(row.rowid, row);
+        match self.form {
+            RowForm::Object => self.push(row.rowid, row),
+            RowForm::List => self.push(row.rowid, &row.values()),
+        }
     }
 
     /// One more row of an account database.
     pub fn push_container(&mut self, row: &ContainerRow<'_>) {
-        self.push(row.rowid, row);
+        match self.form {
+            RowForm::Object => self.push(row.rowid, row),
+            RowForm::List => self.push(row.rowid, &row.values()),
+        }
     }
 
     fn push(&mut self, rowid: Option<i64>, row: &impl Serialize) {
@@ -98,23 +120,58 @@ mod tests {
         }
     }
 
+    fn container(rowid: i64) -> ContainerRow<'static> {
+        ContainerRow {
+            rowid: Some(rowid),
+            name: "c".into(),
+            put_timestamp: Some("0000000001.00000".into()),
+            delete_timestamp: None,
+            object_count: Some(2),
+            bytes_used: None,
+            deleted: 1,
+            storage_policy_index: 3,
+        }
+    }
+
+    /// The message that is written row by row, and the one that is meant.
+    fn both(form: RowForm, rows: Rows<'static>, points: &[SyncPoint]) -> (Vec<u8>, Request<'static>) {
+        let mut written = WrittenRows::new(form);
+        match &rows {
+            Rows::Objects(rows) => rows.iter().for_each(|row| written.push_object(row)),
+            Rows::Containers(rows) => rows.iter().for_each(|row| written.push_container(row)),
+        }
+        assert_eq!((written.len(), written.last_rowid()), (rows.len(), rows.last_rowid()));
+        assert_eq!(written.bytes() == 0, rows.is_empty());
+        let meant = Request::MergeItems { rows, source: Some("us".to_owned()), points: points.to_vec() };
+        (written.into_merge_items("us", points), meant)
+    }
+
     #[test]
     fn what_is_written_row_by_row_is_the_message() {
         let point = SyncPoint { remote_id: "other".into(), sync_point: 4 };
         for points in [vec![], vec![point]] {
-            for objects in [vec![], vec![object(5)], vec![object(5), object(9)]] {
-                let mut rows = WrittenRows::default();
-                objects.iter().for_each(|row| rows.push_object(row));
-                assert_eq!(
-                    (rows.len(), rows.last_rowid()),
-                    (objects.len(), objects.last().and(rows.last_rowid()))
-                );
-                let (rows, source) = (rows.into_merge_items("us", &points), Some("us".to_owned()));
-                let request =
-                    Request::MergeItems { rows: Rows::Objects(objects), source, points: points.clone() };
-                assert_eq!(Request::parse(ServerType::Container, &rows).unwrap(), request);
-                assert_eq!(rows, request.to_json());
+            for rowids in [&[][..], &[5], &[5, 9]] {
+                let objects = Rows::Objects(rowids.iter().copied().map(object).collect());
+                let containers = Rows::Containers(rowids.iter().copied().map(container).collect());
+                for (server_type, rows) in
+                    [(ServerType::Container, objects), (ServerType::Account, containers)]
+                {
+                    let (list, meant) = both(RowForm::List, rows.clone(), &points);
+                    assert_eq!(Request::parse(server_type, &list).unwrap(), meant);
+                    let (object, meant) = both(RowForm::Object, rows, &points);
+                    assert_eq!(object, meant.to_json());
+                }
             }
         }
+    }
+
+    #[test]
+    fn values_go_alone_only_where_that_is_understood() {
+        assert_eq!(RowForm::of(Capabilities::default()), RowForm::Object);
+        assert_eq!(RowForm::of(Capabilities::from_header("row-batches")), RowForm::Object);
+        assert_eq!(RowForm::of(Capabilities::from_header("row-batches, row-lists")), RowForm::List);
+        let (list, _) = both(RowForm::List, Rows::Containers(vec![container(5)]), &[]);
+        let values = r#"[5,"c","0000000001.00000",null,2,null,1,3]"#;
+        assert_eq!(String::from_utf8(list).unwrap(), format!(r#"["merge_items",[{values}],"us"]"#));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use db_broker::{Direction, Page};
-use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, SyncPoint, WrittenRows};
+use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, RowForm, SyncPoint, WrittenRows};
 use stats::{PeerFailure, PeerStep};
 use tracing::debug;
 
@@ -62,7 +62,7 @@ impl ToPeer<'_> {
         let mut point = since;
         self.lag.set(rows_between(point, self.local.info.max_row));
         while left > 0 {
-            let page = self.local.broker.page_since(point, batch.size(left));
+            let page = self.local.broker.page_since(point, batch.size(left), RowForm::of(capabilities));
             let Page { rows, is_last } = self.at_home(page)?;
             let Some(last) = rows.last_rowid() else { break };
             let (count, ends) = (rows.len(), is_last && capabilities.has(Capability::RowBatches));
