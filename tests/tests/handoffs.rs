@@ -156,11 +156,11 @@ fn content(file: &Path) -> Result<Content> {
 fn acknowledge_late_row(handoff: &Path) -> Result<()> {
     let row = ObjectRow {
         rowid: None,
-        name: LATE.to_owned(),
-        created_at: format!("{:016.5}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64()),
+        name: LATE.into(),
+        created_at: format!("{:016.5}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64()).into(),
         size: 1,
-        content_type: Some("text/plain".to_owned()),
-        etag: Some("0".repeat(32)),
+        content_type: Some("text/plain".into()),
+        etag: Some("0".repeat(32).into()),
         deleted: 0,
         storage_policy_index: 0,
         ctype_timestamp: None,

@@ -17,10 +17,10 @@ const PER_DIFF: u32 = 20;
 /// Calls that stock would make for all rows, no point being known.
 const CALLS_OF_STOCK: usize = 50;
 
-fn object(number: usize) -> ObjectRow {
+fn object(number: usize) -> ObjectRow<'static> {
     ObjectRow {
         rowid: None,
-        name: format!("row-{number:04}"),
+        name: format!("row-{number:04}").into(),
         created_at: "0000000009.00000".into(),
         size: 1,
         content_type: Some("text/plain".into()),
@@ -59,7 +59,11 @@ fn brought(everybody: &str) -> Result<Brought> {
     let commits = commits(sender.file())? - before;
     let rows = scene.rows(CASE)?;
     for peer in &primaries[1..] {
-        assert!(NEW.map(object).all(|row| rows[peer].contains(&row.name)), "{peer} has {}", rows[peer].len());
+        assert!(
+            NEW.map(object).all(|row| rows[peer].contains(&row.name.into_owned())),
+            "{peer} has {}",
+            rows[peer].len()
+        );
     }
     let calls = calls(&scene.cluster.log_lines());
     let to_peers = calls.into_iter().filter(|((_, _, device), _)| *device != primaries[0]);

@@ -99,7 +99,7 @@ fn refuses(node: &Node, words: &[&str]) {
     }
 }
 
-fn row(name: &str) -> ObjectRow {
+fn row(name: &str) -> ObjectRow<'_> {
     ObjectRow {
         rowid: None,
         name: name.into(),
@@ -219,7 +219,7 @@ fn broken_pending_entries_cost_themselves_alone() {
     let mut broker =
         Broker::open(DbLocation::of_file(ServerType::Container, &db_file(&pending)).unwrap()).unwrap();
     let Rows::Objects(rows) = broker.rows_since(-1, 10).unwrap() else { unreachable!() };
-    assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["before", "after"]);
+    assert_eq!(rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), ["before", "after"]);
     assert_eq!(fs::metadata(&pending).unwrap().len(), 0);
 }
 

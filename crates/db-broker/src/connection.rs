@@ -1,6 +1,6 @@
 //! SQLite connections set up as stock sets up its own.
 
-use std::{fs, io::ErrorKind, path::Path, time::Duration};
+use std::{borrow::Cow, fs, io::ErrorKind, path::Path, time::Duration};
 
 use md5::{Digest, Md5};
 use rusqlite::{
@@ -116,21 +116,26 @@ fn spelled(value: ValueRef<'_>) -> String {
 
 /// A text column, whatever SQLite holds there; null is empty. What is not UTF-8 is an error: a name that was
 /// mended on the way would be another row at the peer.
-pub(crate) fn text(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<String> {
+pub(crate) fn text<'r, T>(row: &'r rusqlite::Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: From<Cow<'r, str>> + Default,
+{
     Ok(text_or_null(row, column)?.unwrap_or_default())
 }
 
 /// A text column in which null is kept apart.
-pub(crate) fn text_or_null(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    Ok(match row.get_ref(column)? {
-        ValueRef::Null => None,
+pub(crate) fn text_or_null<'r, T>(row: &'r rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T: From<Cow<'r, str>>,
+{
+    let text: Cow<'r, str> = match row.get_ref(column)? {
+        ValueRef::Null => return Ok(None),
         ValueRef::Text(text) | ValueRef::Blob(text) => {
-            let text =
-                std::str::from_utf8(text).map_err(|error| rusqlite::Error::Utf8Error(column, error))?;
-            Some(text.to_owned())
+            std::str::from_utf8(text).map_err(|error| rusqlite::Error::Utf8Error(column, error))?.into()
         }
-        value => Some(spelled(value)),
-    })
+        value => spelled(value).into(),
+    };
+    Ok(Some(text.into()))
 }
 
 /// An integer column in which null is kept apart; text is read as a number, as column affinity does.

@@ -24,7 +24,7 @@
 //! let row = ObjectRow {
 //!     rowid: None,
 //!     name: "cat.jpg".into(),
-//!     created_at: now.internal(),
+//!     created_at: now.internal().into(),
 //!     size: 4096,
 //!     content_type: Some("image/jpeg".into()),
 //!     etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),

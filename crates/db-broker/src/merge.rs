@@ -30,7 +30,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`crate::BrokerError::BadValue`] names the row whose timestamp does not parse; else as any write.
-    pub fn merge_items(&mut self, rows: Rows, source: Source<'_>) -> Result<()> {
+    pub fn merge_items(&mut self, rows: Rows<'_>, source: Source<'_>) -> Result<()> {
         if rows.is_empty() {
             return match source {
                 Source::Replica { points, .. } => self.merge_sync_points(Direction::Incoming, points),
@@ -59,7 +59,7 @@ impl Broker {
 
 /// The row id that a batch brings its receiver up to: stock takes the last of object rows, the highest of
 /// container rows.
-fn sync_point(rows: &Rows) -> Option<i64> {
+fn sync_point(rows: &Rows<'_>) -> Option<i64> {
     match rows {
         Rows::Objects(rows) => rows.last()?.rowid,
         Rows::Containers(rows) => rows.iter().filter_map(|row| row.rowid).max(),

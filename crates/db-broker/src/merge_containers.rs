@@ -1,6 +1,6 @@
 //! Container rows into an account database.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use protocol::ContainerRow;
 use rusqlite::{
@@ -11,9 +11,9 @@ use swift_types::{ServerType, Timestamp};
 
 use crate::{
     bulk_insert::{Inserted, insert},
-    connection::{integer, integer_or_null, text, text_or_null},
     fault::{Fault, Work},
     ledger::Ledger,
+    rows::container,
     shape::Shape,
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
@@ -23,7 +23,7 @@ use crate::{
 /// `AccountBroker.merge_items`; like there a row is always written anew, so its row id rises.
 ///
 /// Hash and counts are kept by the triggers, row by row, or where these are known, once for all rows.
-pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow>) -> Work<()> {
+pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow<'_>>) -> Work<()> {
     let mut rest = rows;
     while !rest.is_empty() {
         let behind = rest.split_off(before_repetition(&rest));
@@ -34,12 +34,12 @@ pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<Conta
 }
 
 /// How many rows there are before a name comes again: it meets the row that came before it as a stored one.
-fn before_repetition(rows: &[ContainerRow]) -> usize {
+fn before_repetition(rows: &[ContainerRow<'_>]) -> usize {
     let mut names = HashSet::with_capacity(rows.len());
-    rows.iter().position(|row| !names.insert(row.name.as_str())).unwrap_or(rows.len())
+    rows.iter().position(|row| !names.insert(&*row.name)).unwrap_or(rows.len())
 }
 
-fn merge_distinct(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow>) -> Work<()> {
+fn merge_distinct(transaction: &Transaction<'_>, shape: Shape, rows: Vec<ContainerRow<'_>>) -> Work<()> {
     let mut find = look_up(transaction, shape)?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in rows {
@@ -67,7 +67,7 @@ fn look_up<'t>(transaction: &'t Transaction<'_>, shape: Shape) -> rusqlite::Resu
 }
 
 /// What goes and what comes; none if it does not all have the form in which Swift writes it.
-fn tally(changes: &[Change]) -> Option<Tally> {
+fn tally(changes: &[Change<'_>]) -> Option<Tally> {
     let mut tally = Tally::default();
     for change in changes {
         for stored in change.replaced() {
@@ -78,7 +78,7 @@ fn tally(changes: &[Change]) -> Option<Tally> {
     Some(tally)
 }
 
-fn write_in_turn(transaction: &Transaction<'_>, changes: &[Change]) -> Work<()> {
+fn write_in_turn(transaction: &Transaction<'_>, changes: &[Change<'_>]) -> Work<()> {
     for change in changes.chunks(1) {
         delete(transaction, change)?;
         insert(transaction, change)?;
@@ -86,7 +86,7 @@ fn write_in_turn(transaction: &Transaction<'_>, changes: &[Change]) -> Work<()> 
     Ok(())
 }
 
-fn delete(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+fn delete(transaction: &Transaction<'_>, changes: &[Change<'_>]) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached("DELETE FROM container WHERE ROWID = ?1")?;
     for stored in changes.iter().flat_map(Change::replaced) {
         statement.execute([stored.rowid])?;
@@ -95,13 +95,13 @@ fn delete(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result
 }
 
 /// One row as it will be, and what is stored by its name.
-struct Change {
-    row: ContainerRow,
+struct Change<'r> {
+    row: ContainerRow<'r>,
     stored: Vec<Stored>,
 }
 
-impl Change {
-    fn decide(find: &mut CachedStatement<'_>, mut row: ContainerRow) -> Work<Self> {
+impl<'r> Change<'r> {
+    fn decide(find: &mut CachedStatement<'_>, mut row: ContainerRow<'r>) -> Work<Self> {
         let stored = find.query_map([&row.name], Stored::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
         if let Some(first) = stored.first() {
             merge_row(&mut row, &first.row)?;
@@ -114,7 +114,7 @@ impl Change {
     }
 }
 
-impl Inserted for Change {
+impl Inserted for Change<'_> {
     const INTO: &'static str = "container (name, put_timestamp, delete_timestamp, object_count, bytes_used,
          deleted, storage_policy_index)";
 
@@ -135,7 +135,7 @@ impl Inserted for Change {
 /// A row of the `container` table.
 struct Stored {
     rowid: i64,
-    row: ContainerRow,
+    row: ContainerRow<'static>,
     /// Whether what counts is stored as what Swift writes.
     regular: bool,
     /// Whether it goes when its name comes in: stock deletes what is marked 0 or 1, and nothing else.
@@ -151,16 +151,7 @@ impl Stored {
         }
         Ok(Self {
             rowid: row.get(0)?,
-            row: ContainerRow {
-                rowid: None,
-                name: text(row, 1)?,
-                put_timestamp: text_or_null(row, 2)?,
-                delete_timestamp: text_or_null(row, 3)?,
-                object_count: integer_or_null(row, 4)?,
-                bytes_used: integer_or_null(row, 5)?,
-                deleted: integer(row, 6)?,
-                storage_policy_index: integer(row, 7)?,
-            },
+            row: container(row)?.into_owned(),
             regular,
             replaced: matches!(row.get_ref(6)?, ValueRef::Integer(0 | 1)),
         })
@@ -168,7 +159,7 @@ impl Stored {
 }
 
 /// What a row counts for; none where something is null, and the triggers' sums with it.
-fn share(row: &ContainerRow) -> Option<Share> {
+fn share(row: &ContainerRow<'_>) -> Option<Share> {
     let (objects, bytes) = (row.object_count?, row.bytes_used?);
     let numbers = format!("-{objects}-{bytes}");
     let (put, delete) = (row.put_timestamp.as_deref()?, row.delete_timestamp.as_deref()?);
@@ -180,7 +171,7 @@ fn share(row: &ContainerRow) -> Option<Share> {
 }
 
 /// The newest timestamps win, nulls take the stored value, `deleted` follows from both.
-fn merge_row(row: &mut ContainerRow, stored: &ContainerRow) -> Work<()> {
+fn merge_row(row: &mut ContainerRow<'_>, stored: &ContainerRow<'static>) -> Work<()> {
     let put = newest(&row.name, &mut row.put_timestamp, stored.put_timestamp.as_ref())?;
     let delete = newest(&row.name, &mut row.delete_timestamp, stored.delete_timestamp.as_ref())?;
     row.object_count = row.object_count.or(stored.object_count);
@@ -190,22 +181,21 @@ fn merge_row(row: &mut ContainerRow, stored: &ContainerRow) -> Work<()> {
 }
 
 /// Puts the newer of two timestamps into `ours` and returns it.
-fn newest(name: &str, ours: &mut Option<String>, theirs: Option<&String>) -> Work<Timestamp> {
-    let parse = |text: &Option<String>| {
-        let text = text.as_deref().unwrap_or("null");
+fn newest<'r>(name: &str, ours: &mut Option<Cow<'r, str>>, theirs: Option<&Cow<'r, str>>) -> Work<Timestamp> {
+    let parse = |text: Option<&Cow<'_, str>>| {
+        let text = text.map_or("null", |text| text);
         Timestamp::parse(text).map_err(|error| Fault::Value(format!("container row {name:?}: {error}")))
     };
-    let theirs = theirs.cloned();
     if ours.is_none() {
-        ours.clone_from(&theirs);
+        *ours = theirs.cloned();
     }
-    let our_time = parse(ours)?;
+    let our_time = parse(ours.as_ref())?;
     if theirs.is_none() {
         return Ok(our_time);
     }
-    let their_time = parse(&theirs)?;
+    let their_time = parse(theirs)?;
     if their_time > our_time {
-        *ours = theirs;
+        *ours = theirs.cloned();
     }
     Ok(our_time.max(their_time))
 }

@@ -1,9 +1,6 @@
 //! Object rows into a container database.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use protocol::ObjectRow;
 use rusqlite::Transaction;
@@ -17,7 +14,7 @@ use crate::{
     fault::{Fault, Work},
     ledger::Ledger,
     shape::Shape,
-    stored_objects::{Ident, StoredObject, StoredObjects, stored_objects},
+    stored_objects::{Ident, StoredObject, StoredObjects, names_in_order, stored_objects},
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
 };
@@ -27,9 +24,10 @@ use crate::{
 /// Stored rows are read before anything is written; deletes go before inserts; inserts keep the order in
 /// which names first came, so row ids come out as stock gives them. Hash and counts are kept by the triggers, or
 /// where these are known, once for all rows.
-pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow]) -> Work<()> {
-    let stored = stored_objects(transaction, shape, rows)?;
-    let changes = Changes::decide(rows, &stored)?;
+pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectRow<'_>]) -> Work<()> {
+    let names = names_in_order(rows);
+    let stored = stored_objects(transaction, shape, &names)?;
+    let changes = Changes::decide(rows, &names, &stored)?;
     if changes.add.is_empty() {
         return Ok(());
     }
@@ -50,24 +48,25 @@ struct Changes<'r> {
 }
 
 impl<'r> Changes<'r> {
-    fn decide(rows: &'r [ObjectRow], stored: &'r StoredObjects<'r>) -> Work<Self> {
+    fn decide(rows: &'r [ObjectRow<'r>], names: &[&str], stored: &'r StoredObjects<'r>) -> Work<Self> {
         let mut changes = Self { delete: Vec::new(), add: Vec::with_capacity(rows.len()) };
-        let mut places: HashMap<Ident<'r>, usize> = HashMap::with_capacity(rows.len());
+        // Where no name comes twice, no row has an earlier one to be looked up.
+        let mut places = (names.len() < rows.len()).then(HashMap::<Ident<'r>, usize>::new);
         for row in rows {
-            let ident = (row.name.as_str(), row.storage_policy_index);
+            let ident = (&*row.name, row.storage_policy_index);
             let existing = stored.get(&ident).map(Vec::as_slice).unwrap_or_default();
             let mut candidate = Candidate::new(row)?;
             if !candidate.take_newer_from(existing.last().map(State::from))? {
                 continue;
             }
-            match places.entry(ident) {
-                Entry::Vacant(place) => {
-                    place.insert(changes.add.len());
+            let next = changes.add.len();
+            let place = places.as_mut().map_or(next, |places| *places.entry(ident).or_insert(next));
+            match changes.add.get_mut(place) {
+                None => {
                     changes.add.push(candidate);
                     changes.delete.extend(existing.iter().map(|stored| (ident.0, stored)));
                 }
-                Entry::Occupied(place) => {
-                    let earlier = &mut changes.add[*place.get()];
+                Some(earlier) => {
                     candidate.take_newer_from(Some(State::from(&*earlier)))?;
                     *earlier = candidate;
                 }
@@ -101,7 +100,7 @@ impl<'r> Changes<'r> {
 
 /// An incoming row as it will be stored, and the timestamps it came with: each comparison starts from those.
 struct Candidate<'r> {
-    row: &'r ObjectRow,
+    row: &'r ObjectRow<'r>,
     created_at: Cow<'r, str>,
     size: i64,
     content_type: Option<Cow<'r, str>>,
@@ -144,7 +143,7 @@ impl<'s> From<&'s Candidate<'_>> for State<'s> {
 }
 
 impl<'r> Candidate<'r> {
-    fn new(row: &'r ObjectRow) -> Work<Self> {
+    fn new(row: &'r ObjectRow<'r>) -> Work<Self> {
         let mut came_with = decode(row, &row.created_at)?;
         if let Some(ctype) = explicit(row, row.ctype_timestamp.as_deref())? {
             came_with.ctype = ctype;
@@ -230,15 +229,15 @@ fn split(content_type: Option<&str>) -> (String, Option<String>) {
     extract_swift_bytes(content_type.unwrap_or_default())
 }
 
-fn decode(row: &ObjectRow, encoded: &str) -> Work<RowTimestamps> {
+fn decode(row: &ObjectRow<'_>, encoded: &str) -> Work<RowTimestamps> {
     RowTimestamps::decode(encoded).map_err(|error| bad_row(row, &error))
 }
 
-fn explicit(row: &ObjectRow, text: Option<&str>) -> Work<Option<Timestamp>> {
+fn explicit(row: &ObjectRow<'_>, text: Option<&str>) -> Work<Option<Timestamp>> {
     let text = text.filter(|text| !text.is_empty());
     text.map(Timestamp::parse).transpose().map_err(|error| bad_row(row, &error))
 }
 
-fn bad_row(row: &ObjectRow, error: &swift_types::BadTimestamp) -> Fault {
+fn bad_row(row: &ObjectRow<'_>, error: &swift_types::BadTimestamp) -> Fault {
     Fault::Value(format!("object row {:?}: {error}", row.name))
 }

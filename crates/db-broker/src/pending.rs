@@ -80,7 +80,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Missing`] if the database is gone; [`BrokerError::LockTimeout`] after 10 s; else as any
     /// write. Nothing is acknowledged then.
-    pub fn put(&mut self, rows: &Rows) -> Result<()> {
+    pub fn put(&mut self, rows: &Rows<'_>) -> Result<()> {
         let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
         if self.location.db_files()?.is_empty() {
             return Err(BrokerError::Missing { path: self.file().to_owned() });
@@ -97,7 +97,7 @@ impl Broker {
     }
 }
 
-fn read_rows(server_type: ServerType, file: &mut File, path: &Path) -> Result<Rows> {
+fn read_rows(server_type: ServerType, file: &mut File, path: &Path) -> Result<Rows<'static>> {
     if file.metadata().map_err(BrokerError::io(path))?.len() > PENDING_LIMIT {
         let what = format!("the pending file is over {PENDING_LIMIT} bytes; it is kept as it is");
         return Err(BrokerError::BadValue { path: path.to_owned(), what });
@@ -114,7 +114,7 @@ fn read_rows(server_type: ServerType, file: &mut File, path: &Path) -> Result<Ro
     Ok(rows)
 }
 
-fn write_entries(rows: &Rows) -> Vec<u8> {
+fn write_entries(rows: &Rows<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     match rows {
         Rows::Objects(rows) => rows.iter().for_each(|row| write_entry(&mut bytes, row)),

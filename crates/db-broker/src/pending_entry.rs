@@ -1,5 +1,7 @@
 //! One entry of a `.pending` file: base64 of a pickled tuple, protocol 2.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use protocol::{ContainerRow, ObjectRow, Rows};
 use serde_pickle::{DeOptions, SerOptions, Value};
@@ -8,7 +10,7 @@ use serde_pickle::{DeOptions, SerOptions, Value};
 ///
 /// Takes the tuples of every Swift so far: objects of 6 to 9 fields, containers of 6 or 7; strings of
 /// Python 2 count as UTF-8. Answers to stock's `_commit_puts_load`.
-pub(crate) fn read_entry(entry: &[u8], rows: &mut Rows) -> Result<(), String> {
+pub(crate) fn read_entry(entry: &[u8], rows: &mut Rows<'static>) -> Result<(), String> {
     let pickle = STANDARD.decode(entry).map_err(|error| format!("not base64: {error}"))?;
     let value = serde_pickle::value_from_slice(&pickle, DeOptions::new().decode_strings())
         .map_err(|error| format!("not a pickle: {error}"))?;
@@ -22,7 +24,7 @@ pub(crate) fn read_entry(entry: &[u8], rows: &mut Rows) -> Result<(), String> {
     Ok(())
 }
 
-fn object_row(fields: &[Value]) -> Result<ObjectRow, String> {
+fn object_row(fields: &[Value]) -> Result<ObjectRow<'static>, String> {
     Ok(ObjectRow {
         rowid: None,
         name: text(fields, 0)?,
@@ -37,7 +39,7 @@ fn object_row(fields: &[Value]) -> Result<ObjectRow, String> {
     })
 }
 
-fn container_row(fields: &[Value]) -> Result<ContainerRow, String> {
+fn container_row(fields: &[Value]) -> Result<ContainerRow<'static>, String> {
     Ok(ContainerRow {
         rowid: None,
         name: text(fields, 0)?,
@@ -56,20 +58,21 @@ fn optional<T>(fields: &[Value], index: usize, read: Reader<T>) -> Result<Option
     if index < fields.len() { read(fields, index) } else { Ok(None) }
 }
 
-fn text(fields: &[Value], index: usize) -> Result<String, String> {
+fn text(fields: &[Value], index: usize) -> Result<Cow<'static, str>, String> {
     text_or_null(fields, index)?.ok_or_else(|| format!("field {index} is null"))
 }
 
-fn text_or_null(fields: &[Value], index: usize) -> Result<Option<String>, String> {
+fn text_or_null(fields: &[Value], index: usize) -> Result<Option<Cow<'static, str>>, String> {
     match fields.get(index) {
         None => Err(format!("field {index} is missing")),
         Some(Value::None) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Bytes(bytes)) => {
-            String::from_utf8(bytes.clone()).map(Some).map_err(|_| format!("field {index} is not UTF-8"))
-        }
-        Some(Value::I64(number)) => Ok(Some(number.to_string())),
-        Some(Value::F64(number)) => Ok(Some(format!("{number:?}"))),
+        Some(Value::String(text)) => Ok(Some(text.clone().into())),
+        Some(Value::Bytes(bytes)) => match String::from_utf8(bytes.clone()) {
+            Ok(text) => Ok(Some(text.into())),
+            Err(_) => Err(format!("field {index} is not UTF-8")),
+        },
+        Some(Value::I64(number)) => Ok(Some(number.to_string().into())),
+        Some(Value::F64(number)) => Ok(Some(format!("{number:?}").into())),
         Some(_) => Err(format!("field {index} is not text")),
     }
 }
@@ -95,11 +98,11 @@ pub(crate) trait PendingTuple {
     fn to_tuple(&self) -> Vec<Value>;
 }
 
-impl PendingTuple for ObjectRow {
+impl PendingTuple for ObjectRow<'_> {
     fn to_tuple(&self) -> Vec<Value> {
         vec![
-            Value::String(self.name.clone()),
-            Value::String(self.created_at.clone()),
+            Value::String(self.name.to_string()),
+            Value::String(self.created_at.to_string()),
             Value::I64(self.size),
             text_value(self.content_type.as_ref()),
             text_value(self.etag.as_ref()),
@@ -111,10 +114,10 @@ impl PendingTuple for ObjectRow {
     }
 }
 
-impl PendingTuple for ContainerRow {
+impl PendingTuple for ContainerRow<'_> {
     fn to_tuple(&self) -> Vec<Value> {
         vec![
-            Value::String(self.name.clone()),
+            Value::String(self.name.to_string()),
             text_value(self.put_timestamp.as_ref()),
             text_value(self.delete_timestamp.as_ref()),
             self.object_count.map_or(Value::None, Value::I64),
@@ -125,8 +128,8 @@ impl PendingTuple for ContainerRow {
     }
 }
 
-fn text_value(text: Option<&String>) -> Value {
-    text.map_or(Value::None, |text| Value::String(text.clone()))
+fn text_value(text: Option<&Cow<'_, str>>) -> Value {
+    text.map_or(Value::None, |text| Value::String(text.to_string()))
 }
 
 /// Appends one entry. Stock: `make_tuple_for_pickle` and the end of `put_record`.
@@ -143,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    fn objects(entry: &str) -> Result<ObjectRow, String> {
+    fn objects(entry: &str) -> Result<ObjectRow<'static>, String> {
         let mut rows = Rows::Objects(Vec::new());
         read_entry(entry.as_bytes(), &mut rows)?;
         let Rows::Objects(mut rows) = rows else { unreachable!() };
@@ -155,7 +158,7 @@ mod tests {
         // base64(pickle.dumps(('o', '0000000001.00000', 5, 'a/b', 'etag', 0), protocol=2)) and with 9 fields
         let six = "gAIoWAEAAABvcQBYEAAAADAwMDAwMDAwMDEuMDAwMDBxAUsFWAMAAABhL2JxAlgEAAAAZXRhZ3EDSwB0cQQu";
         let row = objects(six).unwrap();
-        assert_eq!((row.name.as_str(), row.size, row.storage_policy_index), ("o", 5, 0));
+        assert_eq!((&*row.name, row.size, row.storage_policy_index), ("o", 5, 0));
         assert_eq!(row.ctype_timestamp, None);
         // Python 2 wrote byte strings: U (SHORT_BINSTRING) holding UTF-8
         let python2 = b"\x80\x02(U\x03o\xc3\xa9U\x011K\x05U\x01tU\x01eK\x00t.";
@@ -173,7 +176,8 @@ mod tests {
         #[test]
         fn round_trips(name in ".*", size in any::<i64>(), etag in proptest::option::of(".*")) {
             let row = ObjectRow {
-                rowid: None, name, created_at: "1".into(), size, content_type: Some("t".into()), etag,
+                rowid: None, name: name.into(), created_at: "1".into(), size,
+                content_type: Some("t".into()), etag: etag.map(Cow::Owned),
                 deleted: 1, storage_policy_index: 3, ctype_timestamp: None, meta_timestamp: Some("2".into()),
             };
             let mut bytes = Vec::new();

@@ -78,8 +78,8 @@ mod tests {
     use super::*;
     use crate::{Direction, fixtures::account};
 
-    fn row(name: &str) -> Rows {
-        let put_timestamp = Some("1700000001.00000".to_owned());
+    fn row(name: &str) -> Rows<'_> {
+        let put_timestamp = Some("1700000001.00000".into());
         let rowid = None;
         Rows::Containers(vec![ContainerRow {
             rowid,

@@ -225,7 +225,7 @@ impl Leftovers {
         let found = connection
             .prepare_cached(&sql)?
             .query_row(params![spelled(ages.rows_before()), ages.points_before()], |row| {
-                Ok((row.get(0)?, row.get(1)?, text(row, 2)?))
+                Ok((row.get(0)?, row.get(1)?, text::<String>(row, 2)?))
             })
             .optional()?;
         let (tombstones, rest, metadata) = found.ok_or(Fault::MissingStatRow)?;

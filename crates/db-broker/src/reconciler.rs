@@ -28,7 +28,7 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::commit_pending`].
-    pub fn misplaced_since(&mut self, since: i64, count: i64) -> Result<Vec<ObjectRow>> {
+    pub fn misplaced_since(&mut self, since: i64, count: i64) -> Result<Vec<ObjectRow<'static>>> {
         self.commit_pending()?;
         self.run(|connection, shape| {
             if !shape.row_policy || !shape.stat_policy {

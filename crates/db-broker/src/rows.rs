@@ -1,4 +1,4 @@
-use protocol::{ContainerRow, ObjectRow, Rows};
+use protocol::{ContainerRow, ObjectRow, RowForm, Rows, WrittenRows};
 use rusqlite::{Connection, Row, params};
 use swift_types::ServerType;
 
@@ -14,15 +14,15 @@ use crate::{
 pub struct PageSize {
     /// Rows, at most.
     pub rows: u32,
-    /// Bytes of text in the rows: none follows those that exceed it.
+    /// Bytes of a message: no row follows the one that exceeds them.
     pub bytes: usize,
 }
 
 /// Rows in the order of their row ids, without gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The rows.
-    pub rows: Rows,
+    /// The rows, ready to be sent.
+    pub rows: WrittenRows,
     /// Whether there was none behind them when they were read.
     pub is_last: bool,
 }
@@ -34,42 +34,47 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::commit_pending`].
-    pub fn rows_since(&mut self, since: i64, count: i64) -> Result<Rows> {
+    pub fn rows_since(&mut self, since: i64, count: i64) -> Result<Rows<'static>> {
         self.commit_pending()?;
         self.stored_rows_since(since, count)
     }
 
-    /// As [`rows_since`](Self::rows_since), bounded by bytes too, and with word of what is left.
+    /// As [`rows_since`](Self::rows_since), ready to be sent, bounded by bytes too, and with word of what is left.
     ///
     /// # Errors
     /// As [`Broker::commit_pending`].
-    pub fn page_since(&mut self, since: i64, size: PageSize) -> Result<Page> {
+    pub fn page_since(&mut self, since: i64, size: PageSize, form: RowForm) -> Result<Page> {
         self.commit_pending()?;
         let server_type = self.server_type();
         self.run(|connection, shape| {
-            let (rows, is_last) = match server_type {
+            let rows = WrittenRows::new(form);
+            Ok(match server_type {
                 ServerType::Container => {
-                    let (rows, is_last) = page::<ObjectRow>(connection, &objects(shape, "1"), since, size)?;
-                    (Rows::Objects(rows), is_last)
+                    page(connection, &objects(shape, "1"), since, size, rows, |row, rows| {
+                        rows.push_object(&object(row)?);
+                        Ok(())
+                    })?
                 }
                 ServerType::Account => {
-                    let (rows, is_last) = page::<ContainerRow>(connection, &containers(shape), since, size)?;
-                    (Rows::Containers(rows), is_last)
+                    page(connection, &containers(shape), since, size, rows, |row, rows| {
+                        rows.push_container(&container(row)?);
+                        Ok(())
+                    })?
                 }
-            };
-            Ok(Page { rows, is_last })
+            })
         })
     }
 
     /// As [`rows_since`](Self::rows_since) without touching pending rows.
-    pub(crate) fn stored_rows_since(&mut self, since: i64, count: i64) -> Result<Rows> {
+    pub(crate) fn stored_rows_since(&mut self, since: i64, count: i64) -> Result<Rows<'static>> {
         match self.server_type() {
             ServerType::Container => self.run(|connection, shape| {
                 Ok(Rows::Objects(objects_where(connection, shape, "1", since, count)?))
             }),
             ServerType::Account => self.run(|connection, shape| {
                 let mut statement = connection.prepare_cached(&containers(shape))?;
-                let rows = statement.query_map(params![since, count], ContainerRow::read)?;
+                let rows =
+                    statement.query_map(params![since, count], |row| Ok(container(row)?.into_owned()))?;
                 Ok(Rows::Containers(rows.collect::<rusqlite::Result<_>>()?))
             }),
         }
@@ -83,31 +88,30 @@ pub(crate) fn objects_where(
     condition: &str,
     since: i64,
     count: i64,
-) -> rusqlite::Result<Vec<ObjectRow>> {
+) -> rusqlite::Result<Vec<ObjectRow<'static>>> {
     let mut statement = connection.prepare_cached(&objects(shape, condition))?;
-    let rows = statement.query_map(params![since, count], ObjectRow::read)?;
+    let rows = statement.query_map(params![since, count], |row| Ok(object(row)?.into_owned()))?;
     rows.collect()
 }
 
 /// Reads until the page is full, and whether there is one more row.
-fn page<R: Stored>(
+fn page(
     connection: &Connection,
     sql: &str,
     since: i64,
     size: PageSize,
-) -> rusqlite::Result<(Vec<R>, bool)> {
+    mut rows: WrittenRows,
+    write: impl Fn(&Row<'_>, &mut WrittenRows) -> rusqlite::Result<()>,
+) -> rusqlite::Result<Page> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(params![since, i64::from(size.rows) + 1])?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next()? {
-        if bytes > size.bytes || rows.len() == size.rows as usize {
-            return Ok((rows, false));
+        if rows.bytes() > size.bytes || rows.len() == size.rows as usize {
+            return Ok(Page { rows, is_last: false });
         }
-        let row = R::read(row)?;
-        bytes += row.bytes_of_text();
-        rows.push(row);
+        write(row, &mut rows)?;
     }
-    Ok((rows, true))
+    Ok(Page { rows, is_last: true })
 }
 
 fn policy_column(shape: Shape) -> &'static str {
@@ -133,55 +137,32 @@ fn containers(shape: Shape) -> String {
     )
 }
 
-/// A row as it is stored.
-trait Stored: Sized {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
-    fn bytes_of_text(&self) -> usize;
+/// What [`objects`] selects.
+fn object<'r>(row: &'r Row<'_>) -> rusqlite::Result<ObjectRow<'r>> {
+    Ok(ObjectRow {
+        rowid: row.get(0)?,
+        name: text(row, 1)?,
+        created_at: text(row, 2)?,
+        size: integer(row, 3)?,
+        content_type: text_or_null(row, 4)?,
+        etag: text_or_null(row, 5)?,
+        deleted: integer(row, 6)?,
+        storage_policy_index: integer(row, 7)?,
+        ctype_timestamp: None,
+        meta_timestamp: None,
+    })
 }
 
-impl Stored for ObjectRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            rowid: row.get(0)?,
-            name: text(row, 1)?,
-            created_at: text(row, 2)?,
-            size: integer(row, 3)?,
-            content_type: text_or_null(row, 4)?,
-            etag: text_or_null(row, 5)?,
-            deleted: integer(row, 6)?,
-            storage_policy_index: integer(row, 7)?,
-            ctype_timestamp: None,
-            meta_timestamp: None,
-        })
-    }
-
-    fn bytes_of_text(&self) -> usize {
-        self.name.len()
-            + self.created_at.len()
-            + length(self.content_type.as_ref())
-            + length(self.etag.as_ref())
-    }
-}
-
-impl Stored for ContainerRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            rowid: row.get(0)?,
-            name: text(row, 1)?,
-            put_timestamp: text_or_null(row, 2)?,
-            delete_timestamp: text_or_null(row, 3)?,
-            object_count: integer_or_null(row, 4)?,
-            bytes_used: integer_or_null(row, 5)?,
-            deleted: integer(row, 6)?,
-            storage_policy_index: integer(row, 7)?,
-        })
-    }
-
-    fn bytes_of_text(&self) -> usize {
-        self.name.len() + length(self.put_timestamp.as_ref()) + length(self.delete_timestamp.as_ref())
-    }
-}
-
-fn length(text: Option<&String>) -> usize {
-    text.map_or(0, String::len)
+/// The row id and the columns of the `container` table, in the order in which [`containers`] selects them.
+pub(crate) fn container<'r>(row: &'r Row<'_>) -> rusqlite::Result<ContainerRow<'r>> {
+    Ok(ContainerRow {
+        rowid: row.get(0)?,
+        name: text(row, 1)?,
+        put_timestamp: text_or_null(row, 2)?,
+        delete_timestamp: text_or_null(row, 3)?,
+        object_count: integer_or_null(row, 4)?,
+        bytes_used: integer_or_null(row, 5)?,
+        deleted: integer(row, 6)?,
+        storage_policy_index: integer(row, 7)?,
+    })
 }

@@ -109,7 +109,7 @@ fn read_ranges(connection: &Connection, shape: Shape, condition: &str) -> rusqli
 }
 
 fn read_range(row: &Row<'_>) -> rusqlite::Result<ShardRange> {
-    let timestamp = text(row, 1)?;
+    let timestamp: String = text(row, 1)?;
     Ok(ShardRange {
         name: text(row, 0)?,
         lower: text(row, 2)?,

@@ -59,7 +59,7 @@ impl Broker {
 
 pub(crate) fn stored(connection: &Connection, table: &str) -> Work<Metadata> {
     let sql = format!("SELECT metadata FROM {table}");
-    let raw = connection.prepare_cached(&sql)?.query_row([], |row| text(row, 0)).optional()?;
+    let raw = connection.prepare_cached(&sql)?.query_row([], |row| text::<String>(row, 0)).optional()?;
     parse(&raw.ok_or(Fault::MissingStatRow)?)
 }
 

@@ -36,15 +36,20 @@ pub(crate) struct StoredObject {
 
 const COLUMNS: &str = "ROWID, created_at, size, content_type, etag, deleted, storage_policy_index";
 
-/// Finds what is stored of the rows' names.
+/// The rows' names in their order, each once.
+pub(crate) fn names_in_order<'r>(rows: &'r [ObjectRow<'r>]) -> Vec<&'r str> {
+    let mut names: Vec<&str> = rows.iter().map(|row| &*row.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Finds what is stored of the [names](names_in_order).
 pub(crate) fn stored_objects<'r>(
     connection: &Connection,
     shape: Shape,
-    rows: &'r [ObjectRow],
+    names: &[&'r str],
 ) -> rusqlite::Result<StoredObjects<'r>> {
-    let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
     let mut stored = HashMap::new();
     if !shape.deleted_index {
         let sql = format!("SELECT {COLUMNS} FROM object WHERE name = ?1");
@@ -55,7 +60,7 @@ pub(crate) fn stored_objects<'r>(
         return Ok(stored);
     }
     for deleted in [0, 1] {
-        find_in_order(connection, deleted, &names, &mut stored)?;
+        find_in_order(connection, deleted, names, &mut stored)?;
     }
     Ok(stored)
 }

@@ -66,7 +66,7 @@ fn is_deleted(connection: &Connection, server_type: ServerType, elsewhere: Optio
         "SELECT put_timestamp, delete_timestamp, {}_count, status FROM {server_type}_stat",
         server_type.contains()
     );
-    let row = connection
+    let row: Option<(String, String, i64, String)> = connection
         .prepare_cached(&sql)?
         .query_row([], |row| Ok((text(row, 0)?, text(row, 1)?, integer(row, 2)?, text(row, 3)?)))
         .optional()?;

@@ -12,12 +12,20 @@ pub enum Capability {
     Compare,
     /// It tells which of many databases still are as it has compared them ([`MarkMessage`](crate::MarkMessage)).
     Marks,
+    /// It reads rows without the names of their columns ([`RowForm::List`](crate::RowForm::List)).
+    RowLists,
 }
 
 impl Capability {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::WholeFile, Self::FileWithMessage, Self::RowBatches, Self::Compare, Self::Marks];
+    pub const ALL: [Self; 6] = [
+        Self::WholeFile,
+        Self::FileWithMessage,
+        Self::RowBatches,
+        Self::Compare,
+        Self::Marks,
+        Self::RowLists,
+    ];
 
     /// Its word in the header.
     pub const fn word(self) -> &'static str {
@@ -27,6 +35,7 @@ impl Capability {
             Self::RowBatches => "row-batches",
             Self::Compare => "compare",
             Self::Marks => "marks",
+            Self::RowLists => "row-lists",
         }
     }
 

@@ -1,6 +1,6 @@
 //! Values as the column affinity of SQLite would take them: stock sends whatever Python held.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize as _,
@@ -18,12 +18,22 @@ pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64,
 }
 
 /// A text column: text, or a number as SQLite would spell it. Null is [`None`].
-pub(crate) fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    deserializer.deserialize_any(TextVisitor)
+///
+/// Borrowed from what is read, unless something is escaped there.
+pub(crate) fn text_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Cow<'de, str>>,
+{
+    Ok(deserializer.deserialize_any(TextVisitor)?.map(T::from))
 }
 
 /// A text column that may not be null.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Cow<'de, str>>,
+{
     text_or_null(deserializer)?.ok_or_else(|| D::Error::custom("text is expected, not null"))
 }
 
@@ -81,8 +91,8 @@ impl Visitor<'_> for IntegerVisitor {
 
 struct TextVisitor;
 
-impl Visitor<'_> for TextVisitor {
-    type Value = Option<String>;
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("text or null")
@@ -93,22 +103,26 @@ impl Visitor<'_> for TextVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(Some(value.to_string().into()))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(value.to_string()))
+        Ok(Some(value.to_string().into()))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(format!("{value:?}")))
+        Ok(Some(format!("{value:?}").into()))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Some(value.to_owned()))
+        Ok(Some(value.to_owned().into()))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(value.into()))
     }
 
     fn visit_string<E: Error>(self, value: String) -> Result<Self::Value, E> {
-        Ok(Some(value))
+        Ok(Some(value.into()))
     }
 }

@@ -37,6 +37,7 @@ mod row;
 mod shard_range;
 mod sync_args;
 mod transfer;
+mod written_rows;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, Capability, TransferHeaders};
@@ -59,3 +60,4 @@ pub use shard_range::{ShardRange, ShardState};
 pub use swift_types::ServerType;
 pub use sync_args::{PolicyArgs, SyncArgs};
 pub use transfer::{Checksum, FileWithMessage};
+pub use written_rows::{RowForm, WrittenRows};

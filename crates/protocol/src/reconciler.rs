@@ -16,7 +16,7 @@ pub struct QueueEntry {
     /// The container of [`RECONCILER_ACCOUNT`] that it belongs into: the hour of the row's metadata time.
     pub container: String,
     /// The row to merge there.
-    pub row: ObjectRow,
+    pub row: ObjectRow<'static>,
 }
 
 /// The row cannot be queued; stock raises for it.
@@ -49,24 +49,24 @@ impl QueueEntry {
     ///
     /// # Errors
     /// [`NotQueueable`] where stock raises.
-    pub fn of(row: &ObjectRow, account: &str, container: &str) -> Result<Self, NotQueueable> {
+    pub fn of(row: &ObjectRow<'_>, account: &str, container: &str) -> Result<Self, NotQueueable> {
         let times = RowTimestamps::decode(&row.created_at)
-            .map_err(|source| NotQueueable::CreatedAt { name: row.name.clone(), source })?;
+            .map_err(|source| NotQueueable::CreatedAt { name: row.name.to_string(), source })?;
         let content_type = match row.deleted {
             0 => "application/x-put",
             1 => "application/x-delete",
-            deleted => return Err(NotQueueable::Deleted { name: row.name.clone(), deleted }),
+            deleted => return Err(NotQueueable::Deleted { name: row.name.to_string(), deleted }),
         };
         let seconds = times.meta.seconds();
         Ok(Self {
             container: (seconds - seconds % SECONDS_PER_CONTAINER).to_string(),
             row: ObjectRow {
                 rowid: None,
-                name: format!("{}:/{account}/{container}/{}", row.storage_policy_index, row.name),
-                created_at: row.created_at.clone(),
+                name: format!("{}:/{account}/{container}/{}", row.storage_policy_index, row.name).into(),
+                created_at: row.created_at.to_string().into(),
                 size: 0,
-                content_type: Some(content_type.to_owned()),
-                etag: Some(row.created_at.clone()),
+                content_type: Some(content_type.into()),
+                etag: Some(row.created_at.to_string().into()),
                 deleted: 0,
                 storage_policy_index: 0,
                 ctype_timestamp: None,
@@ -80,14 +80,14 @@ impl QueueEntry {
 mod tests {
     use super::*;
 
-    fn row(created_at: &str, deleted: i64) -> ObjectRow {
+    fn row(created_at: &str, deleted: i64) -> ObjectRow<'_> {
         ObjectRow {
             rowid: Some(7),
-            name: "o/ü".to_owned(),
-            created_at: created_at.to_owned(),
+            name: "o/ü".into(),
+            created_at: created_at.into(),
             size: 12,
-            content_type: Some("text/plain".to_owned()),
-            etag: Some("etag".to_owned()),
+            content_type: Some("text/plain".into()),
+            etag: Some("etag".into()),
             deleted,
             storage_policy_index: 2,
             ctype_timestamp: None,

@@ -31,7 +31,7 @@ const INSUFFICIENT_STORAGE: u16 = 507;
 pub(crate) struct Local<'a> {
     pub(crate) broker: &'a mut Broker,
     pub(crate) info: &'a ReplicationInfo,
-    pub(crate) sync: &'a Request,
+    pub(crate) sync: &'a Request<'a>,
     pub(crate) subject: &'a Subject,
     /// The id in the ring of the device that it lies on.
     pub(crate) device: u64,

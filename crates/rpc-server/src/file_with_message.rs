@@ -28,7 +28,7 @@ const MOST_OVERHEAD: u64 = 16 << 10;
 /// What a request's head says of the file to come.
 pub(crate) struct Incoming {
     /// `complete_rsync` or `rsync_then_merge`.
-    pub(crate) request: Request,
+    pub(crate) request: Request<'static>,
     pub(crate) length: u64,
     encoding: Encoding,
 }
@@ -59,13 +59,13 @@ impl Incoming {
             }
         };
         let message = headers.get(FileWithMessage::MESSAGE).map_or(&b""[..], |value| value.as_bytes());
-        match Request::parse(server_type, message) {
-            Ok(request @ (Request::CompleteRsync { .. } | Request::RsyncThenMerge { .. })) => {
-                Ok(Self { request, length, encoding })
-            }
-            Ok(request) => Err(bad(&format!("{} is not about a file", request.op()))),
-            Err(error) => Err(bad(&error.to_string())),
-        }
+        let request = match Request::parse(server_type, message) {
+            Ok(Request::CompleteRsync { tmp, name }) => Request::CompleteRsync { tmp, name },
+            Ok(Request::RsyncThenMerge { tmp, name }) => Request::RsyncThenMerge { tmp, name },
+            Ok(request) => return Err(bad(&format!("{} is not about a file", request.op()))),
+            Err(error) => return Err(bad(&error.to_string())),
+        };
+        Ok(Self { request, length, encoding })
     }
 
     /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.

@@ -203,10 +203,10 @@ impl Service {
 }
 
 /// A message, or what is wrong with it.
-fn parsed<T>(
+fn parsed<'b, T>(
     host: &Host,
-    body: &[u8],
-    parse: fn(ServerType, &[u8]) -> Result<T, BadRequest>,
+    body: &'b [u8],
+    parse: impl FnOnce(ServerType, &'b [u8]) -> Result<T, BadRequest>,
 ) -> Result<T, Answer> {
     let bad = |error| Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n"));
     parse(host.settings.server_type, body).map_err(bad)

@@ -1,22 +1,14 @@
-use std::{
-    future::Future,
-    io,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{future::Future, io, path::PathBuf, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::join_all;
 use protocol::{Capabilities, Request};
-use reqwest::{Client, Method, Response};
+use reqwest::Client;
 use settings::RsyncModule;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Target, abilities::Abilities, peer_urls::PeerUrls};
-
-/// The largest answer that is read: all shard ranges of a very large container.
-const MAX_REPLY_BYTES: usize = 64 << 20;
+use crate::{Target, abilities::Abilities, exchange::MAX_REPLY_BYTES, peer_urls::PeerUrls};
 
 /// What the conf says about talking to peers.
 #[derive(Clone, Debug)]
@@ -42,7 +34,7 @@ pub struct SyncClient {
     pub(crate) settings: ClientSettings,
     pub(crate) stop: CancellationToken,
     pub(crate) abilities: Abilities,
-    urls: PeerUrls,
+    pub(crate) urls: PeerUrls,
     runtime: Handle,
 }
 
@@ -140,42 +132,24 @@ impl SyncClient {
     pub fn replicate(
         &self,
         target: &Target<'_>,
-        request: &Request,
+        request: &Request<'_>,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
         self.wait(self.exchange(target, request, timeout))
     }
 
-    /// As [`replicate`](Self::replicate), for [`all`](Self::all): waits instead of blocking, and does not end by itself when
-    /// stopping.
+    /// As [`replicate`](Self::replicate), with a message that was written already
+    /// ([`into_merge_items`](protocol::WrittenRows::into_merge_items)).
     ///
     /// # Errors
     /// [`CallError`]; an answer of any status is no error.
-    pub async fn exchange(
+    pub fn merge_items(
         &self,
         target: &Target<'_>,
-        request: &Request,
+        message: Vec<u8>,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
-        let (url, body) = (self.urls.of(target), Bytes::from(request.to_json()));
-        let call = |client: &Client, timeout| {
-            let call = match &url {
-                Some(url) => client.request(replicate_method(), url.clone()),
-                // Its own error says what is wrong with the address.
-                None => client.request(replicate_method(), target.url()),
-            };
-            call.header("content-type", "application/json").timeout(timeout).body(body.clone()).send()
-        };
-        let started = Instant::now();
-        let may_come_twice = may_come_twice(request);
-        let mut sent = call(if may_come_twice { &self.http } else { &self.unpooled }, timeout).await;
-        if may_come_twice && sent.as_ref().is_err_and(is_unanswered) {
-            sent = call(&self.unpooled, timeout.saturating_sub(started.elapsed())).await;
-        }
-        let response = sent.map_err(|error| self.call_error(error, timeout))?;
-        let reply = self.read_reply(response, timeout).await?;
-        self.abilities.learn(target.device, reply.capabilities);
-        Ok(reply)
+        self.wait(self.send_on_kept(target, message.into(), timeout))
     }
 
     /// Does many things at once that wait for peers, on the threads of the network: where they wait for each other on a thread of
@@ -191,29 +165,6 @@ impl SyncClient {
             abort.abort();
         }
         done.ok()?.ok()
-    }
-
-    /// Reads an answer to its end.
-    pub(crate) async fn read_reply(
-        &self,
-        mut response: Response,
-        timeout: Duration,
-    ) -> Result<Reply, CallError> {
-        let capabilities = response
-            .headers()
-            .get(Capabilities::HEADER)
-            .and_then(|value| value.to_str().ok())
-            .map(Capabilities::from_header)
-            .unwrap_or_default();
-        let status = response.status().as_u16();
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.call_error(error, timeout))? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                return Err(CallError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Reply { status, body: body.freeze(), capabilities })
     }
 
     /// `waited` is the time that the call had.
@@ -237,27 +188,4 @@ impl SyncClient {
             }
         })
     }
-}
-
-/// The HTTP method of all messages.
-pub(crate) fn replicate_method() -> Method {
-    Method::from_bytes(b"REPLICATE").expect("a token is a method")
-}
-
-/// Whether a message does no more when it comes twice. Of a received file that is in place by then, the second would
-/// say that it is missing.
-fn may_come_twice(request: &Request) -> bool {
-    match request {
-        Request::Sync(_)
-        | Request::MergeSyncs(_)
-        | Request::MergeItems { .. }
-        | Request::MergeShardRanges(_)
-        | Request::GetShardRanges => true,
-        Request::CompleteRsync { .. } | Request::RsyncThenMerge { .. } => false,
-    }
-}
-
-/// Whether a connection that was there broke before anything of an answer came.
-pub(crate) fn is_unanswered(error: &reqwest::Error) -> bool {
-    error.is_request() && !error.is_connect() && !error.is_timeout()
 }

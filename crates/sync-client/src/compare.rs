@@ -6,7 +6,7 @@ use protocol::{Capabilities, Comparative, CompareMessage, Comparison, MarkMessag
 use ring::Device;
 use serde_json::Value;
 
-use crate::{CallError, Reply, SyncClient, client::replicate_method, target::authority};
+use crate::{CallError, Reply, SyncClient, exchange::replicate_method, target::authority};
 
 /// What one peer is asked about.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use zstd::stream::write::Encoder;
 
 use crate::{
     CallError, Region, Reply, SendError, SyncClient, Target,
-    client::{is_unanswered, replicate_method},
+    exchange::{is_unanswered, replicate_method},
     whole_file::{Content, stall, time_for},
 };
 

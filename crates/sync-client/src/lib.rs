@@ -24,6 +24,7 @@
 mod abilities;
 mod client;
 mod compare;
+mod exchange;
 mod file_with_message;
 mod peer_urls;
 mod rsync;

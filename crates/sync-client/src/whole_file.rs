@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use crate::{CallError, Reply, SyncClient, Target, client::replicate_method};
+use crate::{CallError, Reply, SyncClient, Target, exchange::replicate_method};
 
 /// What is read and handed to the connection at once: small, so that a slow link is seen to move.
 const CHUNK: usize = 64 * 1024;

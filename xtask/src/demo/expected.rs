@@ -11,7 +11,7 @@ use super::plan::{Database, Times, Write};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// Every row, tombstones included, by name and without row ids.
-    pub(crate) rows: Rows,
+    pub(crate) rows: Rows<'static>,
     /// The oldest creation, the newest put and delete.
     pub(crate) times: Times,
     /// The newest value of each key.
@@ -71,14 +71,17 @@ fn is_deleted(write: &Write) -> bool {
 }
 
 /// Changes as the rows that a server would have stored for them.
-pub(crate) fn rows<'a>(server_type: ServerType, writes: impl IntoIterator<Item = &'a Write>) -> Rows {
+pub(crate) fn rows<'a>(
+    server_type: ServerType,
+    writes: impl IntoIterator<Item = &'a Write>,
+) -> Rows<'static> {
     match server_type {
         ServerType::Container => Rows::Objects(writes.into_iter().map(object).collect()),
         ServerType::Account => Rows::Containers(writes.into_iter().map(container).collect()),
     }
 }
 
-fn object(write: &Write) -> ObjectRow {
+fn object(write: &Write) -> ObjectRow<'static> {
     let deleted = is_deleted(write);
     let (content_type, etag) = if deleted {
         ("application/deleted", "noetag".to_owned())
@@ -87,11 +90,11 @@ fn object(write: &Write) -> ObjectRow {
     };
     ObjectRow {
         rowid: None,
-        name: write.name.clone(),
-        created_at: moment(write).internal(),
+        name: write.name.clone().into(),
+        created_at: moment(write).internal().into(),
         size: write.size,
-        content_type: Some(content_type.to_owned()),
-        etag: Some(etag),
+        content_type: Some(content_type.into()),
+        etag: Some(etag.into()),
         deleted: i64::from(deleted),
         storage_policy_index: 0,
         ctype_timestamp: None,
@@ -99,12 +102,12 @@ fn object(write: &Write) -> ObjectRow {
     }
 }
 
-fn container(write: &Write) -> ContainerRow {
+fn container(write: &Write) -> ContainerRow<'static> {
     ContainerRow {
         rowid: None,
-        name: write.name.clone(),
-        put_timestamp: Some(write.put.internal()),
-        delete_timestamp: Some(write.deleted.unwrap_or_default().internal()),
+        name: write.name.clone().into(),
+        put_timestamp: Some(write.put.internal().into()),
+        delete_timestamp: Some(write.deleted.unwrap_or_default().internal().into()),
         object_count: Some(write.size.min(1000)),
         bytes_used: Some(write.size),
         deleted: i64::from(is_deleted(write)),
@@ -145,7 +148,7 @@ mod tests {
         let Rows::Objects(rows) = rows(ServerType::Container, [&write("1", Some("2"), 0)]) else {
             unreachable!("rows of a container are objects")
         };
-        assert_eq!((rows[0].deleted, rows[0].created_at.as_str()), (1, "0000000002.00000"));
+        assert_eq!((rows[0].deleted, &*rows[0].created_at), (1, "0000000002.00000"));
         assert_eq!(rows[0].etag.as_deref(), Some("noetag"));
     }
 }

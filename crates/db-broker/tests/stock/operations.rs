@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use martlet_db_broker::{Broker, Direction, MetadataCheck, ReclaimAges, Source};
 use protocol::{Metadata, MetadataLimits, QueueEntry, Rows, ServerType, SyncPoint};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use swift_types::Timestamp;
 
@@ -128,7 +129,7 @@ fn rows_json(broker: &mut Broker, since: i64, count: i64) -> Outcome {
     Ok(json!(broker.rows_since(since, count)?))
 }
 
-pub(crate) fn rows(kind: ServerType, given: &Value) -> Rows {
+pub(crate) fn rows(kind: ServerType, given: &Value) -> Rows<'_> {
     match kind {
         ServerType::Container => Rows::Objects(read_as(given)),
         ServerType::Account => Rows::Containers(read_as(given)),
@@ -136,9 +137,9 @@ pub(crate) fn rows(kind: ServerType, given: &Value) -> Rows {
 }
 
 /// Shard ranges and rows as they come over the wire.
-fn read_as<T: serde::de::DeserializeOwned>(given: &Value) -> Vec<T> {
+fn read_as<'a, T: Deserialize<'a>>(given: &'a Value) -> Vec<T> {
     let list = given.as_array().expect("a list");
-    list.iter().map(|item| serde_json::from_value(item.clone()).expect("of the wire's form")).collect()
+    list.iter().map(|item| T::deserialize(item).expect("of the wire's form")).collect()
 }
 
 fn direction(given: &Value) -> Direction {

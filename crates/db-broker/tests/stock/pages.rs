@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use martlet_db_broker::{Broker, Page, PageSize};
-use protocol::ServerType;
+use protocol::{RowForm, ServerType};
 use serde_json::json;
 
 use crate::{case::Case, generations::object, operations::apply};
@@ -12,7 +12,7 @@ use crate::{case::Case, generations::object, operations::apply};
 fn pages(broker: &mut Broker, size: PageSize) -> Vec<usize> {
     let (mut since, mut sizes) = (-1, Vec::new());
     loop {
-        let Page { rows, is_last } = broker.page_since(since, size).unwrap();
+        let Page { rows, is_last } = broker.page_since(since, size, RowForm::Object).unwrap();
         sizes.push(rows.len());
         since = rows.last_rowid().unwrap_or(since);
         if is_last {

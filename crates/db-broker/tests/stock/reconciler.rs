@@ -2,7 +2,8 @@
 
 use martlet_db_broker::{Broker, BrokerError, DbLocation, QueueDb, Source};
 use proptest::{collection::vec, prelude::*};
-use protocol::{QueueEntry, RECONCILER_ACCOUNT, Rows, ServerType};
+use protocol::{ObjectRow, QueueEntry, RECONCILER_ACCOUNT, Rows, ServerType};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -112,7 +113,8 @@ fn a_container_of_the_queue_is_made_as_stock_makes_it() {
         std::fs::create_dir_all(device.join("containers")).expect("a device");
     }
     let hour = "1700000000";
-    let row = serde_json::from_value(object("o", "1700000001.00000", 2)).expect("a row");
+    let row = object("o", "1700000001.00000", 2);
+    let row = ObjectRow::deserialize(&row).expect("a row");
     let entry = QueueEntry::of(&row, "a", "c").expect("an entry");
     for made in [QueueDb::Created, QueueDb::Existed] {
         let (mut broker, queue_db) = queue(&ours, hour).expect("a container of the queue");

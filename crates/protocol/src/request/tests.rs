@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+
 use super::*;
 
 const BOTH: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
-fn round_trip(server_type: ServerType, body: &str) -> Request {
+fn round_trip(server_type: ServerType, body: &str) -> Request<'_> {
     let request = Request::parse(server_type, body.as_bytes()).unwrap();
     assert_eq!(Request::parse(server_type, &request.to_json()).unwrap(), request, "{body}");
     request
@@ -36,7 +38,7 @@ fn rows_are_lenient_as_column_affinity_is() {
         panic!()
     };
     assert_eq!((rows[0].size, rows[0].deleted, rows[0].storage_policy_index), (12, 0, 0));
-    assert_eq!((rows[0].created_at.as_str(), rows[0].name.as_str()), ("1.5", "oé"));
+    assert_eq!((&*rows[0].created_at, &*rows[0].name), ("1.5", "oé"));
     assert_eq!(source.as_deref(), Some("src"));
     let body = r#"["merge_items", [{"name": "c", "put_timestamp": "1", "delete_timestamp": null,
         "object_count": null, "bytes_used": "7", "deleted": 0, "storage_policy_index": 2}], null]"#;
@@ -46,6 +48,21 @@ fn rows_are_lenient_as_column_affinity_is() {
         panic!()
     };
     assert_eq!((rows[0].object_count, rows[0].bytes_used), (None, Some(7)));
+}
+
+#[test]
+fn texts_are_borrowed_where_they_stand_as_they_are() {
+    let body = r#"["merge_items", [{"ROWID": 3, "name": "o\u00e9", "created_at": "1", "size": 1,
+        "content_type": "t\u00e9", "etag": "e", "deleted": 0}], "src"]"#;
+    let Request::MergeItems { rows: Rows::Objects(rows), .. } = round_trip(ServerType::Container, body)
+    else {
+        panic!()
+    };
+    assert!(matches!((&rows[0].name, &rows[0].created_at), (Cow::Owned(_), Cow::Borrowed("1"))));
+    assert!(matches!(
+        (&rows[0].content_type, &rows[0].etag),
+        (Some(Cow::Owned(_)), Some(Cow::Borrowed("e")))
+    ));
 }
 
 #[test]
@@ -105,6 +122,8 @@ fn what_is_not_a_message_is_refused() {
     ] {
         assert!(Request::parse(ServerType::Account, bad.as_bytes()).is_err(), "{bad}");
     }
+    let no_utf8 = b"[\"get_shard_ranges\", \"\xff\"]";
+    assert!(Request::parse(ServerType::Container, no_utf8).is_err());
     let body = br#"["get_shard_ranges"]"#;
     assert!(Request::parse(ServerType::Account, body).is_err());
     assert_eq!(Request::parse(ServerType::Container, body).unwrap(), Request::GetShardRanges);

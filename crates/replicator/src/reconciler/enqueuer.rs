@@ -27,7 +27,7 @@ pub(crate) enum Order {
     /// Merge entries into a container of the queue.
     Enqueue {
         container: String,
-        rows: Vec<ObjectRow>,
+        rows: Vec<ObjectRow<'static>>,
         /// Sent to when the rows are merged; dropped when they could not be.
         done: Sender<()>,
     },
@@ -46,7 +46,7 @@ impl ToReconciler {
 
     /// Whether the rows were merged into the container of the queue; blocks until that is known.
     #[must_use]
-    pub(crate) fn enqueue(&self, container: String, rows: Vec<ObjectRow>) -> bool {
+    pub(crate) fn enqueue(&self, container: String, rows: Vec<ObjectRow<'static>>) -> bool {
         let (done, merged) = bounded(1);
         self.0.send(Order::Enqueue { container, rows, done }).is_ok() && merged.recv().is_ok()
     }
@@ -120,7 +120,7 @@ impl<'a> Enqueuer<'a> {
     }
 
     /// Stock: `feed_reconciler`.
-    fn feed(&mut self, container: &str, rows: Vec<ObjectRow>) -> bool {
+    fn feed(&mut self, container: &str, rows: Vec<ObjectRow<'static>>) -> bool {
         let mut broker = match self.open(container) {
             Ok(broker) => broker,
             Err(error) => {

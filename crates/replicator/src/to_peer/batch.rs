@@ -8,8 +8,8 @@ use db_broker::PageSize;
 const AIM: Duration = Duration::from_millis(250);
 /// Rows of a batch however fast the peer is.
 const MOST_ROWS: u32 = 50_000;
-/// Bytes of text in a batch. JSON makes six bytes at most of one, which is well below `max_request_bytes`.
-const MOST_BYTES: usize = 4 << 20;
+/// Bytes of a batch, about: well below `max_request_bytes`.
+const MOST_BYTES: usize = 16 << 20;
 /// How much larger a batch may be than the one before.
 const GROWTH: u32 = 8;
 

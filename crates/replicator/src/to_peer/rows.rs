@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use db_broker::{Direction, Page};
-use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, Rows, SyncPoint};
+use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, RowForm, SyncPoint, WrittenRows};
 use stats::{PeerFailure, PeerStep};
 use tracing::debug;
 
@@ -62,11 +62,11 @@ impl ToPeer<'_> {
         let mut point = since;
         self.lag.set(rows_between(point, self.local.info.max_row));
         while left > 0 {
-            let page = self.local.broker.page_since(point, batch.size(left));
+            let page = self.local.broker.page_since(point, batch.size(left), RowForm::of(capabilities));
             let Page { rows, is_last } = self.at_home(page)?;
             let Some(last) = rows.last_rowid() else { break };
             let (count, ends) = (rows.len(), is_last && capabilities.has(Capability::RowBatches));
-            let told = if ends { points.clone() } else { Vec::new() };
+            let told = if ends { &points[..] } else { &[] };
             let started = Instant::now();
             if let Some(smaller) = self.send_batch(batch, rows, told)? {
                 batch = smaller;
@@ -95,11 +95,12 @@ impl ToPeer<'_> {
     fn send_batch(
         &mut self,
         batch: Batch,
-        rows: Rows,
-        points: Vec<SyncPoint>,
+        rows: WrittenRows,
+        points: &[SyncPoint],
     ) -> Result<Option<Batch>, PeerFailure> {
-        let request = Request::MergeItems { rows, source: Some(self.local.info.id.clone()), points };
-        let reply = self.call(&request, self.node.conf.sync.node_timeout)?;
+        let merge_items = rows.into_merge_items(&self.local.info.id, points);
+        let timeout = self.node.conf.sync.node_timeout;
+        let reply = self.answered(self.node.client.merge_items(&self.target, merge_items, timeout))?;
         let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);
         if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.bad_status(reply.status)) }
     }

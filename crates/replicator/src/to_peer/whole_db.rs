@@ -18,7 +18,7 @@ impl ToPeer<'_> {
     pub(super) fn send_whole(
         &mut self,
         capabilities: Capabilities,
-        then: impl FnOnce(TmpName) -> Request,
+        then: impl FnOnce(TmpName) -> Request<'static>,
         merging: Duration,
     ) -> Result<(), PeerFailure> {
         self.store_points()?;

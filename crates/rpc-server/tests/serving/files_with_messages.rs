@@ -40,15 +40,15 @@ fn send(server: &Server, path: &str, file: &[u8], message: &str) -> Answer {
     server.send(&format!("REPLICATE {path}"), &head(file.len(), message), &body(file))
 }
 
-fn rows(prefix: &str, count: usize) -> Rows {
+fn rows(prefix: &str, count: usize) -> Rows<'static> {
     let names = (0..count).map(|n| format!("{prefix}{n:0100}"));
-    let row = |name| ObjectRow {
+    let row = |name: String| ObjectRow {
         rowid: None,
-        name,
-        created_at: "1700000000.00000".to_owned(),
+        name: name.into(),
+        created_at: "1700000000.00000".into(),
         size: 1,
-        content_type: Some("a/b".to_owned()),
-        etag: Some("e".to_owned()),
+        content_type: Some("a/b".into()),
+        etag: Some("e".into()),
         deleted: 0,
         storage_policy_index: 0,
         ctype_timestamp: None,

@@ -16,7 +16,7 @@ use crate::{
 
 const MODULE: &str = "{replication_ip}::container";
 
-fn merge(device: &Device) -> Request {
+fn merge(device: &Device) -> Request<'static> {
     let name = Some(DbName::unsharded(target(device).digest));
     Request::RsyncThenMerge { tmp: "id-sdb1".parse().unwrap(), name }
 }
