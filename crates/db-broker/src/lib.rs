@@ -54,6 +54,7 @@ mod fault;
 #[cfg(test)]
 mod fixtures;
 mod free_space;
+mod held_rows;
 mod identity;
 mod info;
 mod ledger;

@@ -205,7 +205,8 @@ fn feed(existing: &mut Broker, received: &mut Broker, since: i64) -> Result<i64>
     loop {
         let rows = existing.stored_rows_since(point, PAGE)?;
         let Some(last) = rows.last_rowid() else { return Ok(point) };
-        received.merge_items(rows, Source::Local)?;
+        let lacking = received.without_held(rows)?;
+        received.merge_items(lacking, Source::Local)?;
         point = last;
     }
 }
