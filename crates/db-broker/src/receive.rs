@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use protocol::{Horizon, OwnRangeWithoutEpoch};
+use protocol::{Horizon, OwnRangeWithoutEpoch, SyncPoint};
 use swift_types::{HashPath, ServerType, TmpName};
 
 use crate::{
@@ -128,7 +128,8 @@ impl ReceivedDb {
     ///
     /// The incoming point for the sender becomes the last row of its own that the file holds. Stock takes the
     /// last row of the merged file, and never asks for what the sender gets between the two.
-    /// Answers to stock's `rsync_then_merge`.
+    /// It becomes the outgoing point too, as all rows up to it are the sender's own: under the new id stock would send it
+    /// every row once it lacks one. Answers to stock's `rsync_then_merge`.
     ///
     /// # Errors
     /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The existing
@@ -151,7 +152,10 @@ impl ReceivedDb {
         existing.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
         feed(&mut existing, &mut received, point)?;
         let ignored = inherit(&mut existing, &mut received)?;
-        received.take_new_id_after(self.sender_id.as_str(), senders_last_row)?;
+        let sender = self.sender_id.as_str();
+        received.take_new_id_after(sender, senders_last_row)?;
+        let held_there = SyncPoint { remote_id: sender.to_owned(), sync_point: senders_last_row };
+        received.merge_sync_points(Direction::Outgoing, &[held_there])?;
         drop(received);
         let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
         if sharding || !existing.is_in_place() || !existing.is_in_force()? {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -255,7 +255,8 @@ fn receiver(kind: ServerType) -> Case {
     case
 }
 
-/// Stock's own `rsync_then_merge` on the other copy, except for the one point where it is wrong.
+/// Stock's own `rsync_then_merge` on the other copy, except for the one point where it is wrong, and the one that it does
+/// not store.
 #[test]
 fn merging_into_place_keeps_what_is_the_receivers_as_stock_does() {
     for kind in BOTH {
@@ -277,8 +278,9 @@ fn merging_into_place_keeps_what_is_the_receivers_as_stock_does() {
         let point = broker.sync_point(Direction::Incoming, sender().as_str()).unwrap();
         // Stock names the device by the path of the file in tmp, four directories up: not the device.
         let script = format!(
-            "UPDATE {kind}_stat SET id = '{}';
-             UPDATE incoming_sync SET sync_point = {point} WHERE remote_id = '{}'",
+            "UPDATE {kind}_stat SET id = '{0}';
+             UPDATE incoming_sync SET sync_point = {point} WHERE remote_id = '{1}';
+             INSERT INTO outgoing_sync (remote_id, sync_point) VALUES ('{1}', {point})",
             uuid_of("sda"),
             sender().as_str()
         );
@@ -325,6 +327,34 @@ fn the_point_after_a_merge_is_the_senders_own_last_row() {
     let (ours, stock) = (ask_point(&case.ours), ask_point(&case.stock));
     assert!(stock["point"].as_i64() >= stock["max_row"].as_i64(), "stock takes it for received: {stock}");
     assert_eq!(ours["point"], 6, "the row is still to be sent");
+}
+
+/// Rows of the receiver's come behind the sender's, whatever ids they had.
+#[test]
+fn after_a_merge_the_sender_is_sent_only_what_it_lacks() {
+    let kind = ServerType::Container;
+    let case = receiver(kind);
+    let path = dropped(&case, &case.ours);
+    let theirs = stored(&path, kind);
+    received(&case.ours).merge_into_place(&hash_path()).unwrap();
+    let mut broker = Broker::open(case.ours.clone()).unwrap();
+    let since = broker.sync_point(Direction::Outgoing, sender().as_str()).unwrap();
+    let to_send = broker.rows_since(since, 100).unwrap().len();
+    drop(broker);
+    let merged = stored(case.ours.file(), kind);
+    let lacking = merged.iter().filter(|row| !theirs.contains(row)).count();
+    assert!(lacking > 0 && lacking < merged.len(), "{merged:?}");
+    assert_eq!(to_send, lacking, "{merged:?} after {theirs:?}");
+}
+
+/// The rows of a database, but for their ids.
+fn stored(file: &Path, kind: ServerType) -> Vec<Value> {
+    let dump = ask(&json!({"do": "dump", "kind": kind.name(), "file": file}));
+    let mut rows = dump[kind.contains()].as_array().expect("rows").clone();
+    for row in &mut rows {
+        row.as_object_mut().expect("a row").remove("ROWID");
+    }
+    rows
 }
 
 #[test]
