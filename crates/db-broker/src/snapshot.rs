@@ -98,7 +98,11 @@ impl Broker {
         })
     }
 
-    fn size(&self) -> Result<u64> {
+    /// The file's size in bytes.
+    ///
+    /// # Errors
+    /// [`BrokerError::Io`] if the file cannot be looked at.
+    pub fn size(&self) -> Result<u64> {
         Ok(self.file().metadata().map_err(BrokerError::io(self.file()))?.len())
     }
 
