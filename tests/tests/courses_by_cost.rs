@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     ops::Range,
+    os::unix::fs::symlink,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -54,8 +56,8 @@ fn broker(scene: &Scene, device: &str) -> Result<Broker> {
     Ok(Broker::open(scene.database(CASE, device)?)?)
 }
 
-fn is_weighed(broker: &Broker) -> Result<bool> {
-    Ok(broker.size()? >= 4 << 20)
+fn is_weighed(broker: &mut Broker) -> Result<bool> {
+    Ok(broker.bytes_of_pages()? >= 4 << 20)
 }
 
 /// Peers have most rows, and nobody knows it; each has one more of its own.
@@ -64,7 +66,7 @@ fn no_point_is_known(scene: &Scene, primaries: &[String]) -> Result<()> {
         let mut broker = broker(scene, device)?;
         if at == 0 {
             broker.merge_items(objects(MANY), Source::Local)?;
-            assert!(is_weighed(&broker)?);
+            assert!(is_weighed(&mut broker)?);
         } else {
             broker.merge_items(objects(MOST), Source::Local)?;
             broker.merge_items(objects(MANY.end + at..MANY.end + at + 1), Source::Local)?;
@@ -81,7 +83,7 @@ fn little_is_left(scene: &Scene, primaries: &[String]) -> Result<()> {
     broker.merge_items(Rows::Objects(deleted), Source::Local)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
     broker.reclaim(ReclaimAges::new(now, Duration::from_secs(7 * 86_400)))?;
-    assert!(is_weighed(&broker)? && broker.max_row()? > i64::try_from(MANY.end)?);
+    assert!(is_weighed(&mut broker)? && broker.max_row()? > i64::try_from(MANY.end)?);
     Ok(())
 }
 
@@ -141,6 +143,25 @@ fn where_little_is_left_in_a_file_rows_go() -> Result<()> {
     assert!(!rows.contains(&object(FEW.end, 9, 0).name));
     // Its points say so.
     assert_eq!(courses(&pass(&scene, &primaries[0])?), [0, 0, 0]);
+    Ok(())
+}
+
+#[test]
+fn a_file_that_peers_cannot_write_is_followed_by_the_rows() -> Result<()> {
+    let (scene, primaries) = scene(Daemon::Martlet)?;
+    no_point_is_known(&scene, &primaries)?;
+    for peer in &primaries[1..] {
+        let tmp = scene.database(CASE, peer)?.tmp_dir();
+        if tmp.exists() {
+            fs::remove_dir_all(&tmp)?;
+        }
+        // A folder in which nobody can make a file.
+        symlink("/proc", tmp)?;
+    }
+    let stats = pass(&scene, &primaries[0])?;
+    assert_eq!(courses(&stats), [2, 2, 0]);
+    let rows = scene.rows(CASE)?;
+    assert!(primaries.iter().all(|device| rows[device].len() >= MANY.len()));
     Ok(())
 }
 

@@ -92,7 +92,7 @@ mod tests {
     fn only_what_is_there_by_name_policy_and_time_is_left_out() {
         let device = tempfile::tempdir().unwrap();
         let row = object(0, 1, 0, 0, 0);
-        let mut broker = holding(device.path(), &[row.clone()]);
+        let mut broker = holding(device.path(), std::slice::from_ref(&row));
         let others = [object(0, 2, 0, 0, 0), object(0, 1, 0, 1, 0), object(1, 1, 0, 0, 0)];
         let asked = [&others[..], &[row]].concat();
         assert_eq!(broker.without_held(Rows::Objects(asked)).unwrap(), Rows::Objects(others.to_vec()));

@@ -157,7 +157,7 @@ impl ReceivedDb {
         let ignored = inherit(&mut existing, &mut received)?;
         let sender = self.sender_id.as_str();
         received.take_new_id_after(sender, senders_last_row)?;
-        if received.size()? >= LARGE {
+        if received.bytes_of_pages()? >= LARGE {
             let held_there = SyncPoint { remote_id: sender.to_owned(), sync_point: senders_last_row };
             received.merge_sync_points(Direction::Outgoing, &[held_there])?;
         }

@@ -14,18 +14,18 @@ const MARGIN: u64 = 15;
 /// Counted so because machines differ more in their speed than in this.
 struct Rates {
     /// To copy a MiB at the sender, send it, write and check it at the peer.
-    of_a_mib: u64,
+    mib_copied: u64,
     /// To look for ten of the peer's rows in the file.
-    of_ten_of_the_peers: u64,
+    ten_looked_for: u64,
     /// To send ten rows that the peer has.
-    of_ten_sent_again: u64,
+    ten_sent_again: u64,
 }
 
 /// The two extremes that were measured: names in the order of their rows (2.6 µs a row, 4.3 ms a MiB), and in none (6.8 µs,
 /// 4.4 ms). Which one it is nobody knows beforehand.
 const EXTREMES: [Rates; 2] = [
-    Rates { of_a_mib: 1700, of_ten_of_the_peers: 6, of_ten_sent_again: 16 },
-    Rates { of_a_mib: 640, of_ten_of_the_peers: 4, of_ten_sent_again: 9 },
+    Rates { mib_copied: 1700, ten_looked_for: 6, ten_sent_again: 16 },
+    Rates { mib_copied: 640, ten_looked_for: 4, ten_sent_again: 9 },
 ];
 
 /// What is known before anything is sent.
@@ -40,14 +40,14 @@ struct Known {
 
 impl Rates {
     fn of_file(&self, known: Known) -> u64 {
-        let copied = (known.bytes >> 10).saturating_mul(self.of_a_mib) >> 10;
-        copied.saturating_add((known.theirs / 10).saturating_mul(self.of_ten_of_the_peers))
+        let copied = (known.bytes >> 10).saturating_mul(self.mib_copied) >> 10;
+        copied.saturating_add((known.theirs / 10).saturating_mul(self.ten_looked_for))
     }
 
     /// How many rows cost that much, if those that the peer has come last.
     fn rows_for(&self, cost: u64, known: Known) -> u64 {
         match cost.checked_sub(known.lacking) {
-            Some(left) => known.lacking.saturating_add((left / self.of_ten_sent_again).saturating_mul(10)),
+            Some(left) => known.lacking.saturating_add((left / self.ten_sent_again).saturating_mul(10)),
             None => cost,
         }
     }
@@ -195,7 +195,7 @@ mod tests {
             let theirs = u64::try_from(theirs).unwrap_or(0);
             let lacking = ours.unsigned_abs().saturating_sub(theirs);
             for rates in EXTREMES {
-                let of_rows = rows.min(lacking) + rows.saturating_sub(lacking) * rates.of_ten_sent_again / 10;
+                let of_rows = rows.min(lacking) + rows.saturating_sub(lacking) * rates.ten_sent_again / 10;
                 let of_file = rates.of_file(Known { bytes: mib * MIB, theirs, lacking });
                 let of = |course| if matches!(course, Course::Diff { .. }) { of_rows } else { of_file };
                 for stocks in [DIFF, MERGE] {

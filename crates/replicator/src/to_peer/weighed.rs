@@ -20,7 +20,7 @@ impl ToPeer<'_> {
         if !self.may_be_weighed(by_stock, remote, capabilities) {
             return Ok(by_stock);
         }
-        let size = self.local.broker.size();
+        let size = self.local.broker.bytes_of_pages();
         let Some(cost) = FileCost::of(self.at_home(size)?, self.local.info, remote) else {
             return Ok(by_stock);
         };
