@@ -55,6 +55,7 @@ mod fault;
 mod fixtures;
 mod free_space;
 mod hash_dir;
+mod held_rows;
 mod identity;
 mod info;
 mod ledger;

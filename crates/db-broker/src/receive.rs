@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use protocol::{Horizon, OwnRangeWithoutEpoch};
+use protocol::{Horizon, OwnRangeWithoutEpoch, SyncPoint};
 use swift_types::{HashPath, ServerType, TmpName};
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 
 /// Rows of the existing database fed into the received one at a time. Stock: 1000.
 const PAGE: i64 = 1000;
+/// From which size on, in bytes, a merged file's rows are not sent back to its sender. A smaller one's are, call by call as
+/// between stock's.
+const LARGE: u64 = 4 << 20;
 
 /// A whole file in `DEVICE/tmp` that was copied from another replica, out of the peers' reach; removed when dropped.
 ///
@@ -128,7 +131,8 @@ impl ReceivedDb {
     ///
     /// The incoming point for the sender becomes the last row of its own that the file holds. Stock takes the
     /// last row of the merged file, and never asks for what the sender gets between the two.
-    /// Answers to stock's `rsync_then_merge`.
+    /// Of a large file it becomes the outgoing point too, as all rows up to it are the sender's own: under the new id stock
+    /// sends it every row once it lacks one, as ours does of a small file. Answers to stock's `rsync_then_merge`.
     ///
     /// # Errors
     /// [`BrokerError::Refused`] or [`BrokerError::BeyondHorizon`] if a check failed; else as any write. The existing
@@ -151,7 +155,12 @@ impl ReceivedDb {
         existing.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
         feed(&mut existing, &mut received, point)?;
         let ignored = inherit(&mut existing, &mut received)?;
-        received.take_new_id_after(self.sender_id.as_str(), senders_last_row)?;
+        let sender = self.sender_id.as_str();
+        received.take_new_id_after(sender, senders_last_row)?;
+        if received.bytes_of_pages()? >= LARGE {
+            let held_there = SyncPoint { remote_id: sender.to_owned(), sync_point: senders_last_row };
+            received.merge_sync_points(Direction::Outgoing, &[held_there])?;
+        }
         drop(received);
         let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
         if sharding || !existing.is_in_place() || !existing.is_in_force()? {
@@ -205,7 +214,8 @@ fn feed(existing: &mut Broker, received: &mut Broker, since: i64) -> Result<i64>
     loop {
         let rows = existing.stored_rows_since(point, PAGE)?;
         let Some(last) = rows.last_rowid() else { return Ok(point) };
-        received.merge_items(rows, Source::Local)?;
+        let lacking = received.without_held(rows)?;
+        received.merge_items(lacking, Source::Local)?;
         point = last;
     }
 }

@@ -65,6 +65,22 @@ impl Broker {
         })
     }
 
+    /// How many rows [`rows_since`](Self::rows_since) would give, `limit` at most; pending rows are not counted.
+    ///
+    /// Reads the pages of the rows that it counts.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_since(&mut self, since: i64, limit: u64) -> Result<u64> {
+        let table = self.server_type().contains();
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE ROWID > ?1 LIMIT ?2)");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let count: i64 = self.run(|connection, _| {
+            Ok(connection.prepare_cached(&sql)?.query_row(params![since, limit], |row| row.get(0))?)
+        })?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// As [`rows_since`](Self::rows_since) without touching pending rows.
     pub(crate) fn stored_rows_since(&mut self, since: i64, count: i64) -> Result<Rows<'static>> {
         match self.server_type() {

@@ -98,7 +98,20 @@ impl Broker {
         })
     }
 
-    fn size(&self) -> Result<u64> {
+    /// Bytes of the pages that a [`snapshot`](Self::snapshot) copies, empty ones included; what is preallocated behind them is
+    /// not.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn bytes_of_pages(&mut self) -> Result<u64> {
+        let bytes: i64 = self.run(|connection, _| {
+            let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    pub(crate) fn size(&self) -> Result<u64> {
         Ok(self.file().metadata().map_err(BrokerError::io(self.file()))?.len())
     }
 

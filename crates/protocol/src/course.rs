@@ -11,7 +11,10 @@ pub enum Course {
         point: i64,
     },
     /// The peer is so far behind that the whole file is sent and merged there.
-    RemoteMerge,
+    RemoteMerge {
+        /// The last row id that the peer is known to have.
+        since: i64,
+    },
     /// The peer lacks the rows after this point.
     Diff {
         /// The last row id that the peer is known to have.
@@ -20,7 +23,7 @@ pub enum Course {
 }
 
 impl Course {
-    /// Decides from both sides' info, our stored outgoing point for that peer (-1 if none), and `per_diff`.
+    /// Stock's decision, from both sides' info, our stored outgoing point for that peer (-1 if none), and `per_diff`.
     ///
     /// A point beyond our last row is nobody's word for our rows: stock's server stores the last row of a
     /// merged file as ours, whoever's row that was, and stock then never sends the rows that come in between
@@ -39,7 +42,7 @@ impl Course {
         let (ours, theirs) = (i128::from(local.max_row), i128::from(remote.max_row));
         let less_than_half = if ours > 0 { 2 * theirs < ours } else { 2 * theirs > ours };
         if less_than_half && ours - theirs > i128::from(per_diff) {
-            return Self::RemoteMerge;
+            return Self::RemoteMerge { since: known };
         }
         Self::Diff { since: known }
     }
@@ -74,13 +77,13 @@ mod tests {
 
     #[test]
     fn the_whole_file_goes_only_over_a_large_gap() {
-        assert_eq!(decide(2002, 1000, -1, -1, ("a", "b")), Course::RemoteMerge);
+        assert_eq!(decide(2002, 1000, -1, -1, ("a", "b")), Course::RemoteMerge { since: -1 });
         assert_eq!(decide(2000, 1000, -1, -1, ("a", "b")), Course::Diff { since: -1 }, "exactly half");
-        assert_eq!(decide(1000, -1, -1, -1, ("a", "b")), Course::RemoteMerge);
+        assert_eq!(decide(1000, -1, -1, -1, ("a", "b")), Course::RemoteMerge { since: -1 });
         assert_eq!(decide(999, -1, 7, 9, ("a", "b")), Course::Diff { since: 9 }, "gap of per_diff");
         assert_eq!(
             decide(5000, 100, 4000, -1, ("a", "b")),
-            Course::RemoteMerge,
+            Course::RemoteMerge { since: 4000 },
             "max_row counts, not points"
         );
     }

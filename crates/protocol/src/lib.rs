@@ -19,6 +19,7 @@ mod capability;
 mod compare;
 mod course;
 mod evidence;
+mod file_cost;
 #[cfg(test)]
 mod fixtures;
 mod horizon;
@@ -44,6 +45,7 @@ pub use capability::{Capabilities, Capability, TransferHeaders};
 pub use compare::{Comparative, CompareMessage, Comparison};
 pub use course::Course;
 pub use evidence::Evidence;
+pub use file_cost::FileCost;
 pub use horizon::{BeyondHorizon, Horizon};
 pub use info::{ContainerInfo, DbState, InfoOf, RemoteInfo, ReplicationInfo, SyncReply};
 pub use mark::{Mark, MarkKey, MarkMessage, Marked};

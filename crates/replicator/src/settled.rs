@@ -34,7 +34,7 @@ pub(crate) fn calls_for_removal_only(
 }
 
 /// Neither sharded, nor deleted, nor the reconciler's, nor known to container-sync.
-fn is_plain(info: &ReplicationInfo) -> bool {
+pub(crate) fn is_plain(info: &ReplicationInfo) -> bool {
     info.has_no_shards() && !is_deleted(info) && info.account != RECONCILER_ACCOUNT && !may_be_linked(info)
 }
 

@@ -6,6 +6,7 @@ mod gathered;
 mod merge;
 mod rows;
 mod shard_ranges;
+mod weighed;
 mod whole_db;
 
 use std::time::{Duration, Instant};

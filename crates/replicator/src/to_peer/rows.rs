@@ -26,7 +26,8 @@ impl ToPeer<'_> {
         if (0..=self.local.info.max_row).contains(&remote.point) {
             self.acknowledge(&remote.id, remote.point);
         }
-        match Course::decide(self.local.info, remote, outgoing, per_diff) {
+        let by_stock = Course::decide(self.local.info, remote, outgoing, per_diff);
+        match self.weighed(by_stock, remote, capabilities)? {
             Course::NoChange => {
                 self.steps.push(PeerStep::NoChange);
                 self.check_exchanged(remote)
@@ -37,12 +38,24 @@ impl ToPeer<'_> {
                 self.remember(&remote.id, point);
                 Ok(())
             }
-            Course::RemoteMerge => self.send_to_be_merged(remote, capabilities),
-            Course::Diff { since } => {
-                self.steps.push(PeerStep::Diff);
-                self.send_rows(since, &remote.id, capabilities)
+            Course::RemoteMerge { since } => {
+                let merged = self.send_to_be_merged(remote, capabilities);
+                // The peer may lack the room for a file, or the time, and rows have not been tried.
+                let rows_are_left = merged.is_err() && matches!(by_stock, Course::Diff { .. });
+                if rows_are_left { self.send_diff(since, remote, capabilities) } else { merged }
             }
+            Course::Diff { since } => self.send_diff(since, remote, capabilities),
         }
+    }
+
+    fn send_diff(
+        &mut self,
+        since: i64,
+        remote: &RemoteInfo,
+        capabilities: Capabilities,
+    ) -> Result<(), PeerFailure> {
+        self.steps.push(PeerStep::Diff);
+        self.send_rows(since, &remote.id, capabilities)
     }
 
     /// Sends rows in order and without gaps; the point is noted only after the peer took every one.
@@ -56,8 +69,8 @@ impl ToPeer<'_> {
         capabilities: Capabilities,
     ) -> Result<(), PeerFailure> {
         let points = self.incoming_points()?;
-        let (per_diff, max_diffs) = (self.node.conf.sync.per_diff.get(), self.node.conf.sync.max_diffs.get());
-        let mut left = u64::from(max_diffs) * u64::from(per_diff);
+        let per_diff = self.node.conf.sync.per_diff.get();
+        let mut left = self.rows_of_a_pass();
         let mut batch = Batch::first(per_diff);
         let mut point = since;
         self.lag.set(rows_between(point, self.local.info.max_row));
@@ -111,16 +124,21 @@ impl ToPeer<'_> {
         if self.at_home(rest)?.is_empty() {
             return Ok(());
         }
-        let (per_diff, max_diffs) = (self.node.conf.sync.per_diff.get(), self.node.conf.sync.max_diffs.get());
         debug!(
             "Synchronization has fallen more than {} rows behind; moving on and will try again next pass{}",
-            u64::from(max_diffs) * u64::from(per_diff),
+            self.rows_of_a_pass(),
             self.local.subject
         );
         self.steps.push(PeerStep::DiffCapped);
         let max_row = self.local.broker.max_row();
         self.lag.set(rows_between(point, self.at_home(max_row)?));
         Err(PeerFailure::Unfinished)
+    }
+
+    /// No peer gets more rows of a database in one pass.
+    pub(super) fn rows_of_a_pass(&self) -> u64 {
+        let sync = &self.node.conf.sync;
+        u64::from(sync.max_diffs.get()) * u64::from(sync.per_diff.get())
     }
 
     /// Notes how far the peer has got, by what it holds for our present id.

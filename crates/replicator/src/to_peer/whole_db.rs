@@ -68,7 +68,7 @@ impl ToPeer<'_> {
     }
 
     /// What is streamed may be a copy on the same disk. A full disk can still be emptied by rsync, which needs none.
-    fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
+    pub(super) fn has_room_for_a_copy(&self) -> Result<bool, PeerFailure> {
         let reserve = self.node.conf.daemon.fallocate_reserve;
         Ok(self.local.gathered.copy.is_some()
             || self.at_home(self.local.broker.has_room_for_a_copy(reserve))?)
