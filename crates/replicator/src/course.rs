@@ -16,6 +16,7 @@ use walker::{DbTask, Placement};
 use crate::{
     feed::primaries,
     from_memory::Heard,
+    lane::Place,
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::{Roster, Standing},
@@ -30,7 +31,7 @@ use crate::{
 /// Answers to stock's `_replicate_object`.
 pub(crate) fn replicate(node: &Node, unsettled: Unsettled<'_>, reconciler: &ToReconciler) -> DbOutcome {
     let started = Instant::now();
-    let Unsettled { database, heard } = unsettled;
+    let Unsettled { database, heard, place: _place } = unsettled;
     debug!("Replicating db {}", database.task().db_file.display());
     let running = match database {
         Database::Closed(task) => Running::begin(node, task, reconciler),
@@ -51,6 +52,8 @@ pub(crate) struct Unsettled<'a> {
     pub(crate) database: Database<'a>,
     /// What its peers have said in this pass already.
     pub(crate) heard: Heard,
+    /// Of those that its device has for workers, held until it is done.
+    pub(crate) place: Place,
 }
 
 /// A database as a worker gets it.

@@ -1,19 +1,22 @@
 //! The threads that live as long as one walk: the roll call, workers, the stats thread, the reconciler's enqueuer.
 
 use std::{
+    collections::BTreeSet,
+    iter::repeat_n,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
     time::{Instant, SystemTime},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use stats::{Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, unix_seconds};
 use tracing::error;
-use walker::{DbTask, WalkMeter};
+use walker::{Lanes, WalkMeter};
 
 use crate::{
     course::{Unsettled, replicate},
+    lane::{Lane, Places, Share},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::{Enqueuer, LocalDevices, QueueContainers, ToReconciler},
@@ -26,6 +29,8 @@ const OUTCOME_QUEUE: usize = 1024;
 /// Whoever replicates databases, and what they know of the reconciler's queue to begin with.
 pub(crate) struct Crew<'a> {
     pub(crate) node: &'a Node,
+    /// The ids of the devices whose databases may come.
+    pub(crate) walked: BTreeSet<u64>,
     /// Where containers of the queue may be made.
     pub(crate) devices: LocalDevices,
     /// Those that were dealt with before.
@@ -50,11 +55,13 @@ impl Crew<'_> {
     pub(crate) fn work_through<T>(
         self,
         aggregate: impl FnOnce(Aggregator, &Receiver<Outcome>) -> PassStats + Send,
-        feed: impl FnOnce(&Sender<DbTask>, &WalkMeter, &Outcomes) -> T,
+        feed: impl FnOnce(&Lanes, &WalkMeter, &Outcomes) -> T,
     ) -> Ended<T> {
         let node = self.node;
         let workers = node.conf.pass.concurrency.get();
-        let (task_sender, tasks) = bounded::<DbTask>(ROLL.max(workers));
+        let share = Share::of(workers, self.walked.len(), node.conf.pass.device_concurrency);
+        let (senders, lanes) = lanes(&self.walked, ROLL.max(workers), share.workers);
+        let (places, meter) = (Places::new(workers), WalkMeter::default());
         let (course_sender, courses) = bounded::<Unsettled<'_>>(workers);
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
@@ -62,34 +69,47 @@ impl Crew<'_> {
         let reconciler =
             ToReconciler::new(Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics)));
         let course_sender = Metered::new(Queue::Courses, course_sender, Arc::clone(&node.metrics));
-        let (tasks, meter) = (Mutex::new(tasks), WalkMeter::default());
         thread::scope(|threads| {
             let aggregated = threads.spawn(move || aggregate(node.aggregator(), &outcomes));
             let enqueuer = Enqueuer::new(node, self.devices, outcomes_in.clone(), self.containers);
             let containers = threads.spawn(move || enqueuer.run(&orders));
-            for _ in 0..workers {
+            for lane in lanes.iter().flat_map(|lane| repeat_n(lane, share.callers)) {
                 let roll_call = RollCall {
                     node,
-                    tasks: &tasks,
+                    lane,
+                    lanes: &lanes,
+                    places: &places,
                     courses: course_sender.clone(),
                     reconciler: reconciler.clone(),
                     outcomes: outcomes_in.clone(),
                     meter: &meter,
                 };
                 threads.spawn(move || roll_call.run());
+            }
+            for _ in 0..workers {
                 let (courses, outcomes_in, reconciler) =
                     (courses.clone(), outcomes_in.clone(), reconciler.clone());
                 threads.spawn(move || work(node, &courses, &reconciler, &outcomes_in));
             }
             drop((course_sender, courses, reconciler));
-            let end = feed(&task_sender, &meter, &outcomes_in);
-            drop(task_sender);
+            let end = feed(&senders, &meter, &outcomes_in);
+            drop(senders);
             drop(outcomes_in);
             let nothing = |_| PassStats::new(unix_seconds(SystemTime::now()));
             let stats = aggregated.join().unwrap_or_else(nothing);
             Ended { end, stats, containers: containers.join().unwrap_or_default() }
         })
     }
+}
+
+/// A lane for each device, in which so many databases may wait and that keeps so many workers busy.
+fn lanes(devices: &BTreeSet<u64>, capacity: usize, workers: usize) -> (Lanes, Vec<Lane>) {
+    let lane = |device: &u64| {
+        let (sender, tasks) = bounded(capacity);
+        ((*device, sender), Lane::new(tasks, workers))
+    };
+    let (senders, lanes): (Vec<_>, _) = devices.iter().map(lane).unzip();
+    (senders.into_iter().collect(), lanes)
 }
 
 /// One worker: a database at a time, until there are no more or it is told to stop.

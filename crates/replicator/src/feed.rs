@@ -2,30 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crossbeam_channel::Sender;
 use ring::{Device, RingData};
 use stats::{DbOutcome, DbResult, OrphanFate, Outcome, PeerId};
 use tracing::{debug, error, warn};
-use walker::{DbTask, MassFound, Pace, Walk, WalkEnd, WalkEvent, WalkMeter};
+use walker::{DbTask, Lanes, MassFound, Pace, Walk, WalkEnd, WalkEvent, WalkMeter};
 
 use crate::{metered::Outcomes, node::Node};
 
 /// Lines about orphaned rows in one pass.
 const ORPHAN_LINES: u32 = 10;
 
-/// Walks all devices at once, and sends every database found to the workers. Blocks until the last device is walked.
+/// Walks all devices at once, and sends every database found into its device's lane. Blocks until the last device is walked.
 pub(crate) fn feed(
     node: &Node,
     ring: &RingData,
     walk: Walk,
-    tasks: &Sender<DbTask>,
+    lanes: &Lanes,
     meter: &WalkMeter,
     outcomes: &Outcomes,
 ) -> WalkEnd {
     let pace =
         Pace::per_second(node.conf.pass.databases_per_second, node.conf.pass.device_databases_per_second);
     let mut teller = Teller { node, ring, outcomes, orphans_told: 0 };
-    walker::run(walk, &pace, tasks, node.stop.receiver(), meter, |event| teller.tell(event))
+    walker::run(walk, &pace, lanes, node.stop.receiver(), meter, |event| teller.tell(event))
 }
 
 /// Tells what the walk meets beside databases.

@@ -23,6 +23,7 @@ mod departure;
 mod divergence;
 mod feed;
 mod from_memory;
+mod lane;
 mod local_ips;
 mod logging;
 mod metered;

@@ -110,14 +110,15 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
     let (trees, skipped) = device_trees(node, scope, local);
     let with_datadir: Vec<_> = trees.iter().filter(|tree| tree.datadir.is_dir()).cloned().collect();
     let devices = LocalDevices::new(&with_datadir, local);
-    let crew = Crew { node, devices: devices.clone(), containers: QueueContainers::default() };
+    let walked = trees.iter().map(|tree| tree.id).collect();
+    let crew = Crew { node, walked, devices: devices.clone(), containers: QueueContainers::default() };
     let ended = crew.work_through(
         |aggregator, outcomes| aggregator.run(outcomes, started),
-        |tasks, meter, outcomes| {
+        |lanes, meter, outcomes| {
             for skipped in skipped {
                 outcomes.push(skipped);
             }
-            feed(node, ring, walk_of(node, ring, scope, trees), tasks, meter, outcomes)
+            feed(node, ring, walk_of(node, ring, scope, trees), lanes, meter, outcomes)
         },
     );
     Walked { ended, devices }

@@ -8,12 +8,13 @@
 //! let device_dir = walker::check_drive(Path::new("/srv/node"), &name, MountCheck::Enforced).unwrap();
 //! let tree = DeviceTree { name, id: 3, datadir: device_dir.join("containers") };
 //!
-//! let (tasks, workers) = crossbeam_channel::bounded(64);
+//! let (lane, workers) = crossbeam_channel::bounded(64);
+//! let lanes = [(tree.id, lane)].into_iter().collect();
 //! let (_drop_me_to_stop, stop) = crossbeam_channel::bounded(0);
 //! let walk = Walk::new(vec![tree], Box::new(|_device, _partition| Some(Turn::Later)))
 //!     .braked(Box::new(|digest| u64::from(digest.prefix()) >> 16), MassMisplacement::Braked);
 //! let meter = WalkMeter::default();
-//! let end = walker::run(walk, &Pace::per_second(50.0, 0.0), &tasks, &stop, &meter, |event| {
+//! let end = walker::run(walk, &Pace::per_second(50.0, 0.0), &lanes, &stop, &meter, |event| {
 //!     tracing::error!("{event:?}");
 //! });
 //! # drop((end, workers));
@@ -32,6 +33,7 @@ mod directory;
 mod drive;
 mod event;
 mod fault;
+mod lanes;
 mod meter;
 mod pace;
 mod pump;
@@ -44,6 +46,7 @@ pub use brake::{MassFound, MassMisplacement, PartitionOf};
 pub use drive::{DriveFault, MountCheck, check_drive};
 pub use event::WalkEvent;
 pub use fault::WalkFault;
+pub use lanes::Lanes;
 pub use meter::WalkMeter;
 pub use pace::Pace;
 pub use pump::{WalkEnd, run};

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 use rand::rngs::StdRng;
 
 use crate::{
-    DbTask, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
+    DbTask, Lanes, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
     brake::{Brake, Ruling},
     device_walk::{DeviceWalk, Step},
     reclaim_tmp,
@@ -22,14 +22,14 @@ pub enum WalkEnd {
     Complete,
     /// It was told to stop; what was sent may still be in the channel.
     Stopped,
-    /// Nobody is left to receive.
+    /// Nobody is left to receive the databases of a device.
     Abandoned,
 }
 
-/// Walks each device on a thread of its own and sends every database found, until the last device is walked, `stop` says so or
+/// Walks each device on a thread of its own and sends every database found into its lane, until the last device is walked, `stop` says so or
 /// no receiver is left.
 ///
-/// Blocks until the last of the threads has ended. Each blocks on its disk, on a full channel and on `pace`; a device that
+/// Blocks until the last of the threads has ended. Each blocks on its disk, on a full lane and on `pace`; a device that
 /// hangs holds up no other one, only the end of the walk and what the brake holds back until then. `stop` ends the waits for
 /// the channel and the pace at once and the walk of a device at its next directory: drop its sender
 /// ([`crossbeam_channel::never`] never stops). Whatever else happens is told to `on_event` as it comes, by one thread at a
@@ -40,14 +40,14 @@ pub enum WalkEnd {
 pub fn run(
     walk: Walk,
     pace: &Pace,
-    tasks: &Sender<DbTask>,
+    lanes: &Lanes,
     stop: &Receiver<()>,
     meter: &WalkMeter,
     on_event: impl FnMut(WalkEvent) + Send,
 ) -> WalkEnd {
     let Walk { devices, turns, brake, tmp_before } = walk;
     let (brake, on_event) = (brake.map(Mutex::new), Mutex::new(on_event));
-    let way = Way { turns, brake, tmp_before, pace, tasks, stop, meter, on_event };
+    let way = Way { turns, brake, tmp_before, pace, lanes, stop, meter, on_event };
     let walked = thread::scope(|threads| {
         let started: Vec<_> = devices.into_iter().map(|device| way.start(threads, device)).collect();
         let ends =
@@ -64,7 +64,7 @@ struct Way<'a, F> {
     brake: Option<Mutex<Brake>>,
     tmp_before: Option<SystemTime>,
     pace: &'a Pace,
-    tasks: &'a Sender<DbTask>,
+    lanes: &'a Lanes,
     stop: &'a Receiver<()>,
     meter: &'a WalkMeter,
     on_event: Mutex<F>,
@@ -154,7 +154,8 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
         self.go_on()?;
         self.wait(self.pace.wait_for_device(task.device.id, Instant::now()))?;
         self.wait(self.pace.wait_for_process(Instant::now()))?;
-        send(task, self.tasks, self.stop, self.meter)
+        let lane = self.lanes.of(task.device.id).ok_or(WalkEnd::Abandoned)?;
+        send(task, lane, self.stop, self.meter)
     }
 
     fn wait(&self, time: Duration) -> Result<(), WalkEnd> {

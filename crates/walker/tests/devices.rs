@@ -55,7 +55,9 @@ fn run_aside(walk: Walk, tasks: Sender<DbTask>, stop: Receiver<()>) -> Receiver<
     let (told, end) = bounded(1);
     thread::spawn(move || {
         let pace = Pace::per_second(0.0, 0.0);
-        told.send(run(walk, &pace, &tasks, &stop, &WalkMeter::default(), |_| ())).unwrap();
+        let lanes = (0..8).map(|device| (device, tasks.clone())).collect();
+        drop(tasks);
+        told.send(run(walk, &pace, &lanes, &stop, &WalkMeter::default(), |_| ())).unwrap();
     });
     end
 }

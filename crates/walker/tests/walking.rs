@@ -227,8 +227,9 @@ fn a_run_sends_everything_and_tells_the_faults() {
     let consumer = thread::spawn(move || workers.iter().count());
     let (meter, mut events) = (WalkMeter::default(), Vec::new());
     let walk = Walk::new(vec![tree], everything());
-    let end = run(walk, &Pace::per_second(0.0, 0.0), &tasks, &never(), &meter, |event| events.push(event));
-    drop(tasks);
+    let lanes = [(5, tasks)].into_iter().collect();
+    let end = run(walk, &Pace::per_second(0.0, 0.0), &lanes, &never(), &meter, |event| events.push(event));
+    drop(lanes);
     assert_eq!((end, meter.sent(), meter.faults(), events.len()), (WalkEnd::Complete, 5, 1, 1));
     assert_eq!(consumer.join().unwrap(), 5);
 }
@@ -239,7 +240,8 @@ macro_rules! run_aside {
         let walk = Walk::new(vec![device($root.path(), "a", 5)], everything());
         let (tasks, stop, (told, end)) = ($tasks, $stop, bounded(1));
         let thread = thread::spawn(move || {
-            told.send(run(walk, &$pace, &tasks, &stop, &WalkMeter::default(), |_| ())).unwrap();
+            let lanes = [(5, tasks)].into_iter().collect();
+            told.send(run(walk, &$pace, &lanes, &stop, &WalkMeter::default(), |_| ())).unwrap();
         });
         (thread, end)
     }};

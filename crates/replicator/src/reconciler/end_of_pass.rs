@@ -26,10 +26,11 @@ pub(crate) fn replicate_reconcilers(
     info!("Replicating {} reconciler containers", containers.touched.len());
     let QueueContainers { touched, departing } = containers;
     let known = QueueContainers { departing, ..QueueContainers::default() };
-    let crew = Crew { node, devices, containers: known };
+    let walked = touched.values().map(|task| task.device.id).collect();
+    let crew = Crew { node, walked, devices, containers: known };
     let Ended { containers, stats, .. } = crew.work_through(
         |aggregator, outcomes| aggregator.go_on(outcomes, stats),
-        |tasks, _, _| touched.into_values().try_for_each(|task| tasks.send(task)),
+        |lanes, _, _| touched.into_values().try_for_each(|task| lanes.send(task)),
     );
     if node.stop.is_set() {
         return;

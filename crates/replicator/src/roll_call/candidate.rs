@@ -12,8 +12,8 @@ use sync_client::{Compared, Question};
 use walker::DbTask;
 
 use crate::{
-    course::{Database, Running, Unsettled},
-    from_memory::{Asking, Said},
+    course::{Database, Running},
+    from_memory::{Asking, Heard, Said},
     node::Node,
     reconciler::ToReconciler,
     roster::{Standing, peers_of_placed},
@@ -135,7 +135,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// The database for a worker, with what peers have said of it.
-    pub(super) fn unsettled<'s>(self, said: impl Iterator<Item = &'s Compared>) -> Unsettled<'a> {
+    pub(super) fn unsettled<'s>(self, said: impl Iterator<Item = &'s Compared>) -> (Database<'a>, Heard) {
         let is_open = self.is_open();
         let heard = self.peers.iter().zip(said).filter_map(|(peer, said)| match said {
             Compared::Answered(reply) => Some((peer.id, Said::Answered(Ok(reply.clone())))),
@@ -148,7 +148,7 @@ impl<'a> Candidate<'a> {
             Known::Departing(running) => Database::Opened(running),
             Known::Remembered | Known::Read(_) => Database::Closed(self.task),
         };
-        Unsettled { database, heard }
+        (database, heard)
     }
 
     /// To be asked about by itself.

@@ -7,11 +7,10 @@ mod recall;
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError},
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Receiver;
 use indexmap::IndexMap;
 use stats::{DbOutcome, Outcome, Queue};
 use sync_client::Compared;
@@ -21,6 +20,7 @@ use self::candidate::{Candidate, Excluded, Known, Place, Way};
 use crate::{
     course::{Database, Running, Unsettled},
     from_memory::{self, Heard, in_sync},
+    lane::{Lane, Places},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::ToReconciler,
@@ -36,8 +36,12 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// One of the threads between the walker and the workers.
 pub(crate) struct RollCall<'a> {
     pub(crate) node: &'a Node,
-    /// Databases from the walker; whoever gathers a roll has it alone, so that rolls are long.
-    pub(crate) tasks: &'a Mutex<Receiver<DbTask>>,
+    /// Databases of one device, from the walker.
+    pub(crate) lane: &'a Lane,
+    /// Those of all devices.
+    pub(crate) lanes: &'a [Lane],
+    /// For rolls that are being called: as many as databases may be in flight.
+    pub(crate) places: &'a Places,
     /// The way to the workers.
     pub(crate) courses: Metered<Unsettled<'a>>,
     pub(crate) reconciler: ToReconciler,
@@ -49,6 +53,7 @@ impl<'a> RollCall<'a> {
     /// Calls roll after roll until the walk is over. Blocks on the walk, on disks, on peers and on busy workers.
     pub(crate) fn run(&self) {
         while let Some(roll) = self.gather() {
+            let _place = self.places.take();
             self.call(roll);
         }
     }
@@ -83,10 +88,11 @@ impl<'a> RollCall<'a> {
 
     /// None when the walk is over.
     fn gather(&self) -> Option<Vec<DbTask>> {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = self.lane.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut roll = vec![tasks.recv().ok()?];
-        let capacity = tasks.capacity().unwrap_or(0);
-        self.node.metrics.observe_queue(Queue::Tasks, tasks.len(), capacity, self.meter.blocked());
+        let sum = |of: fn(&Lane) -> usize| self.lanes.iter().map(of).sum();
+        let (waiting, capacity) = (sum(Lane::waiting), sum(Lane::capacity));
+        self.node.metrics.observe_queue(Queue::Tasks, waiting, capacity, self.meter.blocked());
         let until = Instant::now() + PATIENCE;
         while roll.len() < ROLL
             && let Ok(task) = tasks.recv_deadline(until)
@@ -107,7 +113,7 @@ impl<'a> RollCall<'a> {
             Ok(candidate) => return Some(candidate),
             Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
             Err(Excluded::ForAWorker(database)) => {
-                self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+                self.leave_to_a_worker(database, Heard::new());
             }
         }
         None
@@ -124,7 +130,8 @@ impl<'a> RollCall<'a> {
             if said.clone().all(|said| matches!(said, Compared::InSync)) {
                 self.settle(candidate, started);
             } else {
-                self.leave_to_a_worker(candidate.unsettled(said));
+                let (database, heard) = candidate.unsettled(said);
+                self.leave_to_a_worker(database, heard);
             }
         }
     }
@@ -136,7 +143,7 @@ impl<'a> RollCall<'a> {
                 Ok(()) => self.settle(candidate, started),
                 Err(heard) => {
                     let database = Database::Closed(candidate.task);
-                    self.leave_to_a_worker(Unsettled { database, heard });
+                    self.leave_to_a_worker(database, heard);
                 }
             }
         }
@@ -163,14 +170,16 @@ impl<'a> RollCall<'a> {
         // As in sort_out.
         let Ok(result) = removed else {
             let database = Database::Closed(task);
-            return self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+            return self.leave_to_a_worker(database, Heard::new());
         };
         let outcome = DbOutcome { result, elapsed: started.elapsed(), ..in_sync };
         self.outcomes.push(Outcome::Database(outcome));
     }
 
-    /// The workers outlive all rolls.
-    fn leave_to_a_worker(&self, unsettled: Unsettled<'a>) {
+    /// Blocks while as many are busy with this device as may be. The workers outlive all rolls.
+    fn leave_to_a_worker(&self, database: Database<'a>, heard: Heard) {
+        let place = self.lane.workers.take();
+        let unsettled = Unsettled { database, heard, place };
         let _ = self.courses.send(unsettled);
     }
 }

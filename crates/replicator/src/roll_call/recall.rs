@@ -10,7 +10,7 @@ use super::{
     RollCall,
     candidate::{Candidate, Place},
 };
-use crate::{course::Database, course::Unsettled, from_memory::Heard};
+use crate::{course::Database, from_memory::Heard};
 
 /// Where a peer answers, and what it is reminded of.
 type Reminders = IndexMap<(String, u16), Reminder>;
@@ -33,7 +33,7 @@ impl<'a> RollCall<'a> {
             if places.iter().flatten().any(unanswered) {
                 // A worker has the time to wait for it.
                 let database = Database::Closed(candidate.task);
-                self.leave_to_a_worker(Unsettled { database, heard: Heard::new() });
+                self.leave_to_a_worker(database, Heard::new());
             } else if places.iter().all(|place| place.as_ref().is_some_and(same)) {
                 self.settle(candidate, started);
             } else {

@@ -60,6 +60,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("log_statsd_metric_prefix", ""),
     ("statsd_emit_legacy", "true"),
     ("device_databases_per_second", "0"),
+    ("device_concurrency", "0"),
     ("allow_mass_misplacement", "no"),
     ("serve", "no"),
     ("metrics_bind_ip", "127.0.0.1"),

@@ -63,6 +63,9 @@ pub struct PassConf {
     /// Martlet's own: databases per second of each device, never negative; 0 means no limit but that of the process.
     #[serde(deserialize_with = "value::rate")]
     pub device_databases_per_second: f64,
+    /// Martlet's own: of the databases in flight those of one device; 0 means half of them where there are several devices.
+    #[serde(deserialize_with = "value::size")]
+    pub device_concurrency: usize,
     /// How long deleted rows and databases are remembered.
     #[serde(deserialize_with = "value::seconds")]
     pub reclaim_age: Duration,
@@ -89,6 +92,7 @@ impl PassConf {
             ("interval", self.interval.as_secs_f64().to_string()),
             ("databases_per_second", self.databases_per_second.to_string()),
             ("device_databases_per_second", self.device_databases_per_second.to_string()),
+            ("device_concurrency", self.device_concurrency.to_string()),
             ("reclaim_age", self.reclaim_age.as_secs_f64().to_string()),
             ("handoffs_only", yes_no(self.handoffs_only)),
             ("handoff_delete", handoff_delete),
