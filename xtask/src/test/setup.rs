@@ -15,10 +15,12 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     if makes_namespaces(runner) {
         stock::install_client(runner)?;
         stock::install_tests(runner)?;
-        if !runner.succeeds("memcached", &["-V"]) {
-            apt_install(runner, "memcached")?;
+        for (program, package) in [("memcached", "memcached"), ("mkfs.xfs", "xfsprogs")] {
+            if !runner.succeeds(program, &["-V"]) {
+                apt_install(runner, package)?;
+            }
+            runner.screen.good(package);
         }
-        runner.screen.good("memcached");
     }
     Ok(())
 }
