@@ -102,6 +102,14 @@ impl Broker {
         })
     }
 
+    /// Gives back the memory of the pages that it has read, up to 2 MiB; what is read next comes from the file again.
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn release_memory(&mut self) -> Result<()> {
+        self.run(|connection, _| Ok(connection.execute_batch("PRAGMA shrink_memory")?))
+    }
+
     /// Where the database lives (for a received file: where it will live).
     pub fn location(&self) -> &DbLocation {
         &self.location

@@ -17,6 +17,8 @@ use crate::{
 pub struct HashDir {
     /// Under the usual name, whether there is such a file or not.
     usual: DbLocation,
+    /// When that was, or before.
+    read_at: SystemTime,
     databases: Vec<DbLocation>,
     tmp_files: Vec<PathBuf>,
     has_pending_file: bool,
@@ -33,6 +35,7 @@ impl HashDir {
         let usual = location.renamed(&DbName::unsharded(location.digest()));
         let mut found = Self {
             usual,
+            read_at: SystemTime::now(),
             databases: Vec::new(),
             tmp_files: Vec::new(),
             has_pending_file: false,
@@ -88,7 +91,7 @@ impl HashDir {
     pub fn stamp(&self) -> Option<DbStamp> {
         let is_alone = self.databases == [self.usual.clone()];
         let at_rest = is_alone && !self.is_written_to;
-        at_rest.then(|| DbStamp::take(&self.usual, self.has_pending_file)).flatten()
+        at_rest.then(|| DbStamp::take(&self.usual, self.has_pending_file, self.read_at)).flatten()
     }
 
     /// Unlinks `*.tmp` that a crash left. What cannot be unlinked stays. Stock: part of `_reclaim`.

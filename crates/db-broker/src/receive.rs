@@ -95,7 +95,8 @@ impl ReceivedDb {
             return Ok(Installed::NotCalledFor);
         }
         let mut received = self.open_checked(hash_path)?;
-        received.take_new_id(self.sender_id.as_str())?;
+        let last_row = received.last_row()?;
+        self.take_new_id(&mut received, last_row)?;
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
         // First, as what else is made in an empty directory takes its lock, and none of it may come during the flush.
@@ -155,12 +156,7 @@ impl ReceivedDb {
         existing.run(|connection, _| Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
         feed(&mut existing, &mut received, point)?;
         let ignored = inherit(&mut existing, &mut received)?;
-        let sender = self.sender_id.as_str();
-        received.take_new_id_after(sender, senders_last_row)?;
-        if received.bytes_of_pages()? >= LARGE {
-            let held_there = SyncPoint { remote_id: sender.to_owned(), sync_point: senders_last_row };
-            received.merge_sync_points(Direction::Outgoing, &[held_there])?;
-        }
+        self.take_new_id(&mut received, senders_last_row)?;
         drop(received);
         let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
         if sharding || !existing.is_in_place() || !existing.is_in_force()? {
@@ -170,6 +166,17 @@ impl ReceivedDb {
         durable::rename_file(self.path(), place).map_err(BrokerError::io(place))?;
         replaced::keep_locked(existing);
         Ok(Installed::Installed { ignored })
+    }
+
+    /// It has the sender's rows up to `senders_last_row`, and of a large one the sender is known to have those, too.
+    fn take_new_id(&self, received: &mut Broker, senders_last_row: i64) -> Result<()> {
+        let sender = self.sender_id.as_str();
+        received.take_new_id_after(sender, senders_last_row)?;
+        if received.bytes_of_pages()? >= LARGE {
+            let held_there = SyncPoint { remote_id: sender.to_owned(), sync_point: senders_last_row };
+            received.merge_sync_points(Direction::Outgoing, &[held_there])?;
+        }
+        Ok(())
     }
 
     /// The database that the file is to replace; none if there is none, or if its sharding has begun.

@@ -21,6 +21,8 @@ struct Known {
     /// Keyed anew in each process: a peer's file cannot be made to look like another one.
     keys: RandomState,
     shapes: Mutex<HashMap<u64, Shape>>,
+    /// Held by whoever asks SQLite for a description: the threads of a pass begin all at once, with the same one.
+    describing: Mutex<()>,
 }
 
 /// Which generation of Swift made, or last migrated, a database: what its tables have.
@@ -112,6 +114,10 @@ impl Shape {
     /// By the definitions as they are now.
     pub(crate) fn by_definitions(connection: &Connection, server_type: ServerType) -> rusqlite::Result<Self> {
         let key = KNOWN.key(connection, server_type)?;
+        if let Some(shape) = KNOWN.get(key) {
+            return Ok(shape);
+        }
+        let _turn = KNOWN.describing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shape) = KNOWN.get(key) {
             return Ok(shape);
         }

@@ -41,8 +41,9 @@ pub struct DbStamp {
 
 impl DbStamp {
     /// Looks at the files of a database that has but one, beside which there is no journal; none if they prove nothing.
-    pub(crate) fn take(location: &DbLocation, has_pending_file: bool) -> Option<Self> {
-        Self::of(location, has_pending_file).filter(Self::is_settled)
+    /// `listed`: when its directory was read, or before.
+    pub(crate) fn take(location: &DbLocation, has_pending_file: bool, listed: SystemTime) -> Option<Self> {
+        Self::of(location, has_pending_file).filter(|stamp| stamp.is_settled(listed))
     }
 
     /// Whether nothing has changed since it was taken. Blocks on the disk for two or three looks at inodes.
@@ -58,10 +59,10 @@ impl DbStamp {
         Some(Self { dir, db, has_pending_file })
     }
 
-    fn is_settled(&self) -> bool {
-        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
+    fn is_settled(&self, listed: SystemTime) -> bool {
+        let Ok(listed) = listed.duration_since(UNIX_EPOCH) else { return false };
         // Whole seconds: older file systems keep no others.
-        let Some(before) = nanoseconds(now.saturating_sub(SETTLED).as_secs().cast_signed(), 0) else {
+        let Some(before) = nanoseconds(listed.saturating_sub(SETTLED).as_secs().cast_signed(), 0) else {
             return false;
         };
         let times = [self.dir, self.db].map(|inode| inode.modified.max(inode.changed));

@@ -12,7 +12,8 @@ pub enum Course {
     },
     /// The peer is so far behind that the whole file is sent and merged there.
     RemoteMerge {
-        /// The last row id that the peer is known to have.
+        /// The last row id that the peer itself says it has: it may be so far behind because an older copy came back, of which our
+        /// own point knows nothing.
         since: i64,
     },
     /// The peer lacks the rows after this point.
@@ -42,7 +43,7 @@ impl Course {
         let (ours, theirs) = (i128::from(local.max_row), i128::from(remote.max_row));
         let less_than_half = if ours > 0 { 2 * theirs < ours } else { 2 * theirs > ours };
         if less_than_half && ours - theirs > i128::from(per_diff) {
-            return Self::RemoteMerge { since: known };
+            return Self::RemoteMerge { since: believed(remote.point) };
         }
         Self::Diff { since: known }
     }
@@ -85,6 +86,11 @@ mod tests {
             decide(5000, 100, 4000, -1, ("a", "b")),
             Course::RemoteMerge { since: 4000 },
             "max_row counts, not points"
+        );
+        assert_eq!(
+            decide(5000, 100, -1, 4990, ("a", "b")),
+            Course::RemoteMerge { since: -1 },
+            "an older copy has come back at the peer"
         );
     }
 

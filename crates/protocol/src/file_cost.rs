@@ -57,9 +57,9 @@ impl Rates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileCost {
     /// So many rows are clearly cheaper than the file.
-    cheaper: u64,
+    rows_up_to: u64,
     /// More rows than these are clearly dearer.
-    as_dear: u64,
+    file_above: u64,
 }
 
 impl FileCost {
@@ -74,10 +74,21 @@ impl FileCost {
         let as_dear = |rates: &Rates| rates.rows_for(scaled(rates.of_file(dear), MARGIN, 10), dear);
         let cheaper = |rates: &Rates| rates.rows_for(scaled(rates.of_file(cheap), 10, MARGIN), cheap);
         (bytes >= SMALLEST).then(|| Self {
-            cheaper: EXTREMES.iter().map(cheaper).min().unwrap_or(0),
-            as_dear: EXTREMES.iter().map(as_dear).max().unwrap_or(u64::MAX),
+            rows_up_to: EXTREMES.iter().map(cheaper).min().unwrap_or(0),
+            file_above: EXTREMES
+                .iter()
+                .map(as_dear)
+                .max()
+                .filter(|_| is_ours_to_send(local, remote))
+                .unwrap_or(u64::MAX),
         })
     }
+}
+
+/// Of two replicas one alone may choose a file where stock sends rows: if both did, each would merge the other's, take a new id, and
+/// know nothing of what the other has; in the next pass they would do the same.
+fn is_ours_to_send(local: &ReplicationInfo, remote: &RemoteInfo) -> bool {
+    (local.count, &local.id) > (remote.count, &remote.id)
 }
 
 fn scaled(cost: u64, by: u64, of: u64) -> u64 {
@@ -100,8 +111,8 @@ impl Course {
         count: impl FnOnce(i64, u64) -> Result<u64, E>,
     ) -> Result<Self, E> {
         let (since, most_rows) = match self {
-            Self::RemoteMerge { since } => (since, file.cheaper.min(rows_of_a_pass)),
-            Self::Diff { since } => (since, file.as_dear),
+            Self::RemoteMerge { since } => (since, file.rows_up_to.min(rows_of_a_pass)),
+            Self::Diff { since } => (since, file.file_above),
             Self::NoChange | Self::HashMatch { .. } => return Ok(self),
         };
         let at_most = u64::try_from(max_row.saturating_sub(since)).unwrap_or(0);
@@ -182,6 +193,28 @@ mod tests {
             for course in [Course::Diff { since: i64::MIN }, Course::RemoteMerge { since: i64::MIN }] {
                 let _ = course.or_cheaper(file, i64::MAX, u64::MAX, |_, limit| Ok::<_, Infallible>(limit));
             }
+        }
+    }
+
+    #[test]
+    fn of_two_replicas_one_alone_sends_its_file() {
+        let local =
+            |count, id: &str| ReplicationInfo { count, max_row: count, id: id.into(), ..local_container() };
+        let peer = |count, id: &str| RemoteInfo {
+            id: id.into(),
+            ..remote(count, -1, "h", &format!(r#", "count": {count}"#))
+        };
+        let goes = |ours, theirs| {
+            let file = FileCost::of(80 * MIB, &ours, &theirs).unwrap();
+            choice(DIFF, file, 1_000_000, u64::MAX) == MERGE
+        };
+        for (ours, theirs, wanted) in
+            [((900, "a"), (900, "b"), false), ((900, "b"), (900, "a"), true), ((900, "a"), (899, "b"), true)]
+        {
+            let thousands = |(count, id): (i64, &'static str)| (count * 1000, id);
+            let ((count, id), (their_count, their_id)) = (thousands(ours), thousands(theirs));
+            assert_eq!(goes(local(count, id), peer(their_count, their_id)), wanted, "{ours:?} {theirs:?}");
+            assert_eq!(goes(local(their_count, their_id), peer(count, id)), !wanted, "the other way round");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{BadRequest, PackedInfo};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u128);
 
-/// What a sender makes its marks with, anew in each process: nobody can make two databases that have the same.
+/// What a sender makes its marks with, anew in each process, so that nobody can look for two databases that have the same.
 #[derive(Clone, Copy, Debug)]
 pub struct MarkKey(u64);
 
@@ -121,9 +121,10 @@ impl MarkMessage {
         if lines.clone().count() > Self::MOST {
             return Err(serde_json::Error::custom(format_args!("over {} databases", Self::MOST)).into());
         }
-        let marked = |line| {
+        let marked = |line: &str| {
+            let start = || line.chars().take(200).collect::<String>();
             Marked::parse(line).ok_or_else(|| {
-                serde_json::Error::custom(format_args!("not a marked database: {line:?}")).into()
+                serde_json::Error::custom(format_args!("not a marked database: {:?}", start())).into()
             })
         };
         lines.map(marked).collect()

@@ -29,6 +29,9 @@ impl Replica {
     /// This replica, which is in sync with what the mark stands for.
     #[must_use]
     pub fn marked(&self, mark: Mark) -> Self {
+        if self.is_marked(mark) {
+            return self.clone();
+        }
         let (marks, rest) = self.split();
         let count = MOST_MARKS.min(self.0[0] + 1);
         let kept = &marks[..marks.len().min(usize::from(count - 1) * Mark::BYTES)];
@@ -193,6 +196,7 @@ mod tests {
         let known: Vec<_> = marks.iter().filter(|mark| marked.is_marked(**mark)).collect();
         assert_eq!(known, marks[12..].iter().collect::<Vec<_>>());
         assert!(marked.is_in_sync_with(&same(&replica)) && !replica.is_marked(marks[19]));
+        assert_eq!(marked.marked(marks[15]), marked, "once is enough");
         assert_eq!(marked.info(), replica.info());
     }
 

@@ -16,7 +16,7 @@ use walker::{DbTask, Placement};
 use crate::{
     feed::primaries,
     from_memory::Heard,
-    lane::Place,
+    lane::Permit,
     node::Node,
     reconciler::{MisplacedRows, ToReconciler},
     roster::{Roster, Standing},
@@ -31,7 +31,7 @@ use crate::{
 /// Answers to stock's `_replicate_object`.
 pub(crate) fn replicate(node: &Node, unsettled: Unsettled<'_>, reconciler: &ToReconciler) -> DbOutcome {
     let started = Instant::now();
-    let Unsettled { database, heard, place: _place } = unsettled;
+    let Unsettled { database, heard, permit: _permit } = unsettled;
     debug!("Replicating db {}", database.task().db_file.display());
     let running = match database {
         Database::Closed(task) => Running::begin(node, task, reconciler),
@@ -53,7 +53,7 @@ pub(crate) struct Unsettled<'a> {
     /// What its peers have said in this pass already.
     pub(crate) heard: Heard,
     /// Of those that its device has for workers, held until it is done.
-    pub(crate) place: Place,
+    pub(crate) permit: Permit,
 }
 
 /// A database as a worker gets it.

@@ -16,7 +16,7 @@ use walker::{Lanes, WalkMeter};
 
 use crate::{
     course::{Unsettled, replicate},
-    lane::{Lane, Places, Share},
+    lane::{Lane, Permits, Share},
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::{Enqueuer, LocalDevices, QueueContainers, ToReconciler},
@@ -61,7 +61,7 @@ impl Crew<'_> {
         let workers = node.conf.pass.concurrency.get();
         let share = Share::of(workers, self.walked.len(), node.conf.pass.device_concurrency);
         let (senders, lanes) = lanes(&self.walked, ROLL.max(workers), share.workers);
-        let (places, meter) = (Places::new(workers), WalkMeter::default());
+        let (permits, meter) = (Permits::new(workers), WalkMeter::default());
         let (course_sender, courses) = bounded::<Unsettled<'_>>(workers);
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
@@ -78,7 +78,7 @@ impl Crew<'_> {
                     node,
                     lane,
                     lanes: &lanes,
-                    places: &places,
+                    permits: &permits,
                     courses: course_sender.clone(),
                     reconciler: reconciler.clone(),
                     outcomes: outcomes_in.clone(),

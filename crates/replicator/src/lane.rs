@@ -12,13 +12,13 @@ pub(crate) struct Lane {
     /// The same, to count those that wait.
     waiting: Receiver<DbTask>,
     /// For workers that have a database of this device in hand.
-    pub(crate) workers: Places,
+    pub(crate) workers: Permits,
 }
 
 impl Lane {
     /// `workers`: how many may be busy with it at a time.
     pub(crate) fn new(tasks: Receiver<DbTask>, workers: usize) -> Self {
-        Self { waiting: tasks.clone(), tasks: Mutex::new(tasks), workers: Places::new(workers) }
+        Self { waiting: tasks.clone(), tasks: Mutex::new(tasks), workers: Permits::new(workers) }
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -30,30 +30,30 @@ impl Lane {
     }
 }
 
-/// A number of places, each for one.
-pub(crate) struct Places {
+/// So many may work at a time, each with one of these.
+pub(crate) struct Permits {
     taken: Sender<()>,
     given_back: Receiver<()>,
 }
 
-/// One of the [`Places`], given back when dropped.
-pub(crate) struct Place(Receiver<()>);
+/// One of the [`Permits`], given back when dropped.
+pub(crate) struct Permit(Receiver<()>);
 
-impl Places {
+impl Permits {
     pub(crate) fn new(count: usize) -> Self {
         let (taken, given_back) = bounded(count);
         Self { taken, given_back }
     }
 
     /// Blocks until there is one.
-    pub(crate) fn take(&self) -> Place {
+    pub(crate) fn take(&self) -> Permit {
         // The other end is here.
         let _ = self.taken.send(());
-        Place(self.given_back.clone())
+        Permit(self.given_back.clone())
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let _ = self.0.try_recv();
     }
@@ -88,13 +88,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_waited_for_until_one_is_given_back() {
-        let places = Places::new(2);
-        let (first, second) = (places.take(), places.take());
+    fn a_permit_is_waited_for_until_one_is_given_back() {
+        let permits = Permits::new(2);
+        let (first, second) = (permits.take(), permits.take());
         let (told, third) = mpsc::channel();
         thread::scope(|threads| {
             threads.spawn(|| {
-                drop(places.take());
+                drop(permits.take());
                 told.send(()).unwrap();
             });
             assert!(third.try_recv().is_err());
@@ -102,7 +102,7 @@ mod tests {
             third.recv().unwrap();
         });
         drop(second);
-        drop((places.take(), places.take()));
+        drop((permits.take(), permits.take()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use db_broker::{Broker, BrokerError, DbLocation, HashDir, Leftovers, ReclaimAges};
+use db_broker::{Broker, BrokerError, DbLocation, HashDir, ReclaimAges};
 use protocol::ReplicationInfo;
 use stats::{DbOutcome, DbResult, unix_seconds};
 use walker::DbTask;
@@ -19,21 +19,19 @@ use crate::{
 
 /// What a database says when it has just been opened, all of one moment.
 struct Look {
-    leftovers: Leftovers,
     info: ReplicationInfo,
     /// Where nothing can be said, a worker finds out why.
     is_settled: bool,
 }
 
 impl Look {
-    fn at(broker: &mut Broker, standing: Standing, ages: ReclaimAges) -> Result<Self, BrokerError> {
-        let leftovers = broker.leftovers(ages)?;
+    fn at(broker: &mut Broker, standing: Standing) -> Result<Self, BrokerError> {
         let info = broker.replication_info()?;
         let is_settled = match standing {
             Standing::Primary => calls_for_nothing(broker, &info),
             Standing::Handoff => calls_for_removal_only(broker, &info),
         };
-        Ok(Self { leftovers, info, is_settled: is_settled.unwrap_or(false) })
+        Ok(Self { info, is_settled: is_settled.unwrap_or(false) })
     }
 }
 
@@ -59,16 +57,19 @@ impl<'a> Running<'a> {
         let dir = HashDir::read(&found).map_err(unread)?;
         let stamp = dir.stamp().filter(|_| standing == Standing::Primary);
         dir.remove_stale_tmp(ages);
-        let look = |broker: &mut Broker| Look::at(broker, standing, ages);
+        let look = |broker: &mut Broker| Look::at(broker, standing);
         let read = dir.in_force().and_then(|location| {
-            let (mut broker, mut look) = Broker::open_and_read(location, node.preallocation(), look)?;
-            if !look.leftovers.is_empty() {
-                broker.drop_leftovers(look.leftovers)?;
-                look = broker.read_together(|broker| Look::at(broker, standing, ages))?;
+            let leftovers_and_look = |broker: &mut Broker| Ok((broker.leftovers(ages)?, look(broker)?));
+            let (mut broker, (leftovers, first)) =
+                Broker::open_and_read(location, node.preallocation(), leftovers_and_look)?;
+            if leftovers.is_empty() {
+                return Ok((broker, first));
             }
+            broker.drop_leftovers(leftovers)?;
+            let look = broker.read_together(look)?;
             Ok((broker, look))
         });
-        let (broker, Look { info, is_settled, .. }) = read.map_err(unread)?;
+        let (broker, Look { info, is_settled }) = read.map_err(unread)?;
         let subject = Subject::new(info.path(), broker.file());
         Ok(Self { node, task, reconciler, ring, broker, standing, stamp, info, is_settled, ages, subject })
     }

@@ -82,7 +82,7 @@ pub(super) enum Excluded<'a> {
 
 /// Which answer is about a candidate at one of its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AnswerAt {
     pub(super) question: usize,
     pub(super) index: usize,
 }
@@ -162,23 +162,27 @@ impl<'a> Candidate<'a> {
     }
 
     /// Adds itself to the question for each of its peers.
-    pub(super) fn ask_in(&self, marks: MarkKey, questions: &mut Questions) -> Vec<Place> {
+    pub(super) fn ask_in(&self, marks: MarkKey, questions: &mut Questions) -> Vec<AnswerAt> {
         let args = Arc::new(SyncArgs::with_policy(&self.info.info()));
-        let mark = marks.mark(&self.info);
+        // Others are not remembered here, and so not asked about by it.
+        let mark = match self.known {
+            Known::Remembered | Known::Read(Some(_)) => Some(marks.mark(&self.info)),
+            Known::Read(None) | Known::Departing(_) => None,
+        };
         let ask = |peer: &Arc<Device>| {
             let comparison = Comparison {
                 device: peer.device.parse().ok()?,
                 partition: self.task.partition,
                 digest: self.task.digest,
                 args: Arc::clone(&args),
-                mark: Some(mark),
+                mark,
             };
             let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
             let place = entry.index();
             let question =
                 entry.or_insert_with(|| Question { peer: Arc::clone(peer), comparisons: Vec::new() });
             question.comparisons.push(comparison);
-            Some(Place { question: place, index: question.comparisons.len() - 1 })
+            Some(AnswerAt { question: place, index: question.comparisons.len() - 1 })
         };
         self.peers.iter().filter_map(ask).collect()
     }

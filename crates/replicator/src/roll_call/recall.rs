@@ -1,6 +1,6 @@
 //! Databases that peers have compared before, and that nobody has changed since: a line and a letter for each.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use indexmap::IndexMap;
 use protocol::MarkMessage;
@@ -8,7 +8,7 @@ use sync_client::Reminder;
 
 use super::{
     RollCall,
-    candidate::{Candidate, Place},
+    candidate::{AnswerAt, Candidate},
 };
 use crate::{course::Database, from_memory::Heard};
 
@@ -17,19 +17,16 @@ type Reminders = IndexMap<(String, u16), Reminder>;
 
 impl<'a> RollCall<'a> {
     /// Those of which a peer remembers something else, or nothing: they are to be compared. The others are done with.
-    pub(super) fn recall(
-        &self,
-        candidates: Vec<Candidate<'a>>,
-        started: std::time::Instant,
-    ) -> Vec<Candidate<'a>> {
+    pub(super) fn recall(&self, candidates: Vec<Candidate<'a>>, started: Instant) -> Vec<Candidate<'a>> {
         let mut reminders = Reminders::new();
-        let places: Vec<Vec<Option<Place>>> =
+        let places: Vec<Vec<Option<AnswerAt>>> =
             candidates.iter().map(|candidate| self.remind_of(candidate, &mut reminders)).collect();
         let answers = self.node.client.recall(reminders.into_values().collect());
         let mut others = Vec::new();
         for (candidate, places) in candidates.into_iter().zip(places) {
-            let unanswered = |place: &Place| answers[place.question].is_none();
-            let same = |place: &Place| answers[place.question].as_ref().is_some_and(|same| same[place.index]);
+            let unanswered = |place: &AnswerAt| answers[place.question].is_none();
+            let same =
+                |place: &AnswerAt| answers[place.question].as_ref().is_some_and(|same| same[place.index]);
             if places.iter().flatten().any(unanswered) {
                 // A worker has the time to wait for it.
                 let database = Database::Closed(candidate.task);
@@ -44,7 +41,7 @@ impl<'a> RollCall<'a> {
     }
 
     /// Adds it to what each of its peers is reminded of; no place where that is full.
-    fn remind_of(&self, candidate: &Candidate<'_>, reminders: &mut Reminders) -> Vec<Option<Place>> {
+    fn remind_of(&self, candidate: &Candidate<'_>, reminders: &mut Reminders) -> Vec<Option<AnswerAt>> {
         let (task, mark) = (&candidate.task, self.node.marks.mark(&candidate.info));
         let mut remind = |peer: &Arc<ring::Device>| {
             let entry = reminders.entry((peer.replication_ip.clone(), peer.replication_port));
@@ -54,7 +51,7 @@ impl<'a> RollCall<'a> {
             let index = reminder.message.len();
             (index < MarkMessage::MOST).then(|| {
                 reminder.message.add(&peer.device, task.partition, task.digest, mark);
-                Place { question, index }
+                AnswerAt { question, index }
             })
         };
         candidate.peers.iter().map(&mut remind).collect()

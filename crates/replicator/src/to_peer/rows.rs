@@ -41,7 +41,8 @@ impl ToPeer<'_> {
             Course::RemoteMerge { since } => {
                 let merged = self.send_to_be_merged(remote, capabilities);
                 // The peer may lack the room for a file, or the time, and rows have not been tried.
-                let rows_are_left = merged.is_err() && matches!(by_stock, Course::Diff { .. });
+                let rows_are_left =
+                    merged.is_err() && matches!(by_stock, Course::Diff { .. }) && !self.node.stop.is_set();
                 if rows_are_left { self.send_diff(since, remote, capabilities) } else { merged }
             }
             Course::Diff { since } => self.send_diff(since, remote, capabilities),

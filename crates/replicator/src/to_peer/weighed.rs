@@ -26,16 +26,16 @@ impl ToPeer<'_> {
         };
         let (max_row, rows_of_a_pass) = (self.local.info.max_row, self.rows_of_a_pass());
         let broker = &mut *self.local.broker;
-        let cheaper = by_stock
+        let choice = by_stock
             .or_cheaper(cost, max_row, rows_of_a_pass, |since, limit| broker.count_since(since, limit));
-        let cheaper = self.at_home(cheaper)?;
-        if cheaper == by_stock
-            || matches!(cheaper, Course::RemoteMerge { .. }) && !self.has_room_for_a_copy()?
+        let choice = self.at_home(choice)?;
+        if choice == by_stock
+            || matches!(choice, Course::RemoteMerge { .. }) && !self.has_room_for_a_copy()?
         {
             return Ok(by_stock);
         }
-        debug!("{cheaper:?} to {} is cheaper than {by_stock:?}{}", self.target, self.local.subject);
-        Ok(cheaper)
+        debug!("{choice:?} to {} is cheaper than {by_stock:?}{}", self.target, self.local.subject);
+        Ok(choice)
     }
 
     /// Whether it comes to the same which of the two goes, and the estimate knows both.
