@@ -10,6 +10,9 @@ use ring::{Device, RingWriter};
 
 use crate::node::user_name;
 
+/// In KiB, with 64 threads for each kind of work: their stacks alone are a third of it.
+const MOST_DATA: u64 = 1 << 20;
+
 /// Stock's `swift-init` on a machine of its own.
 struct Machine {
     dir: PathBuf,
@@ -85,6 +88,13 @@ impl Machine {
     }
 }
 
+/// KiB that a process has mapped to be written, all of which counts for its limit on data.
+fn kib_of_data(pid: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    Ok(line.and_then(|line| line.trim().strip_suffix(" kB")).context("VmData")?.trim().parse()?)
+}
+
 #[track_caller]
 fn says(answer: (Option<i32>, String), code: i32, words: &[&str]) {
     let (status, said) = answer;
@@ -108,6 +118,7 @@ fn swift_init_starts_stops_and_asks_us() -> Result<()> {
             assert!(
                 limits.lines().any(|line| line.starts_with("Max data size") && line.contains("2147483648"))
             );
+            assert!(kib_of_data(&pid)? < MOST_DATA, "of 2 GiB that swift-init allows");
             says(init("status")?, 0, &[&format!("{name} running ({pid} - ")]);
             says(init("start")?, 1, &[&format!("{name} already started...")]);
             says(init("restart")?, 0, &[&format!("{name} ({pid}) appears to have stopped")]);
