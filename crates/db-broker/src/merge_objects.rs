@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use protocol::ObjectRow;
-use rusqlite::Transaction;
+use rusqlite::{Transaction, types::Value};
 use swift_types::{
     RowTimestamps, ServerType, Timestamp,
     content_type::{append_swift_bytes, extract_swift_bytes},
@@ -75,7 +75,7 @@ impl<'r> Changes<'r> {
         Ok(changes)
     }
 
-    /// What it all counts for; none if a stored row that goes is not as Swift writes it.
+    /// What it all counts for; none if a stored row that goes, or whose data stays, is not as Swift writes it.
     fn tally(&self) -> Option<Tally> {
         let mut tally = Tally::default();
         for (name, stored) in &self.delete {
@@ -102,7 +102,7 @@ impl<'r> Changes<'r> {
 struct Candidate<'r> {
     row: &'r ObjectRow<'r>,
     created_at: Cow<'r, str>,
-    size: i64,
+    size: Value,
     content_type: Option<Cow<'r, str>>,
     etag: Option<Cow<'r, str>>,
     deleted: i64,
@@ -112,7 +112,7 @@ struct Candidate<'r> {
 /// What competes with an incoming row: one that is stored, or that came earlier in the batch.
 struct State<'s> {
     created_at: &'s str,
-    size: i64,
+    size: &'s Value,
     content_type: Option<&'s str>,
     etag: Option<&'s str>,
     deleted: i64,
@@ -122,7 +122,7 @@ impl<'s> From<&'s StoredObject> for State<'s> {
     fn from(stored: &'s StoredObject) -> Self {
         Self {
             created_at: &stored.created_at,
-            size: stored.size,
+            size: &stored.size,
             content_type: stored.content_type.as_deref(),
             etag: stored.etag.as_deref(),
             deleted: stored.deleted,
@@ -134,7 +134,7 @@ impl<'s> From<&'s Candidate<'_>> for State<'s> {
     fn from(earlier: &'s Candidate<'_>) -> Self {
         Self {
             created_at: &earlier.created_at,
-            size: earlier.size,
+            size: &earlier.size,
             content_type: earlier.content_type.as_deref(),
             etag: earlier.etag.as_deref(),
             deleted: earlier.deleted,
@@ -155,7 +155,7 @@ impl<'r> Candidate<'r> {
         Ok(Self {
             row,
             created_at: Cow::Borrowed(&row.created_at),
-            size: row.size,
+            size: row.size.into(),
             content_type: row.content_type.as_deref().map(Cow::Borrowed),
             etag: row.etag.as_deref().map(Cow::Borrowed),
             deleted: row.deleted,
@@ -182,7 +182,7 @@ impl<'r> Candidate<'r> {
         let newer_ctype = theirs.ctype < times.ctype;
         let newer_meta = theirs.meta < times.meta;
         if !newer_data {
-            self.size = existing.size;
+            self.size = existing.size.clone();
             self.etag = existing.etag.map(|etag| etag.to_owned().into());
             self.deleted = existing.deleted;
             swift_bytes = their_swift_bytes;
@@ -203,8 +203,9 @@ impl<'r> Candidate<'r> {
 
     fn share(&self) -> Option<Share> {
         let live = 1_i64.checked_sub(self.deleted)?;
+        let Value::Integer(size) = self.size else { return None };
         let digest = digest(&[&self.row.name, "-", &self.created_at]);
-        Some(Share { policy: self.row.storage_policy_index, counts: [0, live, self.size], digest })
+        Some(Share { policy: self.row.storage_policy_index, counts: [0, live, size], digest })
     }
 }
 

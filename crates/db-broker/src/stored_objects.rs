@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use protocol::ObjectRow;
 use rusqlite::{
     Connection, Row, Statement, params,
-    types::{Type, ValueRef},
+    types::{Type, Value, ValueRef},
 };
 
 use crate::{
@@ -25,12 +25,13 @@ pub(crate) type StoredObjects<'r> = HashMap<Ident<'r>, Vec<StoredObject>>;
 pub(crate) struct StoredObject {
     pub(crate) rowid: i64,
     pub(crate) created_at: String,
-    pub(crate) size: i64,
+    /// An integer, or whatever somebody has stored: it stays with the data that it is of.
+    pub(crate) size: Value,
     pub(crate) content_type: Option<String>,
     pub(crate) etag: Option<String>,
     pub(crate) deleted: i64,
     pub(crate) policy: i64,
-    /// Whether what counts is stored as what Swift writes.
+    /// Whether all else that counts is stored as what Swift writes.
     regular: bool,
 }
 
@@ -116,19 +117,20 @@ impl StoredObject {
         Ok(Self {
             rowid: row.get(0)?,
             created_at: text(row, 1)?,
-            size: integer(row, 2)?,
+            size: row.get(2)?,
             content_type: text_or_null(row, 3)?,
             etag: text_or_null(row, 4)?,
             deleted: integer(row, 5)?,
             policy: row.get(6)?,
-            regular: is(1, Type::Text)? && is(2, Type::Integer)? && is(5, Type::Integer)?,
+            regular: is(1, Type::Text)? && is(5, Type::Integer)?,
         })
     }
 
     /// What it counts for, if that can be told from what was read.
     pub(crate) fn share(&self, name: &str) -> Option<Share> {
         let live = 1_i64.checked_sub(self.deleted).filter(|_| self.regular)?;
+        let Value::Integer(size) = self.size else { return None };
         let digest = digest(&[name, "-", &self.created_at]);
-        Some(Share { policy: self.policy, counts: [0, live, self.size], digest })
+        Some(Share { policy: self.policy, counts: [0, live, size], digest })
     }
 }

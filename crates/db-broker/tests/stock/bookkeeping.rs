@@ -142,6 +142,22 @@ fn any_containers_come_to_what_triggers_come_to() {
     any_batches_come_to_the_same(ServerType::Account, 150);
 }
 
+/// Of a stored row's data that stays, whatever was stored stays: found by chance among any objects.
+#[test]
+fn a_size_that_is_no_number_is_kept_with_the_data_that_it_is_of() {
+    for size in ["'big'", "NULL", "2.5"] {
+        let oddity = format!(
+            "INSERT INTO object (name, created_at, content_type, etag, size, deleted, storage_policy_index)
+                 VALUES ('a', '0000000002.00000', 't', 'e', {size}, 0, 0);"
+        );
+        let mut row = generations::object("a", "0000000002.00000", 0);
+        row["meta_timestamp"] = json!("0000000009.00000");
+        let batch = json!({"op": "merge_items", "rows": [row]});
+        comes_to_the_same(ServerType::Container, &[batch], &oddity)
+            .unwrap_or_else(|error| panic!("{size} {error}"));
+    }
+}
+
 /// Notes the statements that are run.
 #[derive(Clone, Default)]
 struct Statements(Arc<Mutex<Vec<String>>>);
