@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsStr,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -19,11 +20,9 @@ pub struct HashDir {
     usual: DbLocation,
     /// When that was, or before.
     read_at: SystemTime,
+    /// Oldest epoch first.
     databases: Vec<DbLocation>,
-    tmp_files: Vec<PathBuf>,
-    has_pending_file: bool,
-    /// A journal, or the like, lies beside the database.
-    is_written_to: bool,
+    others: Vec<PathBuf>,
 }
 
 impl HashDir {
@@ -33,47 +32,37 @@ impl HashDir {
     /// [`BrokerError::Io`] if it cannot be read.
     pub fn read(location: &DbLocation) -> Result<Self> {
         let usual = location.renamed(&DbName::unsharded(location.digest()));
-        let mut found = Self {
-            usual,
-            read_at: SystemTime::now(),
-            databases: Vec::new(),
-            tmp_files: Vec::new(),
-            has_pending_file: false,
-            is_written_to: false,
-        };
+        let mut found = Self { usual, read_at: SystemTime::now(), databases: Vec::new(), others: Vec::new() };
         let dir = location.dir();
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
             Err(source) => return Err(BrokerError::Io { path: dir.to_owned(), source }),
         };
-        let usual_name = DbName::unsharded(location.digest()).to_string();
         for entry in entries {
-            let name = entry.map_err(BrokerError::io(dir))?.file_name();
-            found.note(&usual_name, &name.to_string_lossy());
-            if Path::new(&name).extension().is_some_and(|extension| extension == "tmp") {
-                found.tmp_files.push(dir.join(name));
-            }
+            found.note(&entry.map_err(BrokerError::io(dir))?.file_name());
         }
         found.databases.sort_by(|one, other| one.file().cmp(other.file()));
         Ok(found)
     }
 
-    fn note(&mut self, usual_name: &str, name: &str) {
-        match name.strip_prefix(usual_name) {
-            Some(".pending") => self.has_pending_file = true,
-            Some(rest) if !rest.is_empty() => self.is_written_to = true,
-            _ => {
-                let database = name.parse::<DbName>().ok();
-                let own = database.filter(|database| database.digest == self.usual.digest());
-                self.databases.extend(own.map(|own| self.usual.renamed(&own)));
+    fn note(&mut self, name: &OsStr) {
+        match name.to_str().and_then(|name| name.parse::<DbName>().ok()) {
+            Some(database) if database.digest == self.usual.digest() => {
+                self.databases.push(self.usual.renamed(&database));
             }
+            _ => self.others.push(self.usual.dir().join(name)),
         }
     }
 
     /// All database files, oldest epoch first.
-    pub(crate) fn databases(self) -> Vec<DbLocation> {
-        self.databases
+    pub(crate) fn databases(&self) -> &[DbLocation] {
+        &self.databases
+    }
+
+    /// All else.
+    pub(crate) fn others(&self) -> &[PathBuf] {
+        &self.others
     }
 
     /// The database in force, see [`DbLocation::in_force`].
@@ -89,15 +78,24 @@ impl HashDir {
     /// container has two files or one with an epoch, or they cannot be looked at. Blocks on the disk for two or three looks at
     /// inodes.
     pub fn stamp(&self) -> Option<DbStamp> {
-        let is_alone = self.databases == [self.usual.clone()];
-        let at_rest = is_alone && !self.is_written_to;
-        at_rest.then(|| DbStamp::take(&self.usual, self.has_pending_file, self.read_at)).flatten()
+        let pending_file = self.usual.pending_file();
+        let (pending, others): (Vec<_>, Vec<_>) =
+            self.others.iter().partition(|other| **other == pending_file);
+        let at_rest =
+            self.databases == [self.usual.clone()] && !others.iter().any(|other| self.is_of_usual(other));
+        at_rest.then(|| DbStamp::take(&self.usual, !pending.is_empty(), self.read_at)).flatten()
+    }
+
+    /// A journal of the usual file, or the like.
+    fn is_of_usual(&self, other: &Path) -> bool {
+        other.as_os_str().as_encoded_bytes().starts_with(self.usual.file().as_os_str().as_encoded_bytes())
     }
 
     /// Unlinks `*.tmp` that a crash left. What cannot be unlinked stays. Stock: part of `_reclaim`.
     pub fn remove_stale_tmp(&self, ages: ReclaimAges) {
         let before = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ages.rows_before().max(0.0));
-        for tmp in &self.tmp_files {
+        let is_tmp = |other: &&PathBuf| other.extension().is_some_and(|extension| extension == "tmp");
+        for tmp in self.others.iter().filter(is_tmp) {
             let modified = tmp.metadata().and_then(|metadata| metadata.modified());
             if modified.is_ok_and(|modified| modified < before) {
                 let _ = fs::remove_file(tmp);

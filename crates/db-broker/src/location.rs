@@ -64,7 +64,7 @@ impl DbLocation {
     /// # Errors
     /// [`BrokerError::Io`] if the directory cannot be read.
     pub fn db_files(&self) -> Result<Vec<Self>> {
-        HashDir::read(self).map(HashDir::databases)
+        Ok(HashDir::read(self)?.databases().to_vec())
     }
 
     /// The file in force beside this one: the last by name, which is the fresh one while a container is sharding.

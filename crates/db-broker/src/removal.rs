@@ -5,10 +5,9 @@ use std::{
 };
 
 use protocol::ReplicationInfo;
-use swift_types::DbName;
 
 use crate::{
-    Broker, DbLocation,
+    Broker, HashDir,
     dir_lock::DirLock,
     error::{BrokerError, Result},
     info::data_version,
@@ -49,7 +48,7 @@ impl Broker {
     /// # Errors
     /// As [`Broker::commit_pending`]; [`BrokerError::Io`] if the database file could not be unlinked.
     pub fn remove_if_unchanged(self, acknowledged: &ReplicationInfo) -> Result<Removal> {
-        self.remove(acknowledged, |_, contents| Ok((contents.databases.len() == 1).then(Vec::new)))
+        self.remove(acknowledged, |_, dir| Ok((dir.databases().len() == 1).then(Vec::new)))
     }
 
     /// Removes a database that is reclaimable, if it is unchanged since [`Broker::replication_info`] said
@@ -69,7 +68,7 @@ impl Broker {
     fn remove(
         mut self,
         acknowledged: &ReplicationInfo,
-        retiring: impl FnOnce(&Self, &Contents) -> Result<Option<Vec<Self>>>,
+        retiring: impl FnOnce(&Self, &HashDir) -> Result<Option<Vec<Self>>>,
     ) -> Result<Removal> {
         let lock = self.lock_dir(crate::LOCK_TIMEOUT)?;
         if !self.is_in_place() {
@@ -89,23 +88,23 @@ impl Broker {
         }
         // While the database is there still: once it is gone a peer's copy may come into its place, and what lies there
         // from then on belongs to that copy.
-        let contents = Contents::list(&self.location)?;
-        let is_in_force = contents.databases.last() == Some(&self.location);
-        let Some(retiring) = is_in_force.then(|| retiring(&self, &contents)).transpose()?.flatten() else {
+        let dir = HashDir::read(&self.location)?;
+        let is_in_force = dir.databases().last() == Some(&self.location);
+        let Some(retiring) = is_in_force.then(|| retiring(&self, &dir)).transpose()?.flatten() else {
             return Ok(Removal::Changed);
         };
         retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
         remove_file(self.location.file())?;
         // From here on it is gone, whatever happens.
         Ok(self
-            .tidy_up_locked(&lock, &contents.others)
+            .tidy_up_locked(&lock, dir.others())
             .map_or_else(|error| Removal::RemovedUntidily(error.to_string()), |()| Removal::Removed))
     }
 
     /// The retiring files with writers kept out of each, none if one of them holds a live row.
-    fn locked_retiring_files(&self, contents: &Contents) -> Result<Option<Vec<Self>>> {
+    fn locked_retiring_files(&self, dir: &HashDir) -> Result<Option<Vec<Self>>> {
         let mut locked = Vec::new();
-        for location in contents.databases.iter().filter(|other| **other != self.location) {
+        for location in dir.databases().iter().filter(|other| **other != self.location) {
             let mut retiring = Self::open(location.clone())?;
             retiring.run(|connection, _| Ok(connection.execute_batch("BEGIN EXCLUSIVE")?))?;
             if !retiring.has_no_rows()? {
@@ -126,43 +125,17 @@ impl Broker {
     /// directory only if empty: a server that looked for the file too early may be writing there by now.
     fn tidy_up_locked(&self, _lock: &DirLock, beside: &[PathBuf]) -> Result<()> {
         let dir = self.location.dir();
-        for path in beside {
+        let lock_file = dir.join(".lock");
+        for path in beside.iter().filter(|path| **path != lock_file) {
             if path.is_dir() {
                 fs::remove_dir_all(path).map_err(BrokerError::io(path))?;
             } else {
                 remove_file(path)?;
             }
         }
-        remove_file(&dir.join(".lock"))?;
+        remove_file(&lock_file)?;
         // The hash directory, the suffix, the partition.
         dir.ancestors().take(3).try_for_each(remove_if_empty)
-    }
-}
-
-/// What lies in a hash directory.
-struct Contents {
-    /// Oldest epoch first.
-    databases: Vec<DbLocation>,
-    /// All else but the lock file.
-    others: Vec<PathBuf>,
-}
-
-impl Contents {
-    /// Reads the directory once.
-    fn list(location: &DbLocation) -> Result<Self> {
-        let (dir, mut databases, mut others) = (location.dir(), Vec::new(), Vec::new());
-        for entry in fs::read_dir(dir).map_err(BrokerError::io(dir))? {
-            let name = entry.map_err(BrokerError::io(dir))?.file_name();
-            match name.to_str().and_then(|name| name.parse::<DbName>().ok()) {
-                Some(database) if database.digest == location.digest() => {
-                    databases.push(location.renamed(&database));
-                }
-                _ if name == ".lock" => {}
-                _ => others.push(dir.join(name)),
-            }
-        }
-        databases.sort_by(|one, other| one.file().cmp(other.file()));
-        Ok(Self { databases, others })
     }
 }
 
