@@ -7,10 +7,9 @@ use walker::DbTask;
 
 /// What a walk sends of one device.
 pub(crate) struct Lane {
-    /// Whoever gathers a roll has it alone, so that rolls are long.
-    pub(crate) tasks: Mutex<Receiver<DbTask>>,
-    /// The same, to count those that wait.
-    waiting: Receiver<DbTask>,
+    pub(crate) tasks: Receiver<DbTask>,
+    /// Whoever gathers a roll has the lane alone, so that rolls are long.
+    pub(crate) turn: Mutex<()>,
     /// For workers that have a database of this device in hand.
     pub(crate) workers: Permits,
 }
@@ -18,15 +17,7 @@ pub(crate) struct Lane {
 impl Lane {
     /// `workers`: how many may be busy with it at a time.
     pub(crate) fn new(tasks: Receiver<DbTask>, workers: usize) -> Self {
-        Self { waiting: tasks.clone(), tasks: Mutex::new(tasks), workers: Permits::new(workers) }
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.waiting.capacity().unwrap_or(0)
+        Self { tasks, turn: Mutex::default(), workers: Permits::new(workers) }
     }
 }
 

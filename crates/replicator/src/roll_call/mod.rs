@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::Receiver;
 use indexmap::IndexMap;
 use stats::{DbOutcome, Outcome, Queue};
 use sync_client::Compared;
@@ -98,10 +99,12 @@ impl<'a> RollCall<'a> {
 
     /// None when the walk is over.
     fn gather(&self) -> Option<Vec<DbTask>> {
-        let tasks = self.lane.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.lane.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = &self.lane.tasks;
         let mut roll = vec![tasks.recv().ok()?];
-        let sum = |of: fn(&Lane) -> usize| self.lanes.iter().map(of).sum();
-        let (waiting, capacity) = (sum(Lane::waiting), sum(Lane::capacity));
+        let lanes = || self.lanes.iter().map(|lane| &lane.tasks);
+        let waiting = lanes().map(Receiver::len).sum();
+        let capacity = lanes().filter_map(Receiver::capacity).sum();
         self.node.metrics.observe_queue(Queue::Tasks, waiting, capacity, self.meter.blocked());
         let until = Instant::now() + PATIENCE;
         while roll.len() < ROLL
