@@ -84,7 +84,8 @@ fn little_is_left(scene: &Scene, primaries: &[String]) -> Result<()> {
     let deleted = (FEW.end..MANY.end).map(|number| object(number, 10, 1)).collect();
     broker.merge_items(Rows::Objects(deleted), Source::Local)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-    broker.reclaim(ReclaimAges::new(now, Duration::from_secs(7 * 86_400)))?;
+    let leftovers = broker.leftovers(ReclaimAges::new(now, Duration::from_secs(7 * 86_400)))?;
+    broker.drop_leftovers(leftovers)?;
     assert!(is_weighed(&mut broker)? && broker.max_row()? > i64::try_from(MANY.end)?);
     Ok(())
 }

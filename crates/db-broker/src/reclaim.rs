@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{
-    Broker, HashDir,
+    Broker,
     connection::{integer, text},
     error::{BrokerError, Result},
     fault::{Fault, Work},
@@ -48,22 +48,7 @@ impl ReclaimAges {
 }
 
 impl Broker {
-    /// Drops what has been deleted for long enough: stale `*.tmp` beside the database, tombstones page by
-    /// page, sync points, emptied metadata, deleted shard ranges. Stock: `_reclaim` and `reclaim`.
-    ///
-    /// Where there is nothing of the kind no lock is taken that would keep a writer out.
-    ///
-    /// # Errors
-    /// As [`Broker::commit_pending`]; pages already done stay done.
-    pub fn reclaim(&mut self, ages: ReclaimAges) -> Result<()> {
-        if let Ok(dir) = HashDir::read(&self.location) {
-            dir.remove_stale_tmp(ages);
-        }
-        let leftovers = self.leftovers(ages)?;
-        self.drop_leftovers(leftovers)
-    }
-
-    /// What there is to drop in the database. Reads only, after pending rows were merged.
+    /// What has been deleted for long enough to be dropped. Reads only, after pending rows were merged.
     ///
     /// # Errors
     /// As [`Broker::commit_pending`].
@@ -73,7 +58,10 @@ impl Broker {
         self.run(|connection, shape| Leftovers::look(connection, shape, server_type, ages))
     }
 
-    /// Drops what there was, as [`reclaim`](Self::reclaim) does.
+    /// Drops what [there was](Self::leftovers): tombstones page by page, sync points, emptied metadata, deleted shard ranges.
+    ///
+    /// Where there is nothing of the kind no lock is taken that would keep a writer out. Stock: `_reclaim` and `reclaim`, with
+    /// [`HashDir::remove_stale_tmp`](crate::HashDir::remove_stale_tmp).
     ///
     /// # Errors
     /// As any write; pages already done stay done.

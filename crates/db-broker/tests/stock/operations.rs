@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use martlet_db_broker::{Broker, Direction, MetadataCheck, ReclaimAges, Source};
+use martlet_db_broker::{Broker, Direction, HashDir, MetadataCheck, ReclaimAges, Source};
 use protocol::{Metadata, MetadataLimits, QueueEntry, Rows, ServerType, SyncPoint};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn write(broker: &mut Broker, name: &str, given: &Value) -> Option<martlet_db_br
             broker.merge_timestamps(&text("created_at"), &text("put"), &text("delete"), now(given))
         }
         "take_new_id" => broker.take_new_id(&text("copied_from")),
-        "reclaim" => broker.reclaim(ages(given)),
+        "reclaim" => reclaim(broker, ages(given)),
         "set_storage_policy_index" => broker.set_storage_policy_index(number("policy"), now(given)),
         "set_reconciler_sync" => broker.store_progress(&[], Some(number("point"))),
         "merge_shard_ranges" => broker.merge_shard_ranges(read_as(&given["ranges"])),
@@ -148,6 +148,13 @@ fn direction(given: &Value) -> Direction {
 
 fn now(given: &Value) -> Timestamp {
     Timestamp::from_seconds(given["now"].as_f64().expect("a time"))
+}
+
+/// As a course begins.
+fn reclaim(broker: &mut Broker, ages: ReclaimAges) -> martlet_db_broker::Result<()> {
+    HashDir::read(broker.location())?.remove_stale_tmp(ages);
+    let leftovers = broker.leftovers(ages)?;
+    broker.drop_leftovers(leftovers)
 }
 
 fn ages(given: &Value) -> ReclaimAges {
