@@ -88,7 +88,17 @@ pub(super) struct AnswerAt {
 }
 
 /// Where a peer answers, and what it is asked.
-pub(super) type Questions = IndexMap<(String, u16), Question>;
+pub(super) type ByPeer<Q> = IndexMap<(String, u16), Q>;
+
+/// The question to a peer, begun with the first database that it is about, and which one it is.
+pub(super) fn question_to<'q, Q>(
+    questions: &'q mut ByPeer<Q>,
+    peer: &Arc<Device>,
+    begin: impl FnOnce(Arc<Device>) -> Q,
+) -> (usize, &'q mut Q) {
+    let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
+    (entry.index(), entry.or_insert_with(|| begin(Arc::clone(peer))))
+}
 
 impl<'a> Candidate<'a> {
     /// Opens what is not remembered, and reclaims in it. Blocks on the disk.
@@ -162,7 +172,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Adds itself to the question for each of its peers.
-    pub(super) fn ask_in(&self, marks: MarkKey, questions: &mut Questions) -> Vec<AnswerAt> {
+    pub(super) fn ask_in(&self, marks: MarkKey, questions: &mut ByPeer<Question>) -> Vec<AnswerAt> {
         let args = Arc::new(SyncArgs::with_policy(&self.info.info()));
         // Others are not remembered here, and so not asked about by it.
         let mark = match self.known {
@@ -177,12 +187,10 @@ impl<'a> Candidate<'a> {
                 args: Arc::clone(&args),
                 mark,
             };
-            let entry = questions.entry((peer.replication_ip.clone(), peer.replication_port));
-            let place = entry.index();
-            let question =
-                entry.or_insert_with(|| Question { peer: Arc::clone(peer), comparisons: Vec::new() });
-            question.comparisons.push(comparison);
-            Some(AnswerAt { question: place, index: question.comparisons.len() - 1 })
+            let begin = |peer| Question { peer, comparisons: Vec::new() };
+            let (question, asked) = question_to(questions, peer, begin);
+            asked.comparisons.push(comparison);
+            Some(AnswerAt { question, index: asked.comparisons.len() - 1 })
         };
         self.peers.iter().filter_map(ask).collect()
     }

@@ -2,23 +2,19 @@
 
 use std::{sync::Arc, time::Instant};
 
-use indexmap::IndexMap;
 use protocol::MarkMessage;
 use sync_client::Reminder;
 
 use super::{
     RollCall,
-    candidate::{AnswerAt, Candidate},
+    candidate::{AnswerAt, ByPeer, Candidate, question_to},
 };
 use crate::{course::Database, from_memory::Heard};
-
-/// Where a peer answers, and what it is reminded of.
-type Reminders = IndexMap<(String, u16), Reminder>;
 
 impl<'a> RollCall<'a> {
     /// Those of which a peer remembers something else, or nothing: they are to be compared. The others are done with.
     pub(super) fn recall(&self, candidates: Vec<Candidate<'a>>, started: Instant) -> Vec<Candidate<'a>> {
-        let mut reminders = Reminders::new();
+        let mut reminders = ByPeer::new();
         let places: Vec<Vec<Option<AnswerAt>>> =
             candidates.iter().map(|candidate| self.remind_of(candidate, &mut reminders)).collect();
         let answers = self.node.client.recall(reminders.into_values().collect());
@@ -41,13 +37,15 @@ impl<'a> RollCall<'a> {
     }
 
     /// Adds it to what each of its peers is reminded of; no place where that is full.
-    fn remind_of(&self, candidate: &Candidate<'_>, reminders: &mut Reminders) -> Vec<Option<AnswerAt>> {
+    fn remind_of(
+        &self,
+        candidate: &Candidate<'_>,
+        reminders: &mut ByPeer<Reminder>,
+    ) -> Vec<Option<AnswerAt>> {
         let (task, mark) = (&candidate.task, self.node.marks.mark(&candidate.info));
         let mut remind = |peer: &Arc<ring::Device>| {
-            let entry = reminders.entry((peer.replication_ip.clone(), peer.replication_port));
-            let question = entry.index();
-            let reminder =
-                entry.or_insert_with(|| Reminder { peer: Arc::clone(peer), message: MarkMessage::default() });
+            let begin = |peer| Reminder { peer, message: MarkMessage::default() };
+            let (question, reminder) = question_to(reminders, peer, begin);
             let index = reminder.message.len();
             (index < MarkMessage::MOST).then(|| {
                 reminder.message.add(&peer.device, task.partition, task.digest, mark);
