@@ -6,7 +6,7 @@ use protocol::{Capabilities, Comparative, CompareMessage, Comparison, MarkMessag
 use ring::Device;
 use serde_json::Value;
 
-use crate::{CallError, Reply, SyncClient, exchange::replicate_method, target::authority};
+use crate::{CallError, Reply, SyncClient, exchange::replicate, target::authority};
 
 /// What one peer is asked about.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl SyncClient {
     async fn ask_in_one(&self, peer: &Device, content_type: &str, body: Bytes) -> Option<Reply> {
         let url = format!("http://{}/", authority(&peer.replication_ip, peer.replication_port));
         let timeout = self.settings.node_timeout;
-        let request = self.http.request(replicate_method(), url).timeout(timeout);
+        let request = replicate(&self.http, url).timeout(timeout);
         let Ok(response) = request.header("content-type", content_type).body(body).send().await else {
             self.doubt(peer);
             return None;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use protocol::{Capabilities, Request};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, IntoUrl, Method, RequestBuilder, Response};
 
 use crate::{
     Target,
@@ -58,9 +58,9 @@ impl SyncClient {
         timeout: Duration,
     ) -> reqwest::Result<Response> {
         let call = match self.urls.of(target) {
-            Some(url) => client.request(replicate_method(), url),
+            Some(url) => replicate(client, url),
             // Its own error says what is wrong with the address.
-            None => client.request(replicate_method(), target.url()),
+            None => replicate(client, target.url()),
         };
         call.header("content-type", "application/json").timeout(timeout).body(body).send().await
     }
@@ -101,9 +101,9 @@ impl SyncClient {
     }
 }
 
-/// The HTTP method of all messages.
-pub(crate) fn replicate_method() -> Method {
-    Method::from_bytes(b"REPLICATE").expect("a token is a method")
+/// A request by the HTTP method of all messages.
+pub(crate) fn replicate(client: &Client, url: impl IntoUrl) -> RequestBuilder {
+    client.request(Method::from_bytes(b"REPLICATE").expect("a token is a method"), url)
 }
 
 /// Whether a message does no more when it comes twice. Of a received file that is in place by then, the second would

@@ -14,7 +14,7 @@ use zstd::stream::write::Encoder;
 
 use crate::{
     CallError, Region, Reply, SendError, SyncClient, Target,
-    exchange::{is_unanswered, replicate_method},
+    exchange::{is_unanswered, replicate},
     whole_file::{Content, stall, time_for},
 };
 
@@ -126,8 +126,7 @@ fn about_file(
     encoding: Encoding,
 ) -> RequestBuilder {
     let message = to_ascii_json(message).expect("messages hold nothing that JSON cannot");
-    let request = client
-        .request(replicate_method(), target.url())
+    let request = replicate(client, target.url())
         .header("content-type", FileWithMessage::CONTENT_TYPE)
         .header(FileWithMessage::LENGTH, length)
         .header(FileWithMessage::MESSAGE, message);

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use crate::{CallError, Reply, SyncClient, Target, exchange::replicate_method};
+use crate::{CallError, Reply, SyncClient, Target, exchange::replicate};
 
 /// What is read and handed to the connection at once: small, so that a slow link is seen to move.
 const CHUNK: usize = 64 * 1024;
@@ -63,9 +63,7 @@ impl SyncClient {
             Content::File(path) => measure(path)?,
         };
         // Not on a kept connection, which the peer may close just now: a stream cannot be sent once more.
-        let request = self
-            .unpooled
-            .request(replicate_method(), target.url())
+        let request = replicate(&self.unpooled, target.url())
             .header("content-type", TransferHeaders::CONTENT_TYPE)
             .header("content-length", length)
             .header(TransferHeaders::TMP_NAME, name)
