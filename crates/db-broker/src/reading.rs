@@ -32,7 +32,7 @@ impl Broker {
 
     /// Whatever `read` asks of this broker is answered for the same moment, pending rows included that had come by then.
     ///
-    /// Each statement by itself takes and gives back SQLite's lock, which is half of what a short one costs. Writers wait for the
+    /// Each statement by itself takes and gives back SQLite's lock, some ten system calls. Writers wait for the
     /// end of `read`, so it should do nothing but look at this database; what writes fails in it.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ enum Step {
     Demo,
     /// The demo with replicators and servers killed at work.
     Kill,
-    /// The demo with 5,000 databases, in the memory that 400 take.
+    /// The demo with 5,000 databases, in the memory that 400 may take.
     Many,
     /// Two short seeds of chaos, one of each layout.
     Chaos,
