@@ -6,6 +6,7 @@ mod crashes;
 mod fresh;
 mod generations;
 mod journals;
+mod large_files;
 mod operations;
 mod oracle;
 mod pages;

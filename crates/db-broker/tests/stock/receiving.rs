@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -245,7 +245,7 @@ fn links_directories_and_missing_files_are_not_received() {
     assert!(matches!(find(), Err(BrokerError::Missing { .. })));
 }
 
-fn receiver(kind: ServerType) -> Case {
+pub(crate) fn receiver(kind: ServerType) -> Case {
     let case = Case::new(kind, "current");
     case.run(&[
         json!({"op": "merge_items", "rows": [row(kind, "ours", "0000000600.00000")], "source": "fourth"}),
@@ -325,37 +325,6 @@ fn the_point_after_a_merge_is_the_senders_own_last_row() {
     let (ours, stock) = (ask_point(&case.ours), ask_point(&case.stock));
     assert!(stock["point"].as_i64() >= stock["max_row"].as_i64(), "stock takes it for received: {stock}");
     assert_eq!(ours["point"], 6, "the row is still to be sent");
-}
-
-/// Rows of the receiver's come behind the sender's, whatever ids they had.
-#[test]
-fn after_a_large_merge_the_sender_is_sent_only_what_it_lacks() {
-    let kind = ServerType::Container;
-    let case = receiver(kind);
-    let path = dropped(&case, &case.ours);
-    let large = object(&"n".repeat(5 << 20), "0000000600.00000", 0);
-    ask(&json!({"do": "apply", "kind": kind.name(), "file": path,
-        "operations": [{"op": "merge_items", "rows": [large]}]}));
-    let theirs = stored(&path, kind);
-    received(&case.ours).merge_into_place(&hash_path()).unwrap();
-    let mut broker = Broker::open(case.ours.clone()).unwrap();
-    let since = broker.sync_point(Direction::Outgoing, sender().as_str()).unwrap();
-    let to_send = broker.rows_since(since, 100).unwrap().len();
-    drop(broker);
-    let merged = stored(case.ours.file(), kind);
-    let lacking = merged.iter().filter(|row| !theirs.contains(row)).count();
-    assert!(lacking > 0 && lacking < merged.len(), "of {} rows", merged.len());
-    assert_eq!(to_send, lacking, "of {} rows", merged.len());
-}
-
-/// The rows of a database, but for their ids.
-fn stored(file: &Path, kind: ServerType) -> Vec<Value> {
-    let dump = ask(&json!({"do": "dump", "kind": kind.name(), "file": file}));
-    let mut rows = dump[kind.contains()].as_array().expect("rows").clone();
-    for row in &mut rows {
-        row.as_object_mut().expect("a row").remove("ROWID");
-    }
-    rows
 }
 
 #[test]
