@@ -28,9 +28,9 @@ struct Inode {
 
 /// The files of one database at a moment at which nobody was writing to them and no rows were waiting.
 ///
-/// From [`HashDir::stamp`](crate::HashDir::stamp). As long as [`still_holds`](Self::still_holds), the database has the content that it had then: SQLite makes and removes a
-/// journal beside the file for each write, which changes the directory, and changes the file; another file in its place
-/// has another inode; rows that wait have a file of their own.
+/// From [`HashDir::stamp`](crate::HashDir::stamp). As long as [`still_holds`](Self::still_holds), the database has the content
+/// that it had then: SQLite makes and removes a journal beside the file for each write, which changes the directory, and changes
+/// the file; another file in its place has another inode; rows that wait have a file of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DbStamp {
     dir: Inode,

@@ -41,8 +41,8 @@ pub struct ServerSettings {
     pub remembered: usize,
     /// For how long at most.
     pub remember_for: Duration,
-    /// For how long, twice that at most, a database that differs from a peer's stays open for the peer's next message. A device cannot
-    /// be unmounted meanwhile, and a removed file does not give its space back.
+    /// For how long, twice that at most, a database that differs from a peer's stays open for the peer's next message. A
+    /// device cannot be unmounted meanwhile, and a removed file does not give its space back.
     pub keep_open_for: Duration,
     /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,

@@ -26,8 +26,8 @@ pub enum WalkEnd {
     Abandoned,
 }
 
-/// Walks each device on a thread of its own and sends every database found into its lane, until the last device is walked, `stop` says so or
-/// no receiver is left.
+/// Walks each device on a thread of its own and sends every database found into its lane, until the last device is walked,
+/// `stop` says so or a device's lane has no receiver left.
 ///
 /// Blocks until the last of the threads has ended. Each blocks on its disk, on a full lane and on `pace`; a device that
 /// hangs holds up no other one, only the end of the walk and what the brake holds back until then. `stop` ends the waits for
