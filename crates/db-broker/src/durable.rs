@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use failpoint::{Step, around};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Puts a finished file in its place: fsync of the file, rename, fsync of the directory and of every
@@ -18,7 +19,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 /// # Errors
 /// The system's error; before the rename nothing has changed but missing directories.
 pub fn rename_file(from: &Path, to: &Path) -> io::Result<()> {
-    sync_file(from)?;
+    sync_file(from, to)?;
     put_in_place(from, to, rename)
 }
 
@@ -38,8 +39,8 @@ fn put_in_place(
 ) -> io::Result<()> {
     let dir = to.parent().unwrap_or(Path::new("/"));
     create_dirs(dir)?;
-    rename(from, to)?;
-    sync_dir(dir)
+    around(Step::Rename, to, || rename(from, to))?;
+    around(Step::SyncDir, to, || sync_dir(dir))
 }
 
 /// Makes a directory, and those above it, as needed; each new one is synced into the one that holds it.
@@ -48,7 +49,10 @@ fn put_in_place(
 /// The system's error.
 pub fn create_dirs(dir: &Path) -> io::Result<()> {
     let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
-    fs::create_dir_all(dir)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    around(Step::MakeDirs, dir, || fs::create_dir_all(dir))?;
     missing.into_iter().rev().try_for_each(|dir| sync_dir(dir.parent().unwrap_or(Path::new("/"))))
 }
 
@@ -69,12 +73,13 @@ pub(crate) fn claim_file(from: &Path, to: &Path) -> io::Result<()> {
     rename(from, to)
 }
 
-/// Flushes what was written to a file, so that a rename that follows has little to wait for. Blocks on the disk.
+/// Flushes what was written to a file on its way to a `place`, so that a rename that follows has little to wait for. Blocks on
+/// the disk.
 ///
 /// # Errors
 /// The system's error.
-pub(crate) fn sync_file(file: &Path) -> io::Result<()> {
-    File::open(file)?.sync_all()
+pub(crate) fn sync_file(file: &Path, place: &Path) -> io::Result<()> {
+    around(Step::SyncFile, place, || File::open(file)?.sync_all())
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
+use failpoint::Step;
 use protocol::SyncPoint;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use swift_types::ServerType;
 
 use crate::{
@@ -29,7 +30,9 @@ impl Broker {
     pub(crate) fn take_new_id_after(&mut self, copied_from: &str, last_row: i64) -> Result<()> {
         let id = new_id(&self.location);
         let server_type = self.server_type();
-        self.run(|connection, _| take_id(connection, server_type, &id, (copied_from, last_row)))
+        self.write(Step::TakeId, |transaction, _| {
+            take_id(transaction, server_type, &id, (copied_from, last_row))
+        })
     }
 
     /// Makes this replica and others exchange all their rows anew, in both directions: it takes a new id, so
@@ -56,8 +59,7 @@ impl Broker {
         }
         let id = new_id(&self.location);
         let stat = self.stat_table();
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.write(Step::TakeId, |transaction, _| {
             let judged = transaction.query_row(
                 &format!("SELECT count(*) FROM {stat} WHERE hash = ?1"),
                 [hash],
@@ -66,12 +68,12 @@ impl Broker {
             if judged == 0 {
                 return Ok(());
             }
-            renew(&transaction, stat, &id, acknowledged)?;
+            renew(transaction, stat, &id, acknowledged)?;
             for remote_id in remote_ids {
                 transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [remote_id])?;
                 transaction.execute("DELETE FROM outgoing_sync WHERE remote_id = ?1", [remote_id])?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -95,11 +97,7 @@ impl Broker {
             return Ok(());
         }
         let stat = self.stat_table();
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            renew(&transaction, stat, id, acknowledged)?;
-            Ok(transaction.commit()?)
-        })
+        self.write(Step::TakeId, |transaction, _| renew(transaction, stat, id, acknowledged))
     }
 
     /// The row id of the last row that is there, -1 if none is.
@@ -120,16 +118,15 @@ fn renew(transaction: &Transaction<'_>, stat: &str, id: &str, acknowledged: &[Sy
 }
 
 fn take_id(
-    connection: &mut Connection,
+    transaction: &Transaction<'_>,
     server_type: ServerType,
     id: &str,
     (copied_from, last_row): (&str, i64),
 ) -> Work<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(&format!("UPDATE {server_type}_stat SET id = ?1"), params![id])?;
     // An older point for the same sender, copied along, is replaced.
     transaction.execute("DELETE FROM incoming_sync WHERE remote_id = ?1", [copied_from])?;
-    raise_point(&transaction, Direction::Incoming, copied_from, last_row)?;
+    raise_point(transaction, Direction::Incoming, copied_from, last_row)?;
     if server_type == ServerType::Container {
         transaction.execute(
             "UPDATE container_stat SET reported_put_timestamp = 0, reported_delete_timestamp = 0,
@@ -137,5 +134,5 @@ fn take_id(
             [],
         )?;
     }
-    Ok(transaction.commit()?)
+    Ok(())
 }

@@ -93,6 +93,7 @@ mod tally;
 mod timestamps;
 mod triggers;
 mod unchanged;
+mod writing;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
 pub use connection::QUERIES;

@@ -1,5 +1,5 @@
+use failpoint::Step;
 use protocol::{Rows, SyncPoint};
-use rusqlite::TransactionBehavior;
 
 use crate::{
     Broker,
@@ -38,21 +38,20 @@ impl Broker {
             };
         }
         self.migrate_to_policies()?;
-        self.run(|connection, shape| {
+        self.write(Step::MergeRows, |transaction, shape| {
             let point = sync_point(&rows);
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             match rows {
-                Rows::Objects(rows) => merge_objects::merge(&transaction, shape, &rows)?,
-                Rows::Containers(rows) => merge_containers::merge(&transaction, shape, rows)?,
+                Rows::Objects(rows) => merge_objects::merge(transaction, shape, &rows)?,
+                Rows::Containers(rows) => merge_containers::merge(transaction, shape, rows)?,
             }
             if let Source::Replica { id, points } = source {
                 let own = point.map(|point| (id, point));
                 let told = points.iter().map(|point| (point.remote_id.as_str(), point.sync_point));
                 for (id, point) in own.into_iter().chain(told) {
-                    raise_point(&transaction, Direction::Incoming, id, point)?;
+                    raise_point(transaction, Direction::Incoming, id, point)?;
                 }
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Old schema generations, brought up lazily where a write needs it, as stock does.
 
-use rusqlite::{Transaction, TransactionBehavior};
+use failpoint::Step;
+use rusqlite::Transaction;
 use swift_types::ServerType;
 
 use crate::{Broker, error::Result, schema, shape::Shape};
@@ -15,16 +16,15 @@ impl Broker {
             return Ok(());
         }
         let server_type = self.server_type();
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.write(Step::Migrate, |transaction, _| {
             // Another process may have been faster.
-            let shape = Shape::read(&transaction, server_type)?;
+            let shape = Shape::read(transaction, server_type)?;
             match server_type {
                 _ if shape.row_policy => {}
-                ServerType::Account => migrate_account(&transaction, shape)?,
-                ServerType::Container => migrate_container(&transaction, shape)?,
+                ServerType::Account => migrate_account(transaction, shape)?,
+                ServerType::Container => migrate_container(transaction, shape)?,
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -34,13 +34,12 @@ impl Broker {
             return Ok(());
         }
         let server_type = self.server_type();
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if !Shape::read(&transaction, server_type)?.metadata {
+        self.write(Step::Migrate, |transaction, _| {
+            if !Shape::read(transaction, server_type)?.metadata {
                 let alter = format!("ALTER TABLE {server_type}_stat ADD COLUMN metadata TEXT DEFAULT ''");
                 transaction.execute_batch(&alter)?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -50,9 +49,8 @@ impl Broker {
         if shape.shard_range && shape.shard_reported && shape.shard_tombstones {
             return Ok(());
         }
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let shape = Shape::read(&transaction, ServerType::Container)?;
+        self.write(Step::Migrate, |transaction, _| {
+            let shape = Shape::read(transaction, ServerType::Container)?;
             if shape.shard_range {
                 if !shape.shard_reported {
                     transaction
@@ -65,7 +63,7 @@ impl Broker {
             } else {
                 transaction.execute_batch(schema::SHARD_RANGE)?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 }

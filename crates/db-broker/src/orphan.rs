@@ -7,6 +7,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use failpoint::{Step, around};
+
 use crate::{
     dir_lock::DirLock,
     error::{BrokerError, Result},
@@ -51,7 +53,7 @@ pub fn reclaim_orphan(dir: &Path, older_than: SystemTime) -> Result<Orphan> {
         Err(error) => return Err(error),
     };
     match look(dir, older_than)? {
-        Found::Rubbish(paths) => remove(dir, &paths, &lock),
+        Found::Rubbish(paths) => around(Step::RemoveOrphan, dir, || remove(dir, &paths, &lock)),
         found => Ok(found.kept()),
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use failpoint::Step;
 use protocol::Rows;
 use swift_types::ServerType;
 use tracing::error;
@@ -60,7 +61,7 @@ impl Broker {
             OpenOptions::new().read(true).write(true).open(&path).map_err(BrokerError::io(&path))?;
         let rows = read_rows(self.server_type(), &mut file, &path)?;
         self.merge_items(rows, Source::Local)?;
-        file.set_len(0).map_err(BrokerError::io(path))
+        failpoint::around(Step::EmptyPending, &path, || file.set_len(0)).map_err(BrokerError::io(&path))
     }
 
     /// Whether the pending file calls for anything. Like stock, a broker that preallocates does so beside an

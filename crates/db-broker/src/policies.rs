@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use failpoint::Step;
+use rusqlite::{OptionalExtension, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{Broker, connection::integer, error::Result};
@@ -75,8 +76,7 @@ impl Broker {
     /// As any write.
     pub fn set_storage_policy_index(&mut self, policy: i64, now: Timestamp) -> Result<()> {
         self.migrate_to_policies()?;
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.write(Step::SetPolicy, |transaction, _| {
             transaction
                 .execute("INSERT OR IGNORE INTO policy_stat (storage_policy_index) VALUES (?1)", [policy])?;
             transaction.execute(
@@ -84,7 +84,7 @@ impl Broker {
                      status_changed_at = MAX(?2, status_changed_at) WHERE storage_policy_index <> ?1",
                 params![policy, now.normal()],
             )?;
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 

@@ -1,5 +1,6 @@
 use std::io::ErrorKind;
 
+use failpoint::{Step, around};
 use uuid::Uuid;
 
 use crate::{
@@ -19,13 +20,16 @@ pub fn quarantine(location: &DbLocation, reason: &str) -> Result<BrokerError> {
     let from = location.dir().to_owned();
     let parent = location.device_dir().join("quarantined").join(location.server_type().datadir());
     let mut to = parent.join(location.digest().to_string());
-    let moved = durable::move_dir(&from, &to).or_else(|error| match error.kind() {
-        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => {
-            to = parent.join(format!("{}-{}", location.digest(), Uuid::new_v4().simple()));
-            durable::move_dir(&from, &to)
-        }
-        _ => Err(error),
-    });
+    let moved =
+        around(Step::Quarantine, &from, || durable::move_dir(&from, &to)).or_else(|error| {
+            match error.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => {
+                    to = parent.join(format!("{}-{}", location.digest(), Uuid::new_v4().simple()));
+                    durable::move_dir(&from, &to)
+                }
+                _ => Err(error),
+            }
+        });
     moved.map_err(BrokerError::io(&from))?;
     Ok(BrokerError::Quarantined { from, to, reason: reason.to_owned() })
 }

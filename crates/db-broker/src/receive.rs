@@ -2,6 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
+use failpoint::{Step, around};
 use protocol::{Horizon, OwnRangeWithoutEpoch, SyncPoint};
 use swift_types::{HashPath, ServerType, TmpName};
 
@@ -65,7 +66,8 @@ impl ReceivedDb {
             return Err(BrokerError::Missing { path });
         }
         let file = OwnFile::named(&tmp_dir, "received");
-        durable::claim_file(&path, file.path()).map_err(BrokerError::io(path))?;
+        around(Step::ClaimFile, destination.file(), || durable::claim_file(&path, file.path()))
+            .map_err(BrokerError::io(path))?;
         Ok(Self { destination, sender_id, file, horizon: Horizon::UNBOUNDED })
     }
 
@@ -94,13 +96,14 @@ impl ReceivedDb {
         if place.try_exists().map_err(BrokerError::io(&place))? {
             return Ok(Installed::NotCalledFor);
         }
-        let mut received = self.open_checked(hash_path)?;
+        let mut received =
+            around(Step::VerifyFile, self.destination.file(), || self.open_checked(hash_path))?;
         let last_row = received.last_row()?;
         self.take_new_id(&mut received, last_row)?;
         drop(received);
         durable::create_dirs(self.destination.dir()).map_err(BrokerError::io(self.destination.dir()))?;
         // First, as what else is made in an empty directory takes its lock, and none of it may come during the flush.
-        durable::sync_file(self.path()).map_err(BrokerError::io(self.path()))?;
+        durable::sync_file(self.path(), self.destination.file()).map_err(BrokerError::io(self.path()))?;
         let _lock = self.lock_unless_empty()?;
         match durable::rename_synced_new_file(self.path(), &place) {
             Ok(()) => Ok(Installed::Installed { ignored: None }),
@@ -142,11 +145,12 @@ impl ReceivedDb {
         let Some(mut existing) = self.open_existing()? else {
             return Ok(Installed::NotCalledFor);
         };
-        let mut received = self.open_checked(hash_path)?;
+        let mut received =
+            around(Step::VerifyFile, self.destination.file(), || self.open_checked(hash_path))?;
         let senders_last_row = received.last_row()?;
         let point = feed(&mut existing, &mut received, -1)?;
         // All but the last rows are on the disk before anybody has to wait for the locks.
-        durable::sync_file(self.path()).map_err(BrokerError::io(self.path()))?;
+        durable::sync_file(self.path(), self.destination.file()).map_err(BrokerError::io(self.path()))?;
         let lock = existing.lock_dir(PENDING_LOCK_TIMEOUT)?;
         if !existing.is_in_place() {
             // Another merge was faster, with rows that this one has not seen.

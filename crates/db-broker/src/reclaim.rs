@@ -1,7 +1,8 @@
 use std::time::Duration;
 
+use failpoint::Step;
 use protocol::ReplicationInfo;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{
@@ -72,7 +73,9 @@ impl Broker {
             self.reclaim_tombstones(ages.rows_before())?;
         }
         if rest {
-            self.run(|connection, shape| reclaim_rest(connection, shape, server_type, ages))?;
+            self.write(Step::Reclaim, |transaction, shape| {
+                reclaim_rest(transaction, shape, server_type, ages)
+            })?;
         }
         Ok(())
     }
@@ -91,14 +94,14 @@ impl Broker {
                 Ok(statement.query_row(params![marker, PAGE], |row| row.get(0)).optional()?)
             })?;
             let page_end = page_end.filter(|name| !name.is_empty());
-            self.run(|connection, _| {
+            self.write(Step::Reclaim, |transaction, _| {
                 let delete =
                     format!("DELETE FROM {table} WHERE deleted = 1 AND name >= ?1 AND {column} < ?2");
                 match &page_end {
-                    Some(end) => connection
+                    Some(end) => transaction
                         .prepare_cached(&format!("{delete} AND name < ?3"))?
                         .execute(params![marker, before, end])?,
-                    None => connection.prepare_cached(&delete)?.execute(params![marker, before])?,
+                    None => transaction.prepare_cached(&delete)?.execute(params![marker, before])?,
                 };
                 Ok(())
             })?;
@@ -228,13 +231,12 @@ const OLD_INCOMING: &str = "EXISTS (SELECT 1 FROM incoming_sync WHERE updated_at
 const OLD_SHARD_RANGES: &str = "EXISTS (SELECT 1 FROM shard_range WHERE deleted = 1 AND timestamp < ?2)";
 
 fn reclaim_rest(
-    connection: &mut Connection,
+    transaction: &Transaction<'_>,
     shape: Shape,
     server_type: ServerType,
     ages: ReclaimAges,
 ) -> Work<()> {
     let stat = format!("{server_type}_stat");
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if shape.sync_updated_at {
         for table in ["outgoing_sync", "incoming_sync"] {
             let delete = format!("DELETE FROM {table} WHERE updated_at < ?1");
@@ -242,9 +244,9 @@ fn reclaim_rest(
         }
     }
     if shape.metadata {
-        let mut metadata = stat_metadata::stored(&transaction, &stat)?;
+        let mut metadata = stat_metadata::stored(transaction, &stat)?;
         if metadata.drop_where(ages.emptied()) {
-            stat_metadata::store(&transaction, &stat, &metadata)?;
+            stat_metadata::store(transaction, &stat, &metadata)?;
         }
     }
     if shape.shard_range {
@@ -254,5 +256,5 @@ fn reclaim_rest(
             [ages.points_before()],
         )?;
     }
-    Ok(transaction.commit()?)
+    Ok(())
 }

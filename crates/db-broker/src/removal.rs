@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use failpoint::{Step, around};
 use protocol::ReplicationInfo;
 
 use crate::{
@@ -93,8 +94,8 @@ impl Broker {
         let Some(retiring) = is_in_force.then(|| retiring(&self, &dir)).transpose()?.flatten() else {
             return Ok(Removal::Changed);
         };
-        retiring.iter().try_for_each(|retiring| remove_file(retiring.location.file()))?;
-        remove_file(self.location.file())?;
+        retiring.iter().try_for_each(|retiring| remove_db(retiring.location.file()))?;
+        remove_db(self.location.file())?;
         // From here on it is gone, whatever happens.
         Ok(self
             .tidy_up_locked(&lock, dir.others())
@@ -127,16 +128,24 @@ impl Broker {
         let dir = self.location.dir();
         let lock_file = dir.join(".lock");
         for path in beside.iter().filter(|path| **path != lock_file) {
-            if path.is_dir() {
-                fs::remove_dir_all(path).map_err(BrokerError::io(path))?;
-            } else {
-                remove_file(path)?;
-            }
+            around(Step::RemoveBeside, dir, || remove_beside(path))?;
         }
-        remove_file(&lock_file)?;
+        around(Step::RemoveBeside, dir, || remove_file(&lock_file))?;
         // The hash directory, the suffix, the partition.
-        dir.ancestors().take(3).try_for_each(remove_if_empty)
+        let dirs = || dir.ancestors().take(3).try_for_each(remove_if_empty);
+        around(Step::RemoveDir, dir, dirs)
     }
+}
+
+fn remove_db(file: &Path) -> Result<()> {
+    around(Step::RemoveDb, file, || remove_file(file))
+}
+
+fn remove_beside(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return fs::remove_dir_all(path).map_err(BrokerError::io(path));
+    }
+    remove_file(path)
 }
 
 fn remove_file(path: &Path) -> Result<()> {

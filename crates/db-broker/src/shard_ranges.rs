@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use failpoint::Step;
 use indexmap::IndexMap;
 use protocol::{OwnRangeWithoutEpoch, ShardRange, ShardState, keep_epoched_own_range};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 use swift_types::Timestamp;
 
 use crate::{
@@ -41,11 +42,7 @@ impl Broker {
             return Ok(());
         }
         self.migrate_to_shard_ranges()?;
-        self.run(|connection, shape| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            merge(&transaction, shape, ranges)?;
-            Ok(transaction.commit()?)
-        })
+        self.write(Step::MergeShardRanges, |transaction, shape| merge(transaction, shape, ranges))
     }
 
     /// As [`merge_shard_ranges`](Self::merge_shard_ranges) for ranges of a peer: its copy of our own range

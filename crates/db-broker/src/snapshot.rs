@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use failpoint::Step;
 use rusqlite::{
     Connection, MAIN_DB, OpenFlags,
     backup::{Backup, StepResult},
@@ -72,6 +73,11 @@ impl Broker {
     /// [`BrokerError::Replaced`] also if a merged copy takes the database's place meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.commit_pending()?;
+        let about = self.file().to_owned();
+        failpoint::around(Step::CopyForPeer, &about, || self.copied())
+    }
+
+    fn copied(&mut self) -> Result<Snapshot> {
         if self.size()? <= MOST_IN_MEMORY {
             return self.copy_into_memory().map(Snapshot::InMemory);
         }

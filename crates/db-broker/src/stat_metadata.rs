@@ -1,7 +1,8 @@
 //! The metadata column of the stat row.
 
+use failpoint::Step;
 use protocol::{Metadata, MetadataLimits};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
     Broker,
@@ -44,15 +45,13 @@ impl Broker {
         }
         self.migrate_to_metadata()?;
         let table = self.stat_table();
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut metadata = stored(&transaction, table)?;
+        self.write(Step::StoreMetadata, |transaction, _| {
+            let mut metadata = stored(transaction, table)?;
             metadata.merge(updates);
             if let MetadataCheck::FromClient(limits) = check {
                 metadata.check(limits).map_err(|error| Fault::Value(error.to_string()))?;
             }
-            store(&transaction, table, &metadata)?;
-            Ok(transaction.commit()?)
+            store(transaction, table, &metadata)
         })
     }
 }

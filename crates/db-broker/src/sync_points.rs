@@ -1,5 +1,6 @@
+use failpoint::Step;
 use protocol::SyncPoint;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use swift_types::ServerType;
 
 use crate::{
@@ -58,12 +59,11 @@ impl Broker {
         if points.is_empty() {
             return Ok(());
         }
-        self.run(|connection, _| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.write(Step::StorePoints, |transaction, _| {
             for point in points {
-                raise_point(&transaction, direction, &point.remote_id, point.sync_point)?;
+                raise_point(transaction, direction, &point.remote_id, point.sync_point)?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 
@@ -79,15 +79,14 @@ impl Broker {
             return self.merge_sync_points(Direction::Outgoing, outgoing);
         };
         self.migrate_to_policies()?;
-        self.run(|connection, shape| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.write(Step::StorePoints, |transaction, shape| {
             for point in outgoing {
-                raise_point(&transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
+                raise_point(transaction, Direction::Outgoing, &point.remote_id, point.sync_point)?;
             }
             let stat = shape.stat_source(ServerType::Container);
             let update = format!("UPDATE {stat} SET reconciler_sync_point = ?1");
             transaction.prepare_cached(&update)?.execute([handed_over])?;
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 }

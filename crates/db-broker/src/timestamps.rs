@@ -1,4 +1,5 @@
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use failpoint::Step;
+use rusqlite::{Connection, OptionalExtension, params};
 use swift_types::{ServerType, Timestamp};
 
 use crate::{
@@ -23,24 +24,23 @@ impl Broker {
     ) -> Result<()> {
         let server_type = self.server_type();
         let elsewhere = self.counted_elsewhere()?;
-        self.run(|connection, _| {
+        self.write(Step::MergeTimestamps, |transaction, _| {
             for text in [created_at, put, delete] {
                 Timestamp::parse(text).map_err(|error| Fault::Value(error.to_string()))?;
             }
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let was_deleted = is_deleted(&transaction, server_type, elsewhere)?;
+            let was_deleted = is_deleted(transaction, server_type, elsewhere)?;
             let update = format!(
                 "UPDATE {server_type}_stat SET created_at = MIN(?1, created_at),
                      put_timestamp = MAX(?2, put_timestamp), delete_timestamp = MAX(?3, delete_timestamp)"
             );
             transaction.execute(&update, params![created_at, put, delete])?;
-            if is_deleted(&transaction, server_type, elsewhere)? != was_deleted {
+            if is_deleted(transaction, server_type, elsewhere)? != was_deleted {
                 let update = format!(
                     "UPDATE {server_type}_stat SET status_changed_at = ?1 WHERE status_changed_at < ?1"
                 );
                 transaction.execute(&update, [now.normal()])?;
             }
-            Ok(transaction.commit()?)
+            Ok(())
         })
     }
 

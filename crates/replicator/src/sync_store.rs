@@ -7,6 +7,7 @@ use std::{
 };
 
 use db_broker::{Broker, BrokerError, DbLocation};
+use failpoint::{Step, around};
 
 /// The folder beside `containers` with the same layout below it.
 const SYNC_DATADIR: &str = "sync_containers";
@@ -40,7 +41,7 @@ pub(crate) fn update(broker: &mut Broker) -> Result<(), SyncStoreError> {
 /// Removes the link, and the directories that this empties. Stock: `remove_synced_container`.
 pub(crate) fn remove(location: &DbLocation) -> Result<(), SyncStoreError> {
     let Some(link) = link_of(location) else { return Ok(()) };
-    match fs::remove_file(&link) {
+    match around(Step::LinkSynced, &link, || fs::remove_file(&link)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         removed => removed.map_err(at(&link))?,
     }
@@ -59,7 +60,7 @@ fn add(location: &DbLocation) -> Result<(), SyncStoreError> {
     }
     let dir = link.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(dir).map_err(at(dir))?;
-    match symlink(location.file(), &link) {
+    match around(Step::LinkSynced, &link, || symlink(location.file(), &link)) {
         // Made meanwhile, or dangling: the next pass sees which.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && link.is_symlink() => Ok(()),
         made => made.map_err(at(&link)),

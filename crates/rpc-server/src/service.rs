@@ -1,9 +1,15 @@
 //! One request: taken in or refused, read, worked on in its turn, answered.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Buf;
 use db_broker::UnchangedDbs;
+use failpoint::{Step, around};
 use futures_util::Stream;
 use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
 use swift_types::{DeviceName, ServerType};
@@ -158,7 +164,8 @@ impl Service {
         let device_dir = self.device_with_room(target.device.clone(), incoming.length).await?;
         let arrived = incoming.receive(&device_dir, body).await?;
         let used = self.in_turn(move |host| {
-            let file = incoming.unpacked(arrived, &device_dir)?;
+            let unpacked = || incoming.unpacked(arrived, &device_dir);
+            let file = around(Step::ReceiveFile, Path::new(&target.digest.to_string()), unpacked)?;
             Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
         });
         used.await

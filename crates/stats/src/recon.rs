@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use failpoint::{Step, around};
 use serde_json::{Map, Value};
 
 use crate::python_json;
@@ -51,7 +52,7 @@ fn update(cache_file: &Path, entries: &Map<String, Value>, timeout: Duration) ->
     let dir = cache_file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut tmp = tempfile::NamedTempFile::new_in(dir)?;
     tmp.write_all(line.as_bytes())?;
-    tmp.persist(cache_file)?;
+    around(Step::WriteRecon, cache_file, || tmp.persist(cache_file))?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::workspace::{Dependency, Package};
 /// The folders in the order of the table. A crate depends only on crates above it; those of one line stand
 /// side by side.
 const LAYERS: &[&[&str]] = &[
+    &["crates/failpoint"],
     &["crates/swift-types"],
     &["crates/protocol"],
     &["crates/settings"],
