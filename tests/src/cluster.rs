@@ -1,6 +1,7 @@
 mod clocks;
 mod costs;
 mod counts;
+mod crashes;
 mod passes;
 mod refusals;
 mod servers;
@@ -12,6 +13,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use failpoint::Point;
 use serde_json::{Map, Value, json};
 use swift_types::ServerType;
 use tempfile::TempDir;
@@ -28,6 +30,7 @@ use crate::syslog::LogSink;
 
 pub use costs::{PassCost, Passes};
 pub use counts::{Counts, TracedPasses};
+pub(crate) use crashes::Role;
 
 /// What a cluster consists of.
 #[derive(Clone, Debug)]
@@ -80,6 +83,8 @@ pub struct Cluster {
     log: LogSink,
     layout: Value,
     shape: Shape,
+    /// Where our programs crash that are started from now on.
+    crash_at: Option<Point>,
     block: LoopbackBlock,
     dir: TempDir,
 }
@@ -111,6 +116,7 @@ impl Cluster {
             log,
             layout,
             shape,
+            crash_at: None,
             block,
             dir,
         })

@@ -36,6 +36,7 @@ mod blackhole;
 mod cluster;
 mod conf;
 mod course;
+mod crashes;
 mod daemon;
 mod levels;
 mod loopback;
@@ -62,7 +63,9 @@ pub use course::{
     Way, calls, differing_calls, lines_of_sharding, missed, without_points_after_rows,
     without_the_question_after_a_merge,
 };
+pub use crashes::{CrashRun, CrashSite};
 pub use daemon::{Daemon, martlet_program};
+pub use failpoint::{Moment, Point, Step};
 pub use levels::levels;
 pub use loopback::LoopbackBlock;
 pub use machine::on_its_own;

@@ -38,15 +38,17 @@ pub enum Suite {
     Drained,
     /// Containers at every stage of sharding, node 2 having a Swift from before shard ranges.
     Presharding,
+    /// A database or two for each course, three storage policies: see [`Suite::crash`].
+    Crashes,
 }
 
 /// What stock made of a suite, and what every contestant starts from.
 #[derive(Debug)]
 pub struct Oracle {
-    start: Tree,
+    pub(crate) start: Tree,
     /// Unix time in seconds that all times in the starting bytes are counted from.
     base: f64,
-    layout: Value,
+    pub(crate) layout: Value,
     /// What the databases said before the first pass.
     pub began: Value,
     /// The cases, as `tests/python/martlet_stock/build.py` lists them.
@@ -76,14 +78,15 @@ impl Suite {
             Self::OnePeerDead => "one peer dead",
             Self::Drained => "drained",
             Self::Presharding => "presharding",
+            Self::Crashes => "crashes",
         }
     }
 
-    fn shape(self) -> Shape {
+    pub(crate) fn shape(self) -> Shape {
         match self {
             Self::Main | Self::Sharding => Shape::default(),
             Self::Faults => Shape { devices_per_node: 2, ..Shape::default() },
-            Self::Policies | Self::OnePeerDead => Shape { policies: 3, ..Shape::default() },
+            Self::Policies | Self::OnePeerDead | Self::Crashes => Shape { policies: 3, ..Shape::default() },
             Self::Presharding => Shape { presharding_node: Some(PRESHARDING_NODE), ..Shape::default() },
             Self::Drained => Shape { policies: 3, drained_node: Some(DRAINED_NODE), ..Shape::default() },
         }
@@ -98,6 +101,7 @@ impl Suite {
             Self::Main | Self::Sharding | Self::OnePeerDead | Self::Drained | Self::Presharding => (3, 3),
             Self::Faults => (4, 4),
             Self::Policies => (4, 20),
+            Self::Crashes => (5, 5),
         }
     }
 
@@ -106,7 +110,7 @@ impl Suite {
     /// # Errors
     /// When the cluster cannot run. The same error is given each time.
     pub fn oracle(self, server_type: ServerType) -> Result<&'static Oracle> {
-        static ORACLES: [OnceLock<Result<Oracle>>; 14] = [const { OnceLock::new() }; 14];
+        static ORACLES: [OnceLock<Result<Oracle>>; 16] = [const { OnceLock::new() }; 16];
         let slot = 2 * (self as usize) + usize::from(server_type == ServerType::Account);
         let oracle = ORACLES[slot].get_or_init(|| self.make_oracle(server_type));
         oracle.as_ref().map_err(|error| anyhow!("{self} {server_type}, stock to stock: {error:#}"))
@@ -116,7 +120,12 @@ impl Suite {
         let mut cluster = Cluster::start(self.shape())?;
         let base = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor();
         let faulty = match self {
-            Self::Main | Self::Sharding | Self::Policies | Self::OnePeerDead | Self::Drained => Value::Null,
+            Self::Main
+            | Self::Sharding
+            | Self::Policies
+            | Self::OnePeerDead
+            | Self::Drained
+            | Self::Crashes => Value::Null,
             Self::Faults => json!({"unmounted": UNMOUNTED, "dead": DEAD}),
             Self::Presharding => json!({"presharding": PRESHARDING}),
         };
@@ -143,12 +152,18 @@ impl Suite {
     /// When the cluster cannot run or a daemon fails as a process.
     pub fn run(self, server_type: ServerType, pairing: Pairing) -> Result<Outcome> {
         let oracle = self.oracle(server_type)?;
-        let mut cluster = Cluster::start(self.shape())?;
+        let mut cluster = self.beginning(oracle)?;
+        self.run_on(&mut cluster, server_type, pairing, oracle)
+    }
+
+    /// A cluster with the oracle's starting bytes on it; no server runs yet.
+    pub(crate) fn beginning(self, oracle: &Oracle) -> Result<Cluster> {
+        let cluster = Cluster::start(self.shape())?;
         ensure!(*cluster.layout() == oracle.layout, "rings of one shape must place partitions alike");
         std::fs::remove_dir_all(cluster.disks())?;
         std::fs::create_dir(cluster.disks())?;
         oracle.start.write(&cluster.disks())?;
-        self.run_on(&mut cluster, server_type, pairing, oracle)
+        Ok(cluster)
     }
 
     fn run_on(
@@ -223,7 +238,7 @@ impl fmt::Display for Suite {
 }
 
 impl Oracle {
-    fn dump(&self, cluster: &Cluster, server_type: ServerType) -> Result<Value> {
+    pub(crate) fn dump(&self, cluster: &Cluster, server_type: ServerType) -> Result<Value> {
         cluster.stock().call(&json!({
             "op": "dump", "type": server_type.name(), "roots": cluster.roots(), "base": self.base,
             "manifest": self.manifest, "ids": self.began["ids"],

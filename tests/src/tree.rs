@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result};
 
 #[derive(Debug)]
 enum Entry {
-    Folder,
+    Folder { modified: SystemTime },
     File { bytes: Vec<u8>, modified: SystemTime },
     Link(PathBuf),
 }
 
-/// A copy in memory of a folder with everything below it, modification times of files included.
+/// A copy in memory of a folder with everything below it, modification times included.
 #[derive(Debug, Default)]
 pub struct Tree {
     entries: Vec<(PathBuf, Entry)>,
@@ -39,7 +39,7 @@ impl Tree {
             if meta.is_symlink() {
                 self.entries.push((relative, Entry::Link(fs::read_link(entry.path())?)));
             } else if meta.is_dir() {
-                self.entries.push((relative.clone(), Entry::Folder));
+                self.entries.push((relative.clone(), Entry::Folder { modified: meta.modified()? }));
                 self.read_folder(root, &relative)?;
             } else {
                 let file = Entry::File { bytes: fs::read(entry.path())?, modified: meta.modified()? };
@@ -57,7 +57,7 @@ impl Tree {
         for (relative, entry) in &self.entries {
             let path = root.join(relative);
             match entry {
-                Entry::Folder => fs::create_dir(&path),
+                Entry::Folder { .. } => fs::create_dir(&path),
                 Entry::Link(target) => symlink(target, &path),
                 Entry::File { bytes, modified } => File::create_new(&path).and_then(|mut file| {
                     file.write_all(bytes)?;
@@ -65,6 +65,18 @@ impl Tree {
                 }),
             }
             .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        self.set_times_of_folders(root)
+    }
+
+    /// When all is in them that changes them.
+    fn set_times_of_folders(&self, root: &Path) -> Result<()> {
+        for (relative, entry) in &self.entries {
+            if let Entry::Folder { modified } = entry {
+                let path = root.join(relative);
+                let set = File::open(&path).and_then(|folder| folder.set_modified(*modified));
+                set.with_context(|| format!("cannot date {}", path.display()))?;
+            }
         }
         Ok(())
     }
@@ -82,12 +94,14 @@ mod tests {
         symlink("a/b", from.path().join("link")).unwrap();
         let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
         File::options().write(true).open(from.path().join("a/b/file")).unwrap().set_modified(old).unwrap();
+        File::open(from.path().join("a/b")).unwrap().set_modified(old).unwrap();
 
         Tree::read(from.path()).unwrap().write(to.path()).unwrap();
 
         let copy = to.path().join("link/file");
         assert_eq!(fs::read_to_string(&copy).unwrap(), "bytes");
         assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), old);
+        assert_eq!(fs::metadata(to.path().join("a/b")).unwrap().modified().unwrap(), old);
         assert!(Tree::read(from.path()).unwrap().write(to.path()).is_err(), "nothing is overwritten");
     }
 }

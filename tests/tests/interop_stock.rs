@@ -29,7 +29,7 @@ const fn repeatable(suite: Suite) -> &'static [Aspect] {
         }
         Suite::Faults => &[Aspect::Content, Aspect::Schema],
         // Whoever feeds a container of the reconciler's queue first is chance as well.
-        Suite::Policies | Suite::OnePeerDead | Suite::Drained => {
+        Suite::Policies | Suite::OnePeerDead | Suite::Drained | Suite::Crashes => {
             &[Aspect::Content, Aspect::Reconciler, Aspect::Schema]
         }
     }

@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `demo`, `differential`, `install`, `instructions`, `probe`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use crate::interrupt::{Interrupt, Interrupted};
 mod bench;
 mod build;
 mod chaos;
+mod crash;
 mod demo;
 mod differential;
 mod files;
@@ -39,6 +40,8 @@ enum Task {
     /// Two nodes of ours and two of stock under load, killed and revived, then healed and compared with what was
     /// acknowledged.
     Chaos(chaos::ChaosArgs),
+    /// Our programs crash before and after every step that writes, in every course, and are started again.
+    Crash(crash::CrashArgs),
     /// Four nodes on loopback whose replicas differ in every way, brought together by the replicators.
     Demo(demo::DemoArgs),
     /// Random states of a cluster, stock's passes against ours from the same bytes, until all is at rest.
@@ -74,6 +77,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
     match task {
         Task::Bench(args) => bench::run(&args, interrupt),
         Task::Chaos(args) => chaos::run(&args, interrupt),
+        Task::Crash(args) => crash::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Differential(args) => differential::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),

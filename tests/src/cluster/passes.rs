@@ -1,12 +1,13 @@
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use swift_types::ServerType;
 
 use super::Cluster;
+use super::crashes::Role;
 use crate::daemon::Daemon;
 use crate::process::ProcessGroup;
 use crate::start::{PATIENCE, recon_dir};
@@ -50,7 +51,14 @@ impl Cluster {
                     self.stderr()
                 );
             }
-            Daemon::Martlet => self.martlet_pass(node, server_type, &conf, args)?,
+            Daemon::Martlet => {
+                let status = self.martlet_pass(node, server_type, &conf, args)?;
+                ensure!(
+                    status.success(),
+                    "our {server_type} replicator ended with {status}:\n{}",
+                    self.stderr()
+                );
+            }
         }
         self.replication_stats(node, server_type)
     }
@@ -100,16 +108,23 @@ impl Cluster {
         if self.shape.presharding_node == Some(node) { (Daemon::Stock, true) } else { (daemon, false) }
     }
 
-    fn martlet_pass(&self, node: usize, server_type: ServerType, conf: &Path, args: &[&str]) -> Result<()> {
+    /// One pass of ours, to whatever end.
+    pub(super) fn martlet_pass(
+        &self,
+        node: usize,
+        server_type: ServerType,
+        conf: &Path,
+        args: &[&str],
+    ) -> Result<ExitStatus> {
         let mut command = self.martlet(node, server_type)?;
         command.arg(conf).args(["once", "-v"]).args(args).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
+        command.envs(self.crash(Role::Pass));
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
         let id = group.id();
         self.stock.watch(id)?;
         let status = group.wait(PATIENCE)?;
         self.stock.forget(id)?;
-        ensure!(status.success(), "our {server_type} replicator ended with {status}:\n{}", self.stderr());
-        Ok(())
+        Ok(status)
     }
 }

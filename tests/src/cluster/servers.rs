@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use swift_types::ServerType;
 
+use super::crashes::Role;
 use super::{Cluster, Server};
 use crate::daemon::{Daemon, martlet_program, program_in};
 use crate::process::{ProcessGroup, wait_listening};
@@ -104,6 +105,7 @@ impl Cluster {
         let mut command = self.martlet(node, server_type)?;
         command.arg(conf).arg("serve").args(self.tells_all().then_some("-v")).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
+        command.envs(self.crash(Role::Server));
         let mut group = ProcessGroup::spawn(&mut command, format!("our {server_type} server"))?;
         self.stock.watch(group.id())?;
         group.wait_listening(address, PATIENCE)?;

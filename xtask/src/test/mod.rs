@@ -73,6 +73,8 @@ enum Step {
     Kill,
     /// The demo with 5,000 databases, in the memory that 400 may take.
     Many,
+    /// Crashes before and after every step that writes, in every course.
+    Crash,
     /// Two short seeds of chaos, one of each layout.
     Chaos,
     /// Random replicas: stock's passes against ours, equal at the end.
@@ -162,6 +164,7 @@ impl Runner<'_> {
             Step::Many => {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
+            Step::Crash => self.command(&mut cargo(&["xtask", "crash"]))?,
             Step::Chaos => return self.chaos(),
             Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,
             Step::Probe => return self.probe(),

@@ -1,0 +1,150 @@
+//! `cargo xtask crash`: our programs crash before and after every step that writes, in every course, and are started again.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Result, anyhow, bail};
+use testkit::{CrashRun, Pairing, Point, ServerType, Step, Suite};
+
+use self::matrix::Matrix;
+use crate::{
+    build::{self, Profile},
+    interrupt::Interrupt,
+    screen::Screen,
+    test,
+    whose::Whose,
+};
+
+mod matrix;
+
+/// Faults of one point that are printed before the rest is only counted.
+const SHOWN: usize = 8;
+
+/// What can be chosen.
+#[derive(clap::Args)]
+pub(crate) struct CrashArgs {
+    /// Only accounts, or only containers.
+    #[arg(long = "type", value_name = "TYPE", value_parser = server_type)]
+    types: Vec<ServerType>,
+    /// Only these points, e.g. "before rename"; all if none is given.
+    #[arg(long, value_name = "POINT")]
+    point: Vec<Point>,
+    /// Whose replicators run; stock's do not crash. Ours if it is not given, but for what only files by rsync need.
+    #[arg(long, value_enum)]
+    sender: Option<Whose>,
+    /// Whose servers answer; stock's do not crash.
+    #[arg(long, value_enum, default_value_t = Whose::Martlet)]
+    receiver: Whose,
+    /// How many clusters at a time.
+    #[arg(long, default_value = "2", value_name = "N")]
+    side_by_side: NonZeroUsize,
+}
+
+fn server_type(text: &str) -> Result<ServerType, String> {
+    let types = [ServerType::Account, ServerType::Container];
+    types.into_iter().find(|each| each.name() == text).ok_or_else(|| "it is account or container".to_owned())
+}
+
+impl CrashArgs {
+    /// What is to be run: every point, of accounts and of containers.
+    fn runs(&self) -> Vec<(ServerType, Point)> {
+        let both = [ServerType::Account, ServerType::Container];
+        let types = if self.types.is_empty() { &both[..] } else { &self.types };
+        let points = if self.point.is_empty() { Point::all().collect() } else { self.point.clone() };
+        points.into_iter().flat_map(|point| types.iter().map(move |each| (*each, point))).collect()
+    }
+
+    fn pairing(&self, step: Step) -> Pairing {
+        let usual = if step == Step::ClaimFile { Whose::Stock } else { Whose::Martlet };
+        Pairing { senders: self.sender.unwrap_or(usual).daemon(), servers: self.receiver.daemon() }
+    }
+
+    /// Whether every step has to be reached.
+    fn is_whole(&self) -> bool {
+        let ours = self.sender.is_none() && self.receiver == Whose::Martlet;
+        ours && self.point.is_empty() && self.types.is_empty()
+    }
+}
+
+/// Runs all points; an error if what is left after one is not what stock leaves undisturbed, or if a step is never reached.
+pub(crate) fn run(args: &CrashArgs, interrupt: &Interrupt) -> Result<()> {
+    test::set_up(interrupt)?;
+    let screen = Screen::new();
+    build::build(Profile::Dev, screen, interrupt)?;
+    let started = Instant::now();
+    let work = Work { args, interrupt, screen, left: Mutex::new(args.runs()), matrix: Mutex::default() };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..args.side_by_side.get()).map(|_| scope.spawn(|| work.through())).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("the thread of a cluster panicked"))?)
+    })?;
+    let matrix = work.matrix.into_inner().unwrap_or_else(PoisonError::into_inner);
+    screen.line(&matrix.to_string());
+    screen.line(&format!("{}; {:.0} s.", matrix.sum(), started.elapsed().as_secs_f64()));
+    let never = matrix.never_reached();
+    if args.is_whole() && !never.is_empty() {
+        bail!("nothing was crashed at: {}", never.join(", "));
+    }
+    match matrix.failed() {
+        0 => Ok(()),
+        failed => bail!("{failed} runs left something else than stock leaves undisturbed, see above"),
+    }
+}
+
+/// The runs that are left, for whoever is free to take the next, and what the others came to.
+struct Work<'a> {
+    args: &'a CrashArgs,
+    interrupt: &'a Interrupt,
+    screen: Screen,
+    left: Mutex<Vec<(ServerType, Point)>>,
+    matrix: Mutex<Matrix>,
+}
+
+impl Work<'_> {
+    /// One run after the other until none is left; after an error nobody takes another one.
+    fn through(&self) -> Result<()> {
+        while let Some((server_type, point)) = self.next() {
+            let done = self
+                .interrupt
+                .check()
+                .and_then(|()| Suite::Crashes.crash(server_type, self.args.pairing(point.step), point));
+            match done {
+                Ok(run) => self.note(server_type, point, &run),
+                Err(error) => {
+                    self.left.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                    return Err(error.context(format!("{server_type}s, {point}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A function of its own, so that the lock is not held during the run.
+    fn next(&self) -> Option<(ServerType, Point)> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = left.pop();
+        self.screen.progress(&format!("   {} runs left", left.len()));
+        next
+    }
+
+    fn note(&self, server_type: ServerType, point: Point, run: &CrashRun) {
+        // Held while its lines are printed, so that nobody else's come between them.
+        let mut matrix = self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
+        matrix.add(server_type, point, run);
+        if !run.faults.is_empty() {
+            self.screen.bad(&format!(
+                "{server_type}s, {point}: again with --type {server_type} --point \"{point}\""
+            ));
+            run.faults.iter().take(SHOWN).for_each(|fault| self.screen.line(&format!("     {fault}")));
+            let more = run.faults.len().saturating_sub(SHOWN);
+            if more > 0 {
+                self.screen.line(&format!("     … and {more} more"));
+            }
+        }
+    }
+}
