@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `sim`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ mod install;
 mod interrupt;
 mod probe;
 mod screen;
+mod sim;
 mod test;
 mod tidy;
 mod whose;
@@ -52,6 +53,8 @@ enum Task {
     Instructions(bench::InstructionsArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
     Probe(probe::ProbeArgs),
+    /// A simulated cluster, seed by seed: nodes of ours in one process, on a network that loses, doubles and delays.
+    Sim(sim::SimArgs),
     /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
     Test(test::TestArgs),
     /// The house rules that no other tool checks.
@@ -83,6 +86,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Install(args) => install::run(&args, interrupt),
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
+        Task::Sim(args) => sim::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),
         Task::Tidy => tidy::run(),
     }

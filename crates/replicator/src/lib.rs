@@ -21,6 +21,7 @@ mod crew;
 mod daemon;
 mod departure;
 mod divergence;
+mod embedded;
 mod feed;
 mod from_memory;
 mod lane;
@@ -48,6 +49,7 @@ mod unreadable;
 use mimalloc::MiMalloc;
 
 pub use command_line::main_for;
+pub use embedded::EmbeddedNode;
 
 /// SQLite takes and gives back hundreds of pieces for each database that it opens, which is quicker than by glibc's. Taken for
 /// C's `malloc` too.

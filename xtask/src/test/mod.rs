@@ -73,6 +73,8 @@ enum Step {
     Kill,
     /// The demo with 5,000 databases, in the memory that 400 may take.
     Many,
+    /// 500 seeds of the simulated cluster.
+    Sim,
     /// Crashes before and after every step that writes, in every course.
     Crash,
     /// Two short seeds of chaos, one of each layout.
@@ -164,6 +166,7 @@ impl Runner<'_> {
             Step::Many => {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
+            Step::Sim => self.command(&mut cargo(&["xtask", "sim", "--seeds", "500"]))?,
             Step::Crash => self.command(&mut cargo(&["xtask", "crash"]))?,
             Step::Chaos => return self.chaos(),
             Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,

@@ -1,0 +1,66 @@
+//! A node within somebody else's process.
+
+use std::{env, path::Path, sync::Arc};
+
+use settings::ReplicatorConf;
+use swift_types::ServerType;
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use crate::{
+    node::{Node, NodeFiles},
+    pass::{self, PassEnd, Scope},
+    serving::start_rpc,
+    stop::Stop,
+};
+
+/// A daemon's passes and its server without what belongs to a process: no signals, no log of its own, no other user, no
+/// pages. For simulations, in which many nodes share one process.
+///
+/// ```no_run
+/// # fn example(config: &std::path::Path) -> anyhow::Result<()> {
+/// use martlet_replicator::EmbeddedNode;
+///
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let node = EmbeddedNode::open(config, swift_types::ServerType::Container, runtime.handle())?;
+/// assert!(node.pass(), "every database had its turn");
+/// # Ok(())
+/// # }
+/// ```
+pub struct EmbeddedNode {
+    node: Arc<Node>,
+    runtime: Handle,
+}
+
+impl EmbeddedNode {
+    /// Reads the server conf, and swift.conf and the ring of its `swift_dir`. HTTP runs on `runtime`.
+    ///
+    /// # Errors
+    /// What `--check-config` finds.
+    pub fn open(config: &Path, server_type: ServerType, runtime: &Handle) -> anyhow::Result<Self> {
+        let conf = ReplicatorConf::load(config, server_type)?;
+        let files = NodeFiles::load(&conf)?;
+        let home = env::var_os("HOME").unwrap_or_default().into();
+        let node = Arc::new(Node::open(conf, files, home, runtime, Stop::new())?);
+        Ok(Self { node, runtime: runtime.clone() })
+    }
+
+    /// One pass over the devices of this node; whether every database of every usable device had its turn. Blocks for as long
+    /// as disks and peers take.
+    pub fn pass(&self) -> bool {
+        pass::run(&self.node, &Scope::default()) == PassEnd::Complete
+    }
+
+    /// Answers peers on `bind_ip:bind_port` until this node is dropped; the task ends then, with the last answer.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub fn serve(&self) -> anyhow::Result<JoinHandle<()>> {
+        start_rpc(&self.node, &self.runtime)
+    }
+}
+
+impl Drop for EmbeddedNode {
+    fn drop(&mut self) {
+        self.node.stop.cut();
+    }
+}

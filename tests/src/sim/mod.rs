@@ -1,0 +1,18 @@
+//! A seeded simulation of a cluster: real nodes of ours with real databases, in one process, on a network that loses, doubles,
+//! holds back and brings late.
+//!
+//! Clients write while nodes go down and come back without what they remembered, get new rings at different times, and one has
+//! its disk replaced. Then all comes up, the network heals, and passes go round until nothing changes. By then each database
+//! has to be on its primaries and nowhere else, all equal, with every row that enough replicas took.
+//!
+//! One seed decides everything but the interleaving of what is done at the same time, on which nothing depends; see
+//! `network.rs`. Crashes in the middle of a step are not simulated: [`Suite::crash`](crate::Suite::crash) makes real ones.
+
+mod clients;
+mod events;
+mod message;
+mod network;
+mod verdict;
+mod world;
+
+pub use events::{Simulated, simulate};

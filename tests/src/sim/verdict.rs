@@ -1,0 +1,138 @@
+//! What the disks hold in the end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use db_broker::{Broker, DbLocation};
+use protocol::Rows;
+use ring::RingData;
+
+use super::clients::{Database, State, hundredths};
+use super::world::{NODES, World};
+
+/// No database of a simulation has more rows.
+const ALL: i64 = 100_000;
+
+/// What a replica says, but for what is its own: id, points and the ids of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Replica {
+    rows: BTreeMap<String, State>,
+    metadata: BTreeMap<String, State>,
+    hash: String,
+    count: i64,
+    damage: Option<String>,
+}
+
+/// The replicas of all nodes, by node and by the path below its device.
+pub(super) type Replicas = BTreeMap<(usize, PathBuf), Replica>;
+
+/// Reads every database of every node.
+pub(super) fn replicas(world: &World) -> Result<Replicas> {
+    let mut replicas = BTreeMap::new();
+    for node in NODES {
+        let device = world.device(node);
+        for file in db_files(&device.join(world.server_type.datadir()), 4)? {
+            let location = DbLocation::of_file(world.server_type, &file)?;
+            let replica = Replica::read(location).with_context(|| file.display().to_string())?;
+            replicas.insert((node, file.strip_prefix(&device)?.to_owned()), replica);
+        }
+    }
+    Ok(replicas)
+}
+
+/// The databases so many levels below a folder.
+fn db_files(folder: &Path, levels: usize) -> Result<Vec<PathBuf>> {
+    if levels == 0 {
+        let is_db = folder.extension().is_some_and(|extension| extension == "db");
+        return Ok(if is_db { vec![folder.to_owned()] } else { Vec::new() });
+    }
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            found.extend(db_files(&entry?.path(), levels - 1)?);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+impl Replica {
+    fn read(location: DbLocation) -> Result<Self> {
+        let mut broker = Broker::open(location)?;
+        let info = broker.replication_info()?;
+        let rows = match broker.rows_since(-1, ALL)? {
+            Rows::Objects(rows) => {
+                rows.iter().filter_map(|row| said(&row.name, &row.created_at, row.deleted)).collect()
+            }
+            Rows::Containers(rows) => rows
+                .iter()
+                .filter_map(|row| {
+                    let newest = row.put_timestamp.as_deref().max(row.delete_timestamp.as_deref())?;
+                    said(&row.name, newest, row.deleted)
+                })
+                .collect(),
+        };
+        let metadata = broker.metadata()?;
+        let keys = (0..3).map(|key| format!("X-Meta-{key}"));
+        let metadata = keys.filter_map(|key| said(&key, metadata.get(&key)?.1, 0)).collect();
+        let damage = broker.integrity_check()?;
+        Ok(Self { rows, metadata, hash: info.hash, count: info.count, damage })
+    }
+}
+
+fn said(name: &str, timestamp: &str, deleted: i64) -> Option<(String, State)> {
+    Some((name.to_owned(), State { at: hundredths(timestamp)?, live: deleted == 0 }))
+}
+
+/// What is not as it has to be, in sentences: each database on its primaries and nowhere else, all of them equal, sound, and
+/// with everything that was acknowledged.
+pub(super) fn faults(
+    world: &World,
+    ring: &RingData,
+    databases: &[Database],
+    replicas: &Replicas,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    for database in databases {
+        let (mut primaries, _) = database.nodes(world, ring);
+        primaries.sort_unstable();
+        let digest = database.location(world, ring, 1).digest().to_string();
+        let held: Vec<_> =
+            replicas.iter().filter(|((_, path), _)| path.to_string_lossy().contains(&digest)).collect();
+        let nodes: Vec<_> = held.iter().map(|((node, _), _)| *node).collect();
+        let is_unwritten =
+            nodes.is_empty() && database.rows.acknowledged() + database.metadata.acknowledged() == 0;
+        if nodes != primaries && !is_unwritten {
+            faults.push(format!("{} is on nodes {nodes:?} instead of {primaries:?}", database.name()));
+        }
+        for ((node, _), replica) in &held {
+            let fault = replica.damage.clone().or_else(|| database.rows.fault(&replica.rows));
+            let fault = fault.or_else(|| database.metadata.fault(&replica.metadata));
+            faults.extend(fault.map(|fault| format!("{} on node {node}: {fault}", database.name())));
+        }
+        faults.extend(held.windows(2).filter(|pair| pair[0].1 != pair[1].1).map(|pair| {
+            format!(
+                "{}: nodes {} and {} differ{}",
+                database.name(),
+                pair[0].0.0,
+                pair[1].0.0,
+                difference(pair[0].1, pair[1].1)
+            )
+        }));
+    }
+    faults
+}
+
+/// The first few names of which two replicas say different things.
+fn difference(one: &Replica, other: &Replica) -> String {
+    let mut text =
+        format!(" (hash {} and {}, count {} and {})", one.hash, other.hash, one.count, other.count);
+    let names = one.rows.keys().chain(other.rows.keys().filter(|name| !one.rows.contains_key(*name)));
+    for name in names.filter(|name| one.rows.get(*name) != other.rows.get(*name)).take(3) {
+        let _ = write!(text, ", {name}: {:?} and {:?}", one.rows.get(name), other.rows.get(name));
+    }
+    text
+}

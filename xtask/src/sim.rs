@@ -1,0 +1,133 @@
+//! `cargo xtask sim`: seeds of the simulated cluster.
+
+use std::{
+    num::NonZeroUsize,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Result, anyhow, bail};
+use testkit::{Simulated, simulate};
+
+use crate::{
+    interrupt::Interrupt,
+    screen::{Screen, thousands},
+};
+
+/// After how many seeds a line says how far it is, where nobody watches.
+const TOLD_EVERY: usize = 100;
+
+/// What can be chosen.
+#[derive(clap::Args)]
+pub(crate) struct SimArgs {
+    /// How many seeds.
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    seeds: u64,
+    /// The first of them; even ones are about accounts, odd ones about containers.
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    first: u64,
+    /// How many at a time.
+    #[arg(long, default_value = "2", value_name = "N")]
+    side_by_side: NonZeroUsize,
+    /// Print what happened in each, step by step.
+    #[arg(long)]
+    story: bool,
+}
+
+/// Runs the seeds; an error unless in each of them all came to what was acknowledged.
+pub(crate) fn run(args: &SimArgs, interrupt: &Interrupt) -> Result<()> {
+    let (screen, started) = (Screen::new(), Instant::now());
+    let seeds = args.first..args.first.saturating_add(args.seeds);
+    let work = Work { args, interrupt, screen, left: Mutex::new(seeds), tally: Mutex::default() };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..args.side_by_side.get()).map(|_| scope.spawn(|| work.through())).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("the thread of a seed panicked"))?)
+    })?;
+    let tally = work.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    screen.line(&format!("{}; {:.0} s.", tally.text(), started.elapsed().as_secs_f64()));
+    match tally.failed.as_slice() {
+        [] => Ok(()),
+        failed => bail!("{} of {} seeds failed: {failed:?}", failed.len(), args.seeds),
+    }
+}
+
+/// The seeds that are left, for whoever is free to take the next, and what the others came to.
+struct Work<'a> {
+    args: &'a SimArgs,
+    interrupt: &'a Interrupt,
+    screen: Screen,
+    left: Mutex<Range<u64>>,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    seeds: usize,
+    acknowledged: usize,
+    troubled: usize,
+    passes: usize,
+    failed: Vec<u64>,
+}
+
+impl Work<'_> {
+    /// One seed after the other until none is left; after an error nobody takes another one.
+    fn through(&self) -> Result<()> {
+        while let Some(seed) = self.next() {
+            match self.interrupt.check().and_then(|()| simulate(seed)) {
+                Ok(simulated) => self.note(seed, &simulated),
+                Err(error) => {
+                    *self.left.lock().unwrap_or_else(PoisonError::into_inner) = 0..0;
+                    return Err(error.context(format!("seed {seed}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A function of its own, so that the lock is not held while the seed is at work.
+    fn next(&self) -> Option<u64> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    fn note(&self, seed: u64, simulated: &Simulated) {
+        // Held while its lines are printed, so that nobody else's come between them.
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.seeds += 1;
+        tally.acknowledged += simulated.acknowledged;
+        tally.troubled += simulated.troubled;
+        tally.passes += simulated.passes;
+        if self.args.story {
+            simulated.story.iter().for_each(|line| self.screen.line(&format!("     {line}")));
+        }
+        if !simulated.faults.is_empty() {
+            tally.failed.push(seed);
+            self.screen.bad(&format!("seed {seed}: again with --seeds 1 --first {seed} --story"));
+            simulated.faults.iter().for_each(|fault| self.screen.line(&format!("     {fault}")));
+        }
+        if tally.seeds.is_multiple_of(TOLD_EVERY) {
+            self.screen.good(&format!("{} of {} seeds", tally.seeds, self.args.seeds));
+        }
+        self.screen.progress(&format!("   {} of {} seeds", tally.seeds, self.args.seeds));
+    }
+}
+
+impl Tally {
+    fn text(&self) -> String {
+        format!(
+            "{} seeds: {} acknowledged writes, {} requests lost, late, doubled or unanswered, {} passes, {}",
+            thousands(self.seeds as u64),
+            thousands(self.acknowledged as u64),
+            thousands(self.troubled as u64),
+            thousands(self.passes as u64),
+            if self.failed.is_empty() {
+                "nothing lost and all replicas equal"
+            } else {
+                "NOT all as acknowledged"
+            }
+        )
+    }
+}
