@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use db_broker::{Broker, DbLocation};
+use db_broker::{Broker, DbLocation, Direction};
 use protocol::Rows;
 use ring::RingData;
 
@@ -26,8 +26,15 @@ pub(super) struct Replica {
     damage: Option<String>,
 }
 
+/// A replica, and how far it knows others to be and itself to have come. Rows that a peer has already change only that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    replica: Replica,
+    points: BTreeMap<String, i64>,
+}
+
 /// The replicas of all nodes, by node and by the path below its device.
-pub(super) type Replicas = BTreeMap<(usize, PathBuf), Replica>;
+pub(super) type Replicas = BTreeMap<(usize, PathBuf), Progress>;
 
 /// Reads every database of every node.
 pub(super) fn replicas(world: &World) -> Result<Replicas> {
@@ -36,8 +43,8 @@ pub(super) fn replicas(world: &World) -> Result<Replicas> {
         let device = world.device(node);
         for file in db_files(&device.join(world.server_type.datadir()), 4)? {
             let location = DbLocation::of_file(world.server_type, &file)?;
-            let replica = Replica::read(location).with_context(|| file.display().to_string())?;
-            replicas.insert((node, file.strip_prefix(&device)?.to_owned()), replica);
+            let progress = Progress::read(location).with_context(|| file.display().to_string())?;
+            replicas.insert((node, file.strip_prefix(&device)?.to_owned()), progress);
         }
     }
     Ok(replicas)
@@ -59,9 +66,24 @@ fn db_files(folder: &Path, levels: usize) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-impl Replica {
+impl Progress {
     fn read(location: DbLocation) -> Result<Self> {
         let mut broker = Broker::open(location)?;
+        let mut points = BTreeMap::new();
+        for direction in [Direction::Incoming, Direction::Outgoing] {
+            let stored = broker.sync_points(direction)?;
+            points.extend(
+                stored
+                    .into_iter()
+                    .map(|point| (format!("{direction:?} {}", point.remote_id), point.sync_point)),
+            );
+        }
+        Ok(Self { replica: Replica::read(&mut broker)?, points })
+    }
+}
+
+impl Replica {
+    fn read(broker: &mut Broker) -> Result<Self> {
         let info = broker.replication_info()?;
         let rows = match broker.rows_since(-1, ALL)? {
             Rows::Objects(rows) => {
@@ -100,28 +122,25 @@ pub(super) fn faults(
         let (mut primaries, _) = database.nodes(world, ring);
         primaries.sort_unstable();
         let digest = database.location(world, ring, 1).digest().to_string();
-        let held: Vec<_> =
-            replicas.iter().filter(|((_, path), _)| path.to_string_lossy().contains(&digest)).collect();
-        let nodes: Vec<_> = held.iter().map(|((node, _), _)| *node).collect();
+        let is_of_it = |path: &Path| path.to_string_lossy().contains(&digest);
+        let held = replicas.iter().filter(|((_, path), _)| is_of_it(path));
+        let held: Vec<_> = held.map(|((node, _), progress)| (*node, &progress.replica)).collect();
+        let nodes: Vec<_> = held.iter().map(|(node, _)| *node).collect();
         let is_unwritten =
             nodes.is_empty() && database.rows.acknowledged() + database.metadata.acknowledged() == 0;
         if nodes != primaries && !is_unwritten {
             faults.push(format!("{} is on nodes {nodes:?} instead of {primaries:?}", database.name()));
         }
-        for ((node, _), replica) in &held {
+        for (node, replica) in &held {
             let fault = replica.damage.clone().or_else(|| database.rows.fault(&replica.rows));
             let fault = fault.or_else(|| database.metadata.fault(&replica.metadata));
             faults.extend(fault.map(|fault| format!("{} on node {node}: {fault}", database.name())));
         }
-        faults.extend(held.windows(2).filter(|pair| pair[0].1 != pair[1].1).map(|pair| {
-            format!(
-                "{}: nodes {} and {} differ{}",
-                database.name(),
-                pair[0].0.0,
-                pair[1].0.0,
-                difference(pair[0].1, pair[1].1)
-            )
-        }));
+        for pair in held.windows(2).filter(|pair| pair[0].1 != pair[1].1) {
+            let [(one, first), (other, second)] = pair else { continue };
+            let what = difference(first, second);
+            faults.push(format!("{}: nodes {one} and {other} differ{what}", database.name()));
+        }
     }
     faults
 }
