@@ -67,6 +67,7 @@ impl Node {
         let client_settings = ClientSettings {
             node_timeout: conf.sync.node_timeout,
             conn_timeout: conf.sync.conn_timeout,
+            peer_backoff: conf.sync.peer_backoff,
             rsync_compress: conf.sync.rsync_compress,
             rsync_module: conf.sync.rsync_module.clone(),
             home,

@@ -19,7 +19,7 @@ use ring::Device;
 use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
 use swift_types::{Digest, ServerType, Timestamp};
 use sync_client::{CallError, Region, Reply, Target};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::{from_memory::Said, node::Node, subject::Subject};
 
@@ -181,13 +181,20 @@ impl<'a> ToPeer<'a> {
 
     fn answered(&self, reply: Result<Reply, CallError>) -> Result<Reply, PeerFailure> {
         reply.map_err(|error| {
-            error!("ERROR reading HTTP response from {}: {error}{}", self.target, self.local.subject);
-            match error {
+            let failure = match error {
                 CallError::Timeout(_) => PeerFailure::Timeout,
                 CallError::ConnectTimeout(_) | CallError::Connection(_) => PeerFailure::Refused,
+                CallError::LeftAlone(_) => PeerFailure::LeftAlone,
                 CallError::TooLarge => PeerFailure::BadStatus,
                 CallError::Stopped => PeerFailure::Other,
+            };
+            if failure == PeerFailure::LeftAlone {
+                // Said once, when it began.
+                debug!("not asking {}: {error}{}", self.target, self.local.subject);
+            } else {
+                error!("ERROR reading HTTP response from {}: {error}{}", self.target, self.local.subject);
             }
+            failure
         })
     }
 

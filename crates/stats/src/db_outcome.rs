@@ -186,6 +186,8 @@ pub enum PeerFailure {
     Timeout,
     /// No connection.
     Refused,
+    /// It was not asked, as it has not answered lately.
+    LeftAlone,
     /// An answer that is neither success nor understood.
     BadStatus,
     /// 507: the peer's device is not mounted or full. A handoff takes its place.
@@ -200,10 +202,11 @@ pub enum PeerFailure {
 
 impl PeerFailure {
     /// Every kind.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Unfinished,
         Self::Timeout,
         Self::Refused,
+        Self::LeftAlone,
         Self::BadStatus,
         Self::NotMounted,
         Self::Transfer,
@@ -216,6 +219,7 @@ impl PeerFailure {
             Self::Unfinished => "unfinished",
             Self::Timeout => "timeout",
             Self::Refused => "refused",
+            Self::LeftAlone => "left_alone",
             Self::BadStatus => "bad_status",
             Self::NotMounted => "not_mounted",
             Self::Transfer => "transfer",

@@ -1,4 +1,9 @@
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{
+    future::Future,
+    io,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -7,8 +12,15 @@ use reqwest::Client;
 use settings::RsyncModule;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
 
-use crate::{Target, abilities::Abilities, exchange::MAX_REPLY_BYTES, peer_urls::PeerUrls};
+use crate::{
+    Target,
+    abilities::Abilities,
+    exchange::MAX_REPLY_BYTES,
+    peer_urls::PeerUrls,
+    silence::{Consequence, Silences},
+};
 
 /// What the conf says about talking to peers.
 #[derive(Clone, Debug)]
@@ -17,6 +29,8 @@ pub struct ClientSettings {
     pub node_timeout: Duration,
     /// To connect. Also rsync's `--contimeout`, rounded up to seconds.
     pub conn_timeout: Duration,
+    /// For how long at most a peer that does not answer is left alone; zero: not at all.
+    pub peer_backoff: Duration,
     /// Whether rsync compresses towards other regions.
     pub rsync_compress: bool,
     /// Where a peer's rsync daemon takes databases.
@@ -35,6 +49,7 @@ pub struct SyncClient {
     pub(crate) stop: CancellationToken,
     pub(crate) abilities: Abilities,
     pub(crate) urls: PeerUrls,
+    silences: Silences,
     runtime: Handle,
 }
 
@@ -71,6 +86,9 @@ pub enum CallError {
     /// The answer is larger than any that makes sense.
     #[error("the answer is over {MAX_REPLY_BYTES} bytes")]
     TooLarge,
+    /// It was not asked, as it has not answered lately.
+    #[error("left alone for {:.1} s more, as it has not answered", .0.as_secs_f64())]
+    LeftAlone(Duration),
     /// We are shutting down.
     #[error("stopped")]
     Stopped,
@@ -104,6 +122,7 @@ impl SyncClient {
         let pooled = builder().pool_idle_timeout(Duration::from_secs(30));
         let http = pooled.build().map_err(io::Error::other)?;
         let unpooled = builder().pool_max_idle_per_host(0).build().map_err(io::Error::other)?;
+        let silences = Silences::new(settings.peer_backoff);
         Ok(Self {
             http,
             unpooled,
@@ -111,6 +130,7 @@ impl SyncClient {
             stop,
             abilities: Abilities::default(),
             urls: PeerUrls::default(),
+            silences,
             runtime,
         })
     }
@@ -165,6 +185,47 @@ impl SyncClient {
             abort.abort();
         }
         done.ok()?.ok()
+    }
+
+    /// Makes a call to `peer`, unless it is left alone for having answered none lately, and notes whether it answers this one.
+    pub(crate) async fn unless_left_alone<T>(
+        &self,
+        peer: &str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let begun = Instant::now();
+        if let Some(left) = self.silences.left_alone(peer, begun) {
+            return Err(CallError::LeftAlone(left));
+        }
+        let done = call.await;
+        match &done {
+            Ok(_) | Err(CallError::TooLarge) => {
+                if self.silences.answered(peer) {
+                    warn!("{peer} answers again");
+                }
+            }
+            Err(
+                error @ (CallError::ConnectTimeout(_) | CallError::Timeout(_) | CallError::Connection(_)),
+            ) => {
+                self.note_silence(peer, begun, error);
+            }
+            Err(CallError::LeftAlone(_) | CallError::Stopped) => {}
+        }
+        done
+    }
+
+    fn note_silence(&self, peer: &str, begun: Instant, error: &CallError) {
+        match self.silences.unanswered(peer, begun, Instant::now()) {
+            Consequence::None => {}
+            Consequence::FirstPause(_) => warn!(
+                "{peer} has not answered several times in a row, now: {error}; until it does it is asked only now and then, \
+                 every {} s at most (peer_backoff), and its databases count as failed",
+                self.settings.peer_backoff.as_secs_f64()
+            ),
+            Consequence::NextPause(pause) => {
+                debug!("{peer} still does not answer: {error}; left alone for {} s", pause.as_secs_f64());
+            }
+        }
     }
 
     /// `waited` is the time that the call had.

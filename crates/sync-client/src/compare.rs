@@ -98,14 +98,18 @@ impl SyncClient {
 
     /// Asks about many databases in one request; none if that does not succeed.
     async fn ask_in_one(&self, peer: &Device, content_type: &str, body: Bytes) -> Option<Reply> {
-        let url = format!("http://{}/", authority(&peer.replication_ip, peer.replication_port));
+        let authority = authority(&peer.replication_ip, peer.replication_port);
         let timeout = self.settings.node_timeout;
-        let request = replicate(&self.http, url).timeout(timeout);
-        let Ok(response) = request.header("content-type", content_type).body(body).send().await else {
+        let request = replicate(&self.http, format!("http://{authority}/")).timeout(timeout);
+        let request = request.header("content-type", content_type).body(body);
+        let exchange = async {
+            let response = request.send().await.map_err(|error| self.call_error(error, timeout))?;
+            self.read_reply(response, timeout).await
+        };
+        let Ok(reply) = self.unless_left_alone(&authority, exchange).await else {
             self.doubt(peer);
             return None;
         };
-        let reply = self.read_reply(response, timeout).await.ok()?;
         self.abilities.learn(peer, reply.capabilities);
         reply.is_success().then_some(reply)
     }

@@ -30,8 +30,11 @@ impl SyncClient {
         if may_come_twice(request) {
             return self.send_on_kept(target, body, timeout).await;
         }
-        let sent = self.send(&self.unpooled, target, body, timeout).await;
-        self.learn_reply(target, sent, timeout).await
+        let once = async {
+            let sent = self.send(&self.unpooled, target, body, timeout).await;
+            self.learn_reply(target, sent, timeout).await
+        };
+        self.unless_left_alone(&target.authority(), once).await
     }
 
     /// On a kept connection, and once more on a new one if that breaks.
@@ -41,13 +44,16 @@ impl SyncClient {
         body: Bytes,
         timeout: Duration,
     ) -> Result<Reply, CallError> {
-        let started = Instant::now();
-        let mut sent = self.send(&self.http, target, body.clone(), timeout).await;
-        if sent.as_ref().is_err_and(is_unanswered) {
-            let left = timeout.saturating_sub(started.elapsed());
-            sent = self.send(&self.unpooled, target, body, left).await;
-        }
-        self.learn_reply(target, sent, timeout).await
+        let once_or_twice = async {
+            let started = Instant::now();
+            let mut sent = self.send(&self.http, target, body.clone(), timeout).await;
+            if sent.as_ref().is_err_and(is_unanswered) {
+                let left = timeout.saturating_sub(started.elapsed());
+                sent = self.send(&self.unpooled, target, body, left).await;
+            }
+            self.learn_reply(target, sent, timeout).await
+        };
+        self.unless_left_alone(&target.authority(), once_or_twice).await
     }
 
     async fn send(

@@ -79,7 +79,7 @@ impl World {
             "[DEFAULT]\nbind_ip = {ip}\nbind_port = {port}\nswift_dir = {folder}/etc\ndevices = {folder}/devices\n\
              mount_check = false\nrecon_cache_path = {folder}\nfallocate_reserve = 0\n\n\
              [{server_type}-replicator]\nper_diff = 5\nmax_diffs = 2\ndatabases_per_second = 0\nconcurrency = 2\n\
-             rpc_threads = 2\nnode_timeout = 60\nconn_timeout = 20\n",
+             rpc_threads = 2\npeer_backoff = 0\nnode_timeout = 60\nconn_timeout = 20\n",
             ip = self.ip(node),
             folder = folder.display(),
             server_type = self.server_type,

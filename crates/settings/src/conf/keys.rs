@@ -39,6 +39,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("max_diffs", "100"),
     ("node_timeout", "10"),
     ("conn_timeout", "0.5"),
+    ("peer_backoff", "30"),
     ("rsync_compress", "no"),
     ("db_preallocation", "off"),
     ("db_query_logging", "off"),

@@ -116,6 +116,9 @@ pub struct SyncConf {
     /// How long connecting may take.
     #[serde(deserialize_with = "value::timeout")]
     pub conn_timeout: Duration,
+    /// Martlet's own: for how long at most a peer that does not answer is left alone; 0: not at all.
+    #[serde(deserialize_with = "value::seconds")]
+    pub peer_backoff: Duration,
     /// Whether rsync compresses between regions.
     #[serde(deserialize_with = "value::truth")]
     pub rsync_compress: bool,
@@ -130,6 +133,7 @@ impl SyncConf {
             ("max_diffs", self.max_diffs.to_string()),
             ("node_timeout", self.node_timeout.as_secs_f64().to_string()),
             ("conn_timeout", self.conn_timeout.as_secs_f64().to_string()),
+            ("peer_backoff", self.peer_backoff.as_secs_f64().to_string()),
             ("rsync_compress", yes_no(self.rsync_compress)),
             ("rsync_module", self.rsync_module.to_string()),
         ]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod left_alone;
 mod scripted;
 
 use std::{
@@ -44,6 +45,7 @@ fn client_with(module: &str, adjust: impl FnOnce(ClientSettings) -> ClientSettin
     let settings = adjust(ClientSettings {
         node_timeout: Duration::from_secs(60),
         conn_timeout: Duration::from_secs(5),
+        peer_backoff: Duration::ZERO,
         rsync_compress: false,
         rsync_module: module.parse().unwrap(),
         home: HOME.into(),
