@@ -57,17 +57,19 @@ impl ReceivedDb {
     /// second one by that name, is another transfer. After a crash it is there under one of the two.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] if it is not there.
+    /// [`BrokerError::Missing`] if it is not there, or is no file: a link is removed and not followed.
     pub fn find(destination: DbLocation, sender_id: TmpName) -> Result<Self> {
         let tmp_dir = destination.tmp_dir();
         let path = tmp_dir.join(sender_id.as_str());
-        // No link is followed out of the device.
-        if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        let file = OwnFile::named(&tmp_dir, "received");
+        match around(Step::ClaimFile, destination.file(), || durable::claim_file(&path, file.path())) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(BrokerError::Missing { path }),
+            claimed => claimed.map_err(BrokerError::io(&path))?,
+        }
+        // No link is followed out of the device; looked at under the new name, at which nobody can put another one.
+        if !file.path().symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
             return Err(BrokerError::Missing { path });
         }
-        let file = OwnFile::named(&tmp_dir, "received");
-        around(Step::ClaimFile, destination.file(), || durable::claim_file(&path, file.path()))
-            .map_err(BrokerError::io(path))?;
         Ok(Self { destination, sender_id, file, horizon: Horizon::UNBOUNDED })
     }
 
