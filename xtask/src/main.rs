@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `sim`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `sim`, `soak`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ mod interrupt;
 mod probe;
 mod screen;
 mod sim;
+mod soak;
 mod test;
 mod tidy;
 mod whose;
@@ -55,6 +56,8 @@ enum Task {
     Probe(probe::ProbeArgs),
     /// A simulated cluster, seed by seed: nodes of ours in one process, on a network that loses, doubles and delays.
     Sim(sim::SimArgs),
+    /// The long versions of what the tests do in short, one after the other, for hours.
+    Soak(soak::SoakArgs),
     /// Everything CI runs: format, lints, docs, unit, property, differential and interop tests, the demo.
     Test(test::TestArgs),
     /// The house rules that no other tool checks.
@@ -87,6 +90,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Sim(args) => sim::run(&args, interrupt),
+        Task::Soak(args) => soak::run(&args, interrupt),
         Task::Test(args) => test::run(&args, interrupt),
         Task::Tidy => tidy::run(),
     }
