@@ -26,6 +26,8 @@
 //! An [`Arena`] is a cluster that stays up while one randomly drawn state after the other is put on its disks;
 //! `cargo xtask differential` is made of two.
 //!
+//! A [`FuzzTarget`] has damaged bytes read as one of the things that come from outside; `cargo xtask fuzz` has many.
+//!
 //! Stock's Python is `$MARTLET_STOCK_PYTHON`, else the one `cargo xtask test` puts in the user's cache. Without it
 //! tests fail; they never pass by doing nothing. Our daemons are looked for in `$MARTLET_BIN_DIR`, else
 //! beside the running test in cargo's target folder.
@@ -38,6 +40,7 @@ mod conf;
 mod course;
 mod crashes;
 mod daemon;
+mod fuzz;
 mod levels;
 mod loopback;
 mod machine;
@@ -67,6 +70,7 @@ pub use course::{
 pub use crashes::{CrashRun, CrashSite};
 pub use daemon::{Daemon, martlet_program};
 pub use failpoint::{Moment, Point, Step};
+pub use fuzz::{FuzzTarget, Mutants, Trial, limit_memory};
 pub use levels::levels;
 pub use loopback::LoopbackBlock;
 pub use machine::on_its_own;

@@ -1,4 +1,5 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `install`, `instructions`, `probe`, `sim`, `soak`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `fuzz`, `install`, `instructions`, `probe`,
+//! `sim`, `soak`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ mod crash;
 mod demo;
 mod differential;
 mod files;
+mod fuzz;
 mod install;
 mod interrupt;
 mod probe;
@@ -48,6 +50,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Random states of a cluster, stock's passes against ours from the same bytes, until all is at rest.
     Differential(differential::DifferentialArgs),
+    /// Mutants of every kind of bytes that comes from outside.
+    Fuzz(fuzz::FuzzArgs),
     /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
     Install(install::InstallArgs),
     /// How many instructions our hot paths take, against a recorded baseline: needs no quiet machine.
@@ -86,6 +90,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Crash(args) => crash::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Differential(args) => differential::run(&args, interrupt),
+        Task::Fuzz(args) => fuzz::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),

@@ -53,6 +53,7 @@ mod error;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+mod flat_pickle;
 mod free_space;
 mod hash_dir;
 mod held_rows;

@@ -6,12 +6,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use protocol::{ContainerRow, ObjectRow, Rows};
 use serde_pickle::{DeOptions, SerOptions, Value};
 
+use crate::flat_pickle;
+
 /// Reads an entry into the rows of its kind; the error says what is wrong with it.
 ///
 /// Takes the tuples of every Swift so far: objects of 6 to 9 fields, containers of 6 or 7; strings of
 /// Python 2 count as UTF-8. Answers to stock's `_commit_puts_load`.
 pub(crate) fn read_entry(entry: &[u8], rows: &mut Rows<'static>) -> Result<(), String> {
     let pickle = STANDARD.decode(entry).map_err(|error| format!("not base64: {error}"))?;
+    flat_pickle::check(&pickle).map_err(|reason| format!("not the pickle of an entry: {reason}"))?;
     let value = serde_pickle::value_from_slice(&pickle, DeOptions::new().decode_strings())
         .map_err(|error| format!("not a pickle: {error}"))?;
     let (Value::Tuple(fields) | Value::List(fields)) = value else {
