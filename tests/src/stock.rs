@@ -41,7 +41,7 @@ struct Pipes {
 /// Servers it started end with it.
 pub struct Stock {
     pipes: Mutex<Pipes>,
-    _process: ProcessGroup,
+    process: ProcessGroup,
 }
 
 impl Stock {
@@ -60,7 +60,12 @@ impl Stock {
             bail!("stock Swift's Python has no pipes");
         };
         let pipes = Pipes { requests, replies: BufReader::new(replies) };
-        Ok(Self { pipes: Mutex::new(pipes), _process: process })
+        Ok(Self { pipes: Mutex::new(pipes), process })
+    }
+
+    /// The id of the interpreter, which forks for each command.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Runs one command and waits for its reply; `request` is an object with an `op`.

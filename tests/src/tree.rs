@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Entry {
     Folder { modified: SystemTime },
     File { bytes: Vec<u8>, modified: SystemTime },
@@ -14,7 +14,7 @@ enum Entry {
 }
 
 /// A copy in memory of a folder with everything below it, modification times included.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     entries: Vec<(PathBuf, Entry)>,
 }

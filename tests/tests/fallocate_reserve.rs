@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, node_of};
+use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, Tree, node_of};
 use rustix::fs::statvfs;
 
 const MISSING: u16 = 404;
@@ -123,5 +123,27 @@ fn with_room_for_a_copy_no_rsync_is_needed() -> Result<()> {
     scene.serve(ServerType::Container, Daemon::Martlet)?;
     grow(&scene)?;
     assert!(goes_without_rsync(&scene, "")?);
+    Ok(())
+}
+
+/// Neither rows nor whole files get as far as the disk, not even into `tmp`.
+#[test]
+fn nothing_is_written_at_a_peer_below_its_reserve() -> Result<()> {
+    let server_type = ServerType::Container;
+    for receiver in [Daemon::Stock, Daemon::Martlet] {
+        let mut scene = Scene::set(Shape::default(), "disk", server_type)?;
+        let conf = scene.cluster.conf(2, server_type);
+        let text = fs::read_to_string(&conf)?;
+        fs::write(&conf, text.replace("[DEFAULT]", "[DEFAULT]\nfallocate_reserve = 100%"))?;
+        for node in 2..=4 {
+            scene.cluster.serve(node, server_type, if node == 2 { receiver } else { Daemon::Martlet })?;
+        }
+        let disk = scene.cluster.disks().join("n2");
+        let before = Tree::read(&disk)?;
+        let stats = scene.cluster.pass(1, server_type, Daemon::Martlet)?;
+        assert_eq!(stats["failure"], scene.cases().count(), "{receiver:?} {stats}");
+        assert!(Tree::read(&disk)? == before, "{receiver:?}");
+        assert_eq!(scene.rows("alone")?["d4a"].len(), 3, "a handoff takes its place");
+    }
     Ok(())
 }

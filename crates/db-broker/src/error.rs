@@ -88,7 +88,21 @@ pub enum BrokerError {
 /// The result of most broker calls.
 pub type Result<T> = std::result::Result<T, BrokerError>;
 
+/// Whether the system says that the disk is full, or a quota used up.
+pub fn is_out_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl BrokerError {
+    /// Whether the disk is full: nothing is wrong with the database, which is as it was.
+    pub fn is_out_of_space(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_out_of_space(source),
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+
     /// Wraps an I/O error with its path, for `map_err`.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -1,8 +1,20 @@
 //! What goes wrong inside a broker, sorted by what its caller does about it.
 
-use rusqlite::ErrorCode;
+use std::ffi::c_int;
+
+use rusqlite::{ErrorCode, ffi};
 
 use crate::{DbLocation, broker::Place, error::BrokerError, quarantine::quarantine};
+
+/// SQLite's I/O errors of steps that write.
+const FAILED_WRITES: [c_int; 6] = [
+    ffi::SQLITE_IOERR_WRITE,
+    ffi::SQLITE_IOERR_FSYNC,
+    ffi::SQLITE_IOERR_DIR_FSYNC,
+    ffi::SQLITE_IOERR_TRUNCATE,
+    ffi::SQLITE_IOERR_DELETE,
+    ffi::SQLITE_IOERR_DELETE_NOENT,
+];
 
 /// What can go wrong inside one piece of work on a connection.
 #[derive(Debug)]
@@ -50,12 +62,16 @@ fn put_away(location: &DbLocation, place: &Place, reason: &str) -> BrokerError {
     }
 }
 
-/// Whether all that failed was to remove the journal, as somebody else had removed it: a connection to a file that a
-/// merged copy has replaced, stock's too, takes the journal of the new file's writer for its own crash. The pages
-/// were synced by then, so the file is whole and the work is done; stock quarantines it.
-fn is_lost_journal(error: &rusqlite::Error) -> bool {
+/// Whether all that failed was to write. The file still says what it said: what was not committed is undone by the journal,
+/// now or by whoever opens it next, and pending rows wait beside it. Moved away, the rows that only this replica has would be
+/// lost to the cluster; and a quota that is used up, which SQLite calls an I/O error as well, would move away one database
+/// after the other. Stock quarantines it.
+///
+/// A journal that could not be removed as somebody else had removed it is among these: a connection to a file that a
+/// merged copy has replaced, stock's too, takes the journal of the new file's writer for its own crash.
+fn only_writing_failed(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_IOERR_DELETE_NOENT)
+    code.is_some_and(|code| FAILED_WRITES.contains(&code))
 }
 
 /// Stock's word for an error that means the file is damaged. Stock: `possibly_quarantine`.
@@ -63,7 +79,7 @@ fn damage(error: &rusqlite::Error) -> Option<&'static str> {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt) => Some("malformed database"),
         Some(ErrorCode::NotADatabase) => Some("corrupted database"),
-        Some(ErrorCode::SystemIoFailure) if !is_lost_journal(error) => {
+        Some(ErrorCode::SystemIoFailure) if !only_writing_failed(error) => {
             Some("disk error while accessing database")
         }
         _ if error.to_string().contains("malformed database schema") => Some("malformed database"),

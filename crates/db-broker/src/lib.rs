@@ -99,7 +99,7 @@ mod writing;
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
 pub use connection::QUERIES;
 pub use create::NewDb;
-pub use error::{BrokerError, Result};
+pub use error::{BrokerError, Result, is_out_of_space};
 pub use free_space::compare_with_reserve;
 pub use hash_dir::HashDir;
 pub use location::DbLocation;

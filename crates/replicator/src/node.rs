@@ -9,10 +9,11 @@ use protocol::{Horizon, MarkKey, PackedInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
-use swift_types::{HashPath, ServerType, Timestamp};
+use swift_types::{DeviceName, HashPath, ServerType, Timestamp};
 use sync_client::{ClientSettings, SyncClient};
 use tokio::sync::Semaphore;
 use tracing::{error, info};
+use walker::{DriveFault, MountCheck};
 
 use crate::{changed::ChangedPartitions, divergence::Divergences, stop::Stop};
 
@@ -115,6 +116,16 @@ impl Node {
     /// The root of the mount points.
     pub(crate) fn devices_root(&self) -> &Path {
         &self.conf.node.devices
+    }
+
+    /// Whether `mount_check` holds.
+    pub(crate) fn mount_check(&self) -> MountCheck {
+        if self.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off }
+    }
+
+    /// The directory of a local device, if it is there now. Blocks on the disk.
+    pub(crate) fn device_dir(&self, device: &DeviceName) -> Result<PathBuf, DriveFault> {
+        walker::check_drive(self.devices_root(), device, self.mount_check())
     }
 
     /// The ring as it is now; a reload, or a file that cannot be loaded, is logged once.

@@ -6,11 +6,12 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use crossbeam_channel::bounded;
 use ring::{Device, RingData};
 use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
-use walker::{DeviceTree, MassMisplacement, MountCheck, Walk, WalkEnd};
+use walker::{DeviceTree, MassMisplacement, Walk, WalkEnd};
 
 use crate::{
     crew::{Crew, Ended},
@@ -110,9 +111,9 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
     let (trees, skipped) = device_trees(node, scope, local);
     let with_datadir: Vec<_> = trees.iter().filter(|tree| tree.datadir.is_dir()).cloned().collect();
     let devices = LocalDevices::new(&with_datadir, local);
-    let walked = trees.iter().map(|tree| tree.id).collect();
+    let (walked, names) = trees.iter().map(|tree| (tree.id, tree.name.clone())).unzip::<_, _, _, Vec<_>>();
     let crew = Crew { node, walked, devices: devices.clone(), containers: QueueContainers::default() };
-    let ended = crew.work_through(
+    let mut ended = crew.work_through(
         |aggregator, outcomes| aggregator.run(outcomes, started),
         |lanes, meter, outcomes| {
             for skipped in skipped {
@@ -121,6 +122,12 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
             feed(node, ring, walk_of(node, ring, scope, trees), lanes, meter, outcomes)
         },
     );
+    let (sender, gone) = bounded(names.len());
+    for outcome in gone_meanwhile(node, local, &names) {
+        let _ = sender.send(outcome);
+    }
+    drop(sender);
+    ended.stats = node.aggregator().go_on(&gone, ended.stats);
     Walked { ended, devices }
 }
 
@@ -134,6 +141,21 @@ fn device_trees(node: &Node, scope: &Scope, local: &[Arc<Device>]) -> (Vec<Devic
         }
     }
     (trees, skipped)
+}
+
+/// What is to be told of devices that were unmounted during the walk: of what they held the walk found no more, in silence.
+fn gone_meanwhile<'a>(
+    node: &'a Node,
+    local: &'a [Arc<Device>],
+    walked: &'a [DeviceName],
+) -> impl Iterator<Item = Outcome> + 'a {
+    walked.iter().filter_map(|name| {
+        let reason = node.device_dir(name).err()?.to_string();
+        error!("ERROR {reason} any more: it went during this pass, which leaves out what it has not come to");
+        let of_ring = local.iter().find(|device| device.device == name.as_str())?;
+        let (device, ip) = (of_ring.device.clone(), of_ring.replication_ip.clone());
+        Some(Outcome::DeviceSkipped { device, ip, reason })
+    })
 }
 
 /// The walk over these devices.
@@ -159,10 +181,8 @@ fn walk_of(node: &Node, ring: &Arc<RingData>, scope: &Scope, trees: Vec<DeviceTr
 }
 
 fn device_tree(node: &Node, scope: &Scope, device: &Device) -> Result<Option<DeviceTree>, Outcome> {
-    let mount_check = if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off };
     let checked = device.device.parse::<DeviceName>().map_err(|error| error.to_string()).and_then(|name| {
-        let dir = walker::check_drive(node.devices_root(), &name, mount_check)
-            .map_err(|error| error.to_string())?;
+        let dir = node.device_dir(&name).map_err(|error| error.to_string())?;
         Ok((name, dir))
     });
     let (name, dir) = match checked {

@@ -10,7 +10,6 @@ use settings::BindIp;
 use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
-use walker::MountCheck;
 
 use crate::{node::Node, peers::peers, rpc_timings::RpcTimings};
 
@@ -74,7 +73,7 @@ fn server_settings(node: &Node) -> ServerSettings {
     ServerSettings {
         server_type: node.server_type(),
         devices: node.devices_root().to_owned(),
-        mount_check: if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off },
+        mount_check: node.mount_check(),
         fallocate_reserve: node.conf.daemon.fallocate_reserve,
         preallocation: node.preallocation(),
         hash_path: node.hash_path().clone(),

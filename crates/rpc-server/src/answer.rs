@@ -1,6 +1,8 @@
-use std::sync::LazyLock;
+use std::{io, path::Path, sync::LazyLock};
 
+use db_broker::is_out_of_space;
 use protocol::{Capabilities, Capability};
+use tracing::error;
 use warp::{
     Reply,
     http::{HeaderValue, StatusCode, header},
@@ -52,6 +54,15 @@ impl Answer {
 
     pub(crate) fn refusal(status: StatusCode, refusal: Refusal, text: impl Into<String>) -> Self {
         Self { status, body: Body::Text(text.into()), refusal: Some(refusal) }
+    }
+
+    /// To a file that could not be written on a device; why is logged here.
+    pub(crate) fn not_stored(device_dir: &Path, error: &io::Error) -> Self {
+        error!("ERROR receiving into {}: {error}", device_dir.display());
+        if is_out_of_space(error) {
+            return Self::empty(StatusCode::INSUFFICIENT_STORAGE);
+        }
+        Self::empty(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The HTTP form; every answer tells what we can do beyond stock's protocol.

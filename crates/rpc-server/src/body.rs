@@ -1,13 +1,13 @@
 //! The body of a request, as it comes.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream::unfold};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
-use crate::answer::Answer;
+use crate::{answer::Answer, device_share::DevicePlace};
 
 /// How long a peer may pause within a body before it is given up.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
@@ -44,9 +44,10 @@ where
     Ok(read)
 }
 
-/// Has the chunks of a body worked off on a blocking thread, as they come. What comes of it counts only if the body came to its
+/// Has the chunks of a body worked off on a blocking thread, as they come, in a place of their device. What comes of it counts only if the body came to its
 /// end; one that breaks off ends the chunks, too.
 pub(crate) async fn worked_off<S, B, T>(
+    place: Arc<DevicePlace>,
     body: S,
     work: impl FnOnce(&mut dyn Iterator<Item = Bytes>) -> Result<T, Answer> + Send + 'static,
 ) -> Result<T, Answer>
@@ -56,7 +57,10 @@ where
     T: Send + 'static,
 {
     let (sender, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_IN_FLIGHT);
-    let working = spawn_blocking(move || work(&mut std::iter::from_fn(|| chunks.blocking_recv())));
+    let working = spawn_blocking(move || {
+        let _place = place;
+        work(&mut std::iter::from_fn(|| chunks.blocking_recv()))
+    });
     let streamed = stream_into(sender, body).await;
     let done = working.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
     streamed?;

@@ -56,13 +56,18 @@ pub(crate) fn dispatch_with_file(
 
 /// The device's directory, if it is mounted and has room.
 pub(crate) fn usable_device(settings: &ServerSettings, device: &DeviceName) -> Result<PathBuf, Answer> {
-    let insufficient = |reason: String| Answer::text(StatusCode::INSUFFICIENT_STORAGE, reason);
-    let device_dir = walker::check_drive(&settings.devices, device, settings.mount_check)
-        .map_err(|_| insufficient(format!("{device} is not mounted\n")))?;
+    let device_dir = mounted_device(settings, device)?;
     if !has_free_space(&device_dir, settings.fallocate_reserve, 0) {
-        return Err(insufficient(format!("{device} is below its fallocate_reserve\n")));
+        let reason = format!("{device} is below its fallocate_reserve\n");
+        return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, reason));
     }
     Ok(device_dir)
+}
+
+/// The device's directory, if it is mounted.
+pub(crate) fn mounted_device(settings: &ServerSettings, device: &DeviceName) -> Result<PathBuf, Answer> {
+    walker::check_drive(&settings.devices, device, settings.mount_check)
+        .map_err(|_| Answer::text(StatusCode::INSUFFICIENT_STORAGE, format!("{device} is not mounted\n")))
 }
 
 /// Whether `needed` more bytes leave the reserve untouched. A file system that cannot be asked counts as full.
@@ -230,9 +235,7 @@ fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
         BrokerError::BadValue { .. } => StatusCode::BAD_REQUEST,
         BrokerError::Refused { .. } | BrokerError::BeyondHorizon { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         BrokerError::LockTimeout { .. } | BrokerError::Replaced { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        BrokerError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            StatusCode::INSUFFICIENT_STORAGE
-        }
+        error if error.is_out_of_space() => StatusCode::INSUFFICIENT_STORAGE,
         BrokerError::Quarantined { .. }
         | BrokerError::NoSuchTable { .. }
         | BrokerError::Sqlite { .. }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind, Write},
     path::Path,
+    sync::Arc,
 };
 
 use bytes::{Buf, Bytes};
@@ -10,13 +11,13 @@ use db_broker::PartFile;
 use futures_util::{Stream, StreamExt};
 use protocol::{Checksum, FileWithMessage, Request};
 use swift_types::ServerType;
-use tracing::error;
 use warp::http::{HeaderMap, StatusCode, header};
 use zstd::stream::write::Decoder;
 
 use crate::{
     answer::Answer,
     body::{paced, worked_off},
+    device_share::DevicePlace,
 };
 
 /// The largest file, in bytes, whose body is gathered before anything is written: its transfer is one write, on the
@@ -71,7 +72,12 @@ impl Incoming {
     /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
     ///
     /// A connection that breaks leaves nothing there, and a crash a file that the cleaning of `tmp` removes by age.
-    pub(crate) async fn receive<S, B>(&self, device_dir: &Path, body: S) -> Result<Arrived, Answer>
+    pub(crate) async fn receive<S, B>(
+        &self,
+        device_dir: &Path,
+        place: &Arc<DevicePlace>,
+        body: S,
+    ) -> Result<Arrived, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
@@ -80,7 +86,9 @@ impl Incoming {
             return self.gather(body).await.map(Arrived::Gathered);
         }
         let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
-        let written = worked_off(body, move |chunks| unpack(chunks, &device, length, encoding)).await;
+        let written =
+            worked_off(Arc::clone(place), body, move |chunks| unpack(chunks, &device, length, encoding))
+                .await;
         written.map(Arrived::Written)
     }
 
@@ -130,11 +138,7 @@ fn unpack(
         if error.raw_os_error().is_none() {
             return damaged();
         }
-        error!("ERROR receiving into {}: {error}", device_dir.display());
-        Answer::empty(match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        })
+        Answer::not_stored(device_dir, &error)
     })
 }
 

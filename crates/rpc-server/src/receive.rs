@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::{Buf, Bytes};
@@ -11,12 +12,12 @@ use futures_util::Stream;
 use protocol::TransferHeaders;
 use sha2::{Digest, Sha256};
 use swift_types::TmpName;
-use tracing::error;
 use warp::http::{HeaderMap, StatusCode};
 
 use crate::{
     answer::Answer,
     body::{content_length, worked_off},
+    device_share::DevicePlace,
 };
 
 /// What a request's head says of the file to come.
@@ -41,16 +42,18 @@ impl ComingFile {
     /// Streams the body into `DEVICE/tmp/NAME`, which appears there only whole and with the right checksum.
     ///
     /// A crash leaves a file that the cleaning of `tmp` removes by age.
-    pub(crate) async fn receive<S, B>(self, device_dir: PathBuf, body: S) -> Result<Answer, Answer>
+    pub(crate) async fn receive<S, B>(
+        self,
+        device_dir: PathBuf,
+        place: Arc<DevicePlace>,
+        body: S,
+    ) -> Result<Answer, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        worked_off(body, move |chunks| {
-            let failed = |error: io::Error| {
-                error!("ERROR receiving into {}: {error}", device_dir.display());
-                Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)
-            };
+        worked_off(place, body, move |chunks| {
+            let failed = |error: io::Error| Answer::not_stored(&device_dir, &error);
             let (part, sha256, length) = write(chunks, &device_dir, self.length).map_err(failed)?;
             if length != self.length || sha256 != self.sha256 {
                 return Err(Answer::text(StatusCode::UNPROCESSABLE_ENTITY, "the file arrived damaged\n"));

@@ -31,9 +31,10 @@ pub struct ServerSettings {
     pub hash_path: HashPath,
     /// The largest JSON message, bytes; a larger one gets 413.
     pub max_request_bytes: usize,
-    /// Databases worked on at once.
+    /// Databases worked on at once; of one device at most half of that, rounded up, so that one that hangs leaves threads to
+    /// the others.
     pub threads: usize,
-    /// Requests that may wait beside them; beyond it peers get 503.
+    /// Requests that may wait beside them, for one device at most half of that, rounded up; beyond it peers get 503.
     pub queue: usize,
     /// Connections open at once; for one more the longest idle is closed.
     pub max_clients: usize,

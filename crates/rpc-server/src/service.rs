@@ -12,7 +12,7 @@ use db_broker::UnchangedDbs;
 use failpoint::{Step, around};
 use futures_util::Stream;
 use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
-use swift_types::{DeviceName, ServerType};
+use swift_types::ServerType;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::debug;
 use warp::http::{HeaderMap, Method, StatusCode};
@@ -20,8 +20,8 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use crate::{
     answer::Answer,
     body::{content_type, read_body},
-    compare::{compare, recall},
-    dispatch::{dispatch, dispatch_with_file, has_free_space, usable_device},
+    device_share::{DevicePlace, DeviceShares},
+    dispatch::{dispatch, dispatch_with_file, has_free_space, mounted_device, usable_device},
     file_with_message::Incoming,
     kept_open::KeptOpen,
     peers::{Admission, Peers},
@@ -45,6 +45,8 @@ pub(crate) struct Service {
     places: Arc<Semaphore>,
     /// Places for work on databases.
     workers: Arc<Semaphore>,
+    /// Of both, what one device may take.
+    pub(crate) shares: Arc<DeviceShares>,
     admission: Admission,
     observer: Arc<dyn Observer>,
 }
@@ -58,6 +60,7 @@ impl Service {
             host: Arc::new(Host { settings, replicas, kept }),
             places: Arc::new(Semaphore::new(threads + queue)),
             workers: Arc::new(Semaphore::new(threads)),
+            shares: Arc::new(DeviceShares::of(threads, queue)),
             admission: Admission::new(peers),
             observer,
         }
@@ -114,33 +117,34 @@ impl Service {
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";
             let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
-            return self
-                .in_turn(move |host| Ok(compare(host, parsed(host, &body, CompareMessage::parse)?)))
-                .await;
+            let comparisons = self.in_turn(move |host| parsed(host, &body, CompareMessage::parse)).await?;
+            return Ok(self.compare(comparisons).await);
         }
         if content_type(headers) == MarkMessage::CONTENT_TYPE {
             *op = "marks";
             let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
             let parse = |_, body: &[u8]| MarkMessage::parse(body);
-            return self.in_turn(move |host| Ok(recall(host, &parsed(host, &body, parse)?))).await;
+            let marked = self.in_turn(move |host| parsed(host, &body, parse)).await?;
+            return Ok(self.recall(marked).await);
         }
         let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
         let target = RpcTarget::parse(path).map_err(bad)?;
+        let place = self.shares.enter(&target.device)?;
         match content_type(headers) {
             TransferHeaders::CONTENT_TYPE => {
                 *op = "whole_file";
                 let coming = ComingFile::parse(headers)?;
-                let device_dir = self.device_with_room(target.device, coming.length).await?;
-                coming.receive(device_dir, body).await
+                let device_dir = self.device_with_room(&place, coming.length).await?;
+                coming.receive(device_dir, place, body).await
             }
             FileWithMessage::CONTENT_TYPE => {
                 let incoming = Incoming::parse(self.host.settings.server_type, headers)?;
                 *op = incoming.request.op();
-                self.receive_and_use(target, incoming, body).await
+                self.receive_and_use(target, place, incoming, body).await
             }
             _ => {
                 let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
-                let dispatched = self.in_turn(move |host| {
+                let dispatched = self.in_turn_of(&place, move |host| {
                     let request = parsed(host, &body, Request::parse)?;
                     Ok((request.op(), dispatch(host, &target, request)))
                 });
@@ -154,6 +158,7 @@ impl Service {
     async fn receive_and_use<S, B>(
         &self,
         target: RpcTarget,
+        place: Arc<DevicePlace>,
         incoming: Incoming,
         body: S,
     ) -> Result<Answer, Answer>
@@ -161,9 +166,11 @@ impl Service {
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        let device_dir = self.device_with_room(target.device.clone(), incoming.length).await?;
-        let arrived = incoming.receive(&device_dir, body).await?;
-        let used = self.in_turn(move |host| {
+        let device_dir = self.device_with_room(&place, incoming.length).await?;
+        let arrived = incoming.receive(&device_dir, &place, body).await?;
+        let used = self.in_turn_of(&place, move |host| {
+            // Unmounted while the file came, its mount point would take what is made now.
+            mounted_device(&host.settings, &target.device)?;
             let unpacked = || incoming.unpacked(arrived, &device_dir);
             let file = around(Step::ReceiveFile, Path::new(&target.digest.to_string()), unpacked)?;
             Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
@@ -172,10 +179,10 @@ impl Service {
     }
 
     /// The device's directory, if it can be used and `length` more bytes leave its reserve untouched.
-    async fn device_with_room(&self, device: DeviceName, length: u64) -> Result<PathBuf, Answer> {
-        let host = Arc::clone(&self.host);
+    async fn device_with_room(&self, place: &Arc<DevicePlace>, length: u64) -> Result<PathBuf, Answer> {
+        let (host, place) = (Arc::clone(&self.host), Arc::clone(place));
         let looked = spawn_blocking(move || {
-            let device_dir = usable_device(&host.settings, &device)?;
+            let device_dir = usable_device(&host.settings, &place.device)?;
             if !has_free_space(&device_dir, host.settings.fallocate_reserve, length) {
                 return Err(Answer::text(StatusCode::INSUFFICIENT_STORAGE, "no room for the file\n"));
             }
@@ -184,7 +191,21 @@ impl Service {
         looked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?
     }
 
-    /// Runs work on databases, and what it takes to read the message, on a thread of its own when it is its turn.
+    /// Runs work on the databases of one device on a thread of its own when it is its turn, and the device's.
+    pub(crate) async fn in_turn_of<T: Send + 'static>(
+        &self,
+        place: &Arc<DevicePlace>,
+        work: impl FnOnce(&Host) -> Result<T, Answer> + Send + 'static,
+    ) -> Result<T, Answer> {
+        let turn = place.turn().await?;
+        self.in_turn(move |host| {
+            let _turn = turn;
+            work(host)
+        })
+        .await
+    }
+
+    /// Runs what takes long, without a look at any disk, on a thread of its own when it is its turn.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Host) -> Result<T, Answer> + Send + 'static,

@@ -18,13 +18,13 @@ for number in range(40):
     case('crowd-%d' % number, (), suites=('crowd',), place='anywhere')(crowd)
 
 
-@case('alone', (), suites=('crowd',))
+@case('alone', (), suites=('crowd', 'disk'))
 def alone(w):
     """Only the first primary has it."""
     w.create(w.a, w.rows(3))
 
 
-@case('merged', (), suites=('merged',), beats='D10')
+@case('merged', (), suites=('merged', 'disk'), beats='D10')
 def merged(w):
     """Whole files are merged at both peers, which have rows of their own."""
     w.create(w.a, w.rows(40))
@@ -77,8 +77,14 @@ def wrong_sums(w):
     w.sql(b, 'UPDATE policy_stat SET object_count = 5')
 
 
-@case('lagging', (), suites=('lagging',), beats='D12')
+@case('lagging', (), suites=('lagging', 'disk'), beats='D12')
 def lagging(w):
     """More rows for the peers than one pass may send."""
     a, _, _ = w.triplet(w.rows(60))
     w.merge(a, w.rows(50, 'new'))
+
+
+@case('steady', (), suites=('disk',))
+def steady(w):
+    """In sync."""
+    w.triplet(w.rows(6))

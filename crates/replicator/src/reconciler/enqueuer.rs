@@ -6,7 +6,7 @@ use protocol::{ObjectRow, RECONCILER_ACCOUNT, Rows};
 use stats::{DbResult, EnqueueResult, Outcome, ReconcilerDb};
 use swift_types::Digest;
 use tracing::{debug, error, warn};
-use walker::{DbTask, DeviceTree, Placement};
+use walker::{DbTask, DeviceTree, DriveFault, Placement};
 
 use super::LocalDevices;
 use crate::{
@@ -86,6 +86,8 @@ enum NoQueue {
     #[error("Cannot find local handoff; no local devices")]
     NoLocalDevice,
     #[error(transparent)]
+    Gone(#[from] DriveFault),
+    #[error(transparent)]
     Broker(#[from] BrokerError),
 }
 
@@ -142,7 +144,7 @@ impl<'a> Enqueuer<'a> {
     /// Stock: `get_reconciler_broker`.
     fn open(&mut self, container: &str) -> Result<Broker, NoQueue> {
         match self.containers.touched.get(container) {
-            Some(task) => Ok(open_queue(&task.device, task.partition, task.digest, container)?.0),
+            Some(task) => Ok(open_queue(self.node, &task.device, task.partition, task.digest, container)?.0),
             None => self.open_first(container),
         }
     }
@@ -154,7 +156,7 @@ impl<'a> Enqueuer<'a> {
         let partition = ring.partition(&digest);
         let device = self.devices.place(partition, &ring.primaries(partition), &digest);
         let device = device.ok_or(NoQueue::NoLocalDevice)?;
-        let (broker, queue_db) = open_queue(&device, partition, digest, container)?;
+        let (broker, queue_db) = open_queue(self.node, &device, partition, digest, container)?;
         let found = match queue_db {
             QueueDb::Created => ReconcilerDb::Created,
             QueueDb::Existed => ReconcilerDb::Exists,
@@ -182,14 +184,17 @@ impl<'a> Enqueuer<'a> {
     }
 }
 
+/// The device is looked at again: it may have been unmounted since the pass began, and what is made then would lie below its
+/// mount point.
 fn open_queue(
+    node: &Node,
     device: &DeviceTree,
     partition: u64,
     digest: Digest,
     container: &str,
-) -> Result<(Broker, QueueDb), BrokerError> {
-    let device_dir = device.datadir.parent().unwrap_or(&device.datadir);
-    Broker::open_queue(device_dir, partition, digest, container)
+) -> Result<(Broker, QueueDb), NoQueue> {
+    let device_dir = node.device_dir(&device.name)?;
+    Ok(Broker::open_queue(&device_dir, partition, digest, container)?)
 }
 
 /// Removes a container of the queue; what is to be told of it if it went.

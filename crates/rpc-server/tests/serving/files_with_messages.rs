@@ -9,9 +9,10 @@ use db_broker::{Broker, DbLocation, Source};
 use protocol::{Checksum, ObjectRow, Rows};
 use settings::FallocateReserve;
 use swift_types::ServerType;
+use walker::MountCheck;
 
 use crate::{
-    server::{Answer, Server, hash_path, path_of, sync_body},
+    server::{Answer, Server, hash_path, path_of, read_answer, sync_body},
     transfers::{elsewhere, file_of},
 };
 
@@ -223,4 +224,24 @@ fn a_connection_that_breaks_within_a_file_leaves_nothing() {
         assert!(server.tmp_names().is_empty(), "{:?}", server.tmp_names());
         assert_eq!(send(&server, &path, &file, COMPLETE).status, 204);
     }
+}
+
+#[test]
+fn a_device_that_is_unmounted_while_a_file_comes_gets_none() {
+    let (file, path) = large_file("c");
+    let server = Server::start(|settings| {
+        settings.mount_check = MountCheck::Enforced;
+        fs::write(settings.devices.join("sdb1/.ismount"), "").unwrap();
+    });
+    let (mut stream, body) = (server.connect(), body(&file));
+    let (first, rest) = body.split_at(body.len() / 2);
+    let line = format!("REPLICATE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    let head = format!("content-length: {}\r\n{}\r\n", body.len(), head(file.len(), COMPLETE));
+    stream.write_all((line + &head).as_bytes()).unwrap();
+    stream.write_all(first).unwrap();
+    while server.tmp_names().is_empty() {}
+    fs::remove_file(server.device().join(".ismount")).unwrap();
+    stream.write_all(rest).unwrap();
+    assert_eq!(read_answer(stream).status, 507);
+    assert!(server.tmp_names().is_empty() && !server.device().join("containers").exists());
 }

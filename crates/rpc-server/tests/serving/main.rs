@@ -5,6 +5,7 @@
 mod crowd;
 mod files_with_messages;
 mod forward;
+mod hanging_device;
 mod kept_open;
 mod marks;
 mod messages;

@@ -1,0 +1,199 @@
+//! What one device may take of the server, so that one that hangs leaves the rest to the others.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use swift_types::DeviceName;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tracing::error;
+use warp::http::StatusCode;
+
+use crate::answer::Answer;
+
+/// For how long all that a device may have at work may be at it without one coming to its end, before others are told so
+/// instead of waiting: less than their `node_timeout`.
+const STILL: Duration = Duration::from_secs(5);
+
+/// The share of each device: half of the threads and half of the places to wait, rounded up.
+///
+/// A system call on a disk that hangs does not return, so its thread is lost until the disk comes back. Nothing is held of
+/// a device without requests in hand.
+pub(crate) struct DeviceShares {
+    /// Requests in hand of one device.
+    places: usize,
+    /// Those of them that are worked on.
+    turns: usize,
+    devices: Mutex<HashMap<DeviceName, InHand>>,
+}
+
+struct InHand {
+    requests: usize,
+    progress: Arc<Progress>,
+}
+
+/// How the requests of a device get on.
+struct Progress {
+    turns: Arc<Semaphore>,
+    /// When a turn began or ended last.
+    moved: Mutex<Instant>,
+    /// Whether the log says that others are refused.
+    told: AtomicBool,
+}
+
+/// The place of a request among those of its device, for as long as anything works on it: also when the peer has gone.
+pub(crate) struct DevicePlace {
+    pub(crate) device: DeviceName,
+    shares: Arc<DeviceShares>,
+    progress: Arc<Progress>,
+}
+
+/// A request being worked on.
+pub(crate) struct DeviceTurn {
+    place: Arc<DevicePlace>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl DeviceShares {
+    /// Of `threads` that work and a `queue` of requests that wait.
+    pub(crate) fn of(threads: usize, queue: usize) -> Self {
+        let turns = threads.div_ceil(2);
+        Self { places: turns + queue.div_ceil(2), turns, devices: Mutex::default() }
+    }
+
+    /// A place for one more request; the error is the 503 for one too many.
+    pub(crate) fn enter(self: &Arc<Self>, device: &DeviceName) -> Result<Arc<DevicePlace>, Answer> {
+        let mut devices = self.lock();
+        let in_hand = devices
+            .entry(device.clone())
+            .or_insert_with(|| InHand { requests: 0, progress: Arc::new(Progress::new(self.turns)) });
+        let progress = Arc::clone(&in_hand.progress);
+        if in_hand.requests == self.places {
+            return Err(progress.refuse(device, &format!("has {} requests in hand", self.places)));
+        }
+        in_hand.requests += 1;
+        Ok(Arc::new(DevicePlace { device: device.clone(), shares: Arc::clone(self), progress }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceName, InHand>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl DevicePlace {
+    /// Waits for its turn; the error is the 503 where the device does not get on.
+    pub(crate) async fn turn(self: &Arc<Self>) -> Result<DeviceTurn, Answer> {
+        let progress = &self.progress;
+        let mut waiting = pin!(Arc::clone(&progress.turns).acquire_owned());
+        let mut patience = Duration::ZERO;
+        let permit = loop {
+            match timeout(patience, &mut waiting).await {
+                Ok(permit) => break permit.map_err(|_| Answer::empty(StatusCode::SERVICE_UNAVAILABLE))?,
+                Err(_) if progress.is_still() => {
+                    let why = format!("has ended none of {} requests for {STILL:?}", self.shares.turns);
+                    return Err(progress.refuse(&self.device, &why));
+                }
+                Err(_) => patience = STILL,
+            }
+        };
+        progress.has_moved();
+        Ok(DeviceTurn { place: Arc::clone(self), _permit: permit })
+    }
+}
+
+impl Drop for DevicePlace {
+    fn drop(&mut self) {
+        let mut devices = self.shares.lock();
+        if let Some(in_hand) = devices.get_mut(&self.device) {
+            in_hand.requests -= 1;
+            if in_hand.requests == 0 {
+                devices.remove(&self.device);
+            }
+        }
+    }
+}
+
+impl Drop for DeviceTurn {
+    fn drop(&mut self) {
+        self.place.progress.has_moved();
+    }
+}
+
+impl Progress {
+    fn new(turns: usize) -> Self {
+        let (moved, told) = (Mutex::new(Instant::now()), AtomicBool::new(false));
+        Self { turns: Arc::new(Semaphore::new(turns)), moved, told }
+    }
+
+    fn has_moved(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn is_still(&self) -> bool {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= STILL
+    }
+
+    /// Says so once, until the device has no more requests in hand.
+    fn refuse(&self, device: &DeviceName, why: &str) -> Answer {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            error!(
+                "ERROR {device} {why}, as many as one device may: others for it get 503; look at that disk"
+            );
+        }
+        Answer::text(StatusCode::SERVICE_UNAVAILABLE, format!("{device} {why}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str) -> DeviceName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_device_has_half_and_leaves_nothing_behind() {
+        let shares = Arc::new(DeviceShares::of(3, 2));
+        let all: Vec<_> = (0..3).map(|_| shares.enter(&device("a")).unwrap()).collect();
+        let refused = shares.enter(&device("a")).map(drop).unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(shares.enter(&device("b")).unwrap());
+        assert_eq!(shares.lock().len(), 1);
+        drop(all);
+        assert!(shares.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn where_nothing_gets_on_nobody_waits() {
+        let shares = Arc::new(DeviceShares::of(1, 4));
+        let place = shares.enter(&device("a")).unwrap();
+        let turn = place.turn().await.unwrap();
+        let long_ago = Instant::now().checked_sub(STILL).unwrap();
+        *place.progress.moved.lock().unwrap() = long_ago;
+        let refused = place.turn().await.map(drop).unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(turn);
+        drop(place.turn().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_waited_for_while_others_end() {
+        let shares = Arc::new(DeviceShares::of(1, 4));
+        let place = shares.enter(&device("a")).unwrap();
+        let first = place.turn().await.unwrap();
+        let waiter = Arc::clone(&place);
+        let second = tokio::spawn(async move { waiter.turn().await.map(drop) });
+        drop(first);
+        second.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,167 @@
+//! A disk that takes no write and reports no error: whoever writes to it waits until it goes on.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, on_its_own};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{disk::Disk, site::TYPE};
+
+/// More than a server has threads, and so than one device may keep busy.
+const STUCK: usize = 40;
+/// Databases of the disk that hangs which have to be written: more than its share of the workers.
+const WAITING: usize = 8;
+const BOUND: Duration = Duration::from_secs(60);
+
+fn crowd() -> Result<Scene> {
+    Scene::set(Shape { devices_per_node: 2, ..Shape::default() }, "crowd", TYPE)
+}
+
+/// The databases of which a device is a primary.
+fn titles_on(scene: &Scene, device: &str) -> Result<Vec<String>> {
+    let titles = scene.cases().filter(|case| {
+        case["title"] != "alone" && case["primaries"].as_array().into_iter().flatten().any(|it| it == device)
+    });
+    titles.map(|case| Ok(case["title"].as_str().context("a title")?.to_owned())).collect()
+}
+
+/// Their files at the other primaries.
+fn files_at_peers(scene: &Scene, titles: &[String], device: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for title in titles {
+        for peer in scene.primaries(title)?.iter().filter(|peer| *peer != device) {
+            files.push(scene.database(title, peer)?.file().to_owned());
+        }
+    }
+    Ok(files)
+}
+
+fn until(scene: &Scene, what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + BOUND;
+    while !is_so()? {
+        assert!(Instant::now() < deadline, "{what}\n{}", scene.cluster.log_lines().join("\n"));
+    }
+    Ok(())
+}
+
+/// Asks node 2 to write something into a database of one of its devices.
+fn ask_to_write(scene: &Scene, title: &str, device: &str) -> Result<TcpStream> {
+    let database = scene.database(title, device)?;
+    let body = r#"["merge_syncs", [{"remote_id": "somebody", "sync_point": 1}]]"#;
+    let mut stream = TcpStream::connect((scene.cluster.address(2), TYPE.default_port()))?;
+    stream.set_read_timeout(Some(BOUND))?;
+    write!(
+        stream,
+        "REPLICATE /{device}/{}/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        scene.case(title)?["part"],
+        database.digest(),
+        body.len()
+    )?;
+    Ok(stream)
+}
+
+fn status(mut stream: TcpStream) -> Result<u16> {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).with_context(|| format!("{answer:?}"))
+}
+
+#[test]
+fn a_server_answers_for_its_other_disks() -> Result<()> {
+    on_its_own("hanging::a_server_answers_for_its_other_disks", |dir| {
+        let mut scene = crowd()?;
+        let disk = Disk::under(&scene.cluster, "d2a", dir)?;
+        scene.cluster.serve(2, TYPE, Daemon::Martlet)?;
+        let (here, other) = (&titles_on(&scene, "d2a")?[0], &titles_on(&scene, "d2b")?[0]);
+        let frozen = disk.freeze()?;
+        let stuck = (0..STUCK).map(|_| ask_to_write(&scene, here, "d2a")).collect::<Result<Vec<_>>>()?;
+        // These have to wait as long as those, if they wait for them at all.
+        assert_eq!(status(ask_to_write(&scene, other, "d2b")?)?, 202);
+        assert_eq!(status(ask_to_write(&scene, here, "d2a")?)?, 503);
+        assert_eq!(status(ask_to_write(&scene, other, "d2b")?)?, 202);
+        let told = scene.cluster.log_lines().join("\n");
+        assert!(told.contains("ERROR d2a has ended none of 8 requests for 5s"), "{told}");
+        drop(frozen);
+        let answers = stuck.into_iter().map(status).collect::<Result<Vec<_>>>()?;
+        assert_eq!(answers.iter().filter(|status| **status == 202).count(), 8, "{answers:?}");
+        assert!(answers.iter().all(|status| [202, 503].contains(status)), "{answers:?}");
+        assert_eq!(status(ask_to_write(&scene, here, "d2a")?)?, 202, "and it is as before");
+        Ok(())
+    })
+}
+
+/// What a pass of node 1 has to do: rows that wait on a disk that hangs, and files that the other one's peers lack.
+struct Halved {
+    scene: Scene,
+    waiting: Vec<String>,
+    lacking: Vec<PathBuf>,
+}
+
+impl Halved {
+    fn set(dir: &std::path::Path) -> Result<(Self, Disk)> {
+        let mut scene = crowd()?;
+        let disk = Disk::under(&scene.cluster, "d1a", dir)?;
+        for node in Cluster::nodes().filter(|node| *node != 1) {
+            scene.cluster.serve(node, TYPE, Daemon::Martlet)?;
+        }
+        let mut waiting = titles_on(&scene, "d1a")?;
+        waiting.truncate(WAITING);
+        for title in &waiting {
+            scene.cluster.stock().call(&scene.put_request(title, "d1a", "late")?)?;
+        }
+        let lacking = files_at_peers(&scene, &titles_on(&scene, "d1b")?, "d1b")?;
+        for file in &lacking {
+            fs::remove_dir_all(file.parent().context("a hash directory")?)?;
+        }
+        Ok((Self { scene, waiting, lacking }, disk))
+    }
+
+    fn begin(&self, grace: u32) -> Result<ProcessGroup> {
+        let lines = format!("interval = 0.1\nshutdown_grace = {grace}\n");
+        self.scene.cluster.martlet_loop(1, TYPE, &lines)
+    }
+
+    fn others_arrive(&self) -> Result<()> {
+        until(&self.scene, "the other disk is held up", || Ok(self.lacking.iter().all(|file| file.exists())))
+    }
+
+    /// At how many places the rows are that waited.
+    fn arrived(&self) -> Result<usize> {
+        let mut places = 0;
+        for title in &self.waiting {
+            let rows = self.scene.rows(title)?;
+            places += rows.values().filter(|rows| rows.iter().any(|row| row == "late")).count();
+        }
+        Ok(places)
+    }
+}
+
+#[test]
+fn a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it() -> Result<()> {
+    on_its_own("hanging::a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it", |dir| {
+        let (halved, disk) = Halved::set(dir)?;
+        let frozen = disk.freeze()?;
+        let daemon = halved.begin(1)?;
+        halved.others_arrive()?;
+        let id = i32::try_from(daemon.id()).ok().and_then(Pid::from_raw).context("an id")?;
+        kill_process(id, Signal::TERM)?;
+        until(&halved.scene, "SIGTERM waits for the disk", || {
+            let lines = halved.scene.cluster.log_lines();
+            Ok(lines.iter().any(|line| line.contains("ending at once, shutdown_grace is over")))
+        })?;
+        // The kernel lets go of a thread in a system call when the disk goes on.
+        drop(frozen);
+        assert_eq!(daemon.wait(BOUND)?.code(), Some(1));
+        assert_eq!(halved.arrived()?, 0);
+        halved.scene.cluster.pass(1, TYPE, Daemon::Martlet)?;
+        assert_eq!(halved.arrived()?, 3 * halved.waiting.len());
+        Ok(())
+    })
+}
