@@ -141,7 +141,8 @@ fn nothing_is_written_at_a_peer_below_its_reserve() -> Result<()> {
         let disk = scene.cluster.disks().join("n2");
         let before = Tree::read(&disk)?;
         let stats = scene.cluster.pass(1, server_type, Daemon::Martlet)?;
-        assert_eq!(stats["failure"], scene.cases().count(), "{receiver:?} {stats}");
+        let failed = &stats["failure_nodes"][scene.cluster.address(2).to_string()]["d2a"];
+        assert_eq!(*failed, scene.cases().count(), "{receiver:?} {stats}");
         assert!(Tree::read(&disk)? == before, "{receiver:?}");
         assert_eq!(scene.rows("alone")?["d4a"].len(), 3, "a handoff takes its place");
     }
