@@ -132,8 +132,12 @@ fn make_older(disks: &Path) -> Result<()> {
 
 /// What no pass has cleaned although it is old.
 fn leftovers(disks: &Path) -> Result<Vec<String>> {
-    let left = left_behind(disks)?;
-    Ok(left.iter().map(|path| format!("left behind: {}", path.display())).collect())
+    let told = |path: &PathBuf| -> Result<String> {
+        let inside = names_in(path)?;
+        let names: Vec<_> = inside.iter().filter_map(|name| name.file_name()?.to_str()).collect();
+        Ok(format!("left behind: {} {names:?}", path.display()))
+    };
+    left_behind(disks)?.iter().map(told).collect()
 }
 
 /// Files in `tmp`, files of unfinished work beside databases, and hash directories without a database.

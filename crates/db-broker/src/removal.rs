@@ -94,6 +94,9 @@ impl Broker {
         let Some(retiring) = is_in_force.then(|| retiring(&self, &dir)).transpose()?.flatten() else {
             return Ok(Removal::Changed);
         };
+        // A journal that lies there was played back when the file was read, or never begun: a crash leaves one, and it may not be
+        // left without its database, into whose successor it could be played.
+        dir.others().iter().filter(|path| is_journal(path)).try_for_each(|path| remove_file(path))?;
         retiring.iter().try_for_each(|retiring| remove_db(retiring.location.file()))?;
         remove_db(self.location.file())?;
         // From here on it is gone, whatever happens.
@@ -135,6 +138,10 @@ impl Broker {
         let dirs = || dir.ancestors().take(3).try_for_each(remove_if_empty);
         around(Step::RemoveDir, dir, dirs)
     }
+}
+
+fn is_journal(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"-journal")
 }
 
 fn remove_db(file: &Path) -> Result<()> {

@@ -80,7 +80,7 @@ enum Step {
     Many,
     /// 500 seeds of the simulated cluster.
     Sim,
-    /// Crashes before and after every step that writes, in every course.
+    /// Crashes before and after every step that writes, of accounts and of containers by turns.
     Crash,
     /// Two short seeds of chaos, one of each layout.
     Chaos,
@@ -172,7 +172,7 @@ impl Runner<'_> {
                 self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
             }
             Step::Sim => self.command(&mut cargo(&["xtask", "sim", "--seeds", "500"]))?,
-            Step::Crash => self.command(&mut cargo(&["xtask", "crash"]))?,
+            Step::Crash => self.command(&mut cargo(&["xtask", "crash", "--short"]))?,
             Step::Chaos => return self.chaos(),
             Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,
             Step::Probe => return self.probe(),

@@ -64,6 +64,21 @@ fn kill_at(case: &Case, work: &str, delay: Duration) {
     child.wait().expect("ended");
 }
 
+/// Has the work on the case's database end at a point.
+fn crash_at(case: &Case, work: &str, point: &str) {
+    let status = Command::new(env::current_exe().expect("this test"))
+        .args(["--exact", "crashes::the_process_that_is_killed", "--nocapture"])
+        .env(WORK, work)
+        .env(FILE, case.ours.file())
+        .env(failpoint::CRASH_AT, point)
+        .env(failpoint::CRASH_REGISTER, case.root().join("register"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("started");
+    assert!(!status.success(), "it never got there");
+}
+
 fn names(location: &DbLocation) -> Vec<String> {
     let all = json!({"op": "rows_since", "since": -1, "count": 100_000});
     let told = stock_applies(location, &[json!({"op": "replication_info"}), all]);
@@ -151,6 +166,16 @@ fn while_a_database_is_removed() {
             assert_eq!(names(&case.ours).len(), ROWS, "killed after {delay:?}");
         }
     }
+}
+
+/// Of a process that ended before its first write a journal without content stays beside a database until the next write.
+#[test]
+fn no_journal_is_left_where_a_database_is_removed() {
+    let case = case_with_rows();
+    let journal = case.ours.file().with_extension("db-journal");
+    fs::write(&journal, "").unwrap();
+    crash_at(&case, "remove", "after remove db");
+    assert!(!case.ours.file().exists() && !journal.exists());
 }
 
 #[test]
