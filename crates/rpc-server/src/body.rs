@@ -44,8 +44,8 @@ where
     Ok(read)
 }
 
-/// Has the chunks of a body worked off on a blocking thread, as they come, in a place of their device. What comes of it counts only if the body came to its
-/// end; one that breaks off ends the chunks, too.
+/// Has the chunks of a body worked off on a blocking thread, as they come, in a place of their device. What comes of it
+/// counts only if the body came to its end; one that breaks off ends the chunks, too.
 pub(crate) async fn worked_off<S, B, T>(
     place: Arc<DevicePlace>,
     body: S,
