@@ -20,6 +20,7 @@ mod install;
 mod interrupt;
 mod probe;
 mod screen;
+mod side_by_side;
 mod sim;
 mod soak;
 mod test;

@@ -2,18 +2,17 @@
 
 use std::{
     num::NonZeroUsize,
-    ops::Range,
     sync::{Mutex, PoisonError},
-    thread,
     time::Instant,
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use testkit::{Simulated, simulate};
 
 use crate::{
     interrupt::Interrupt,
     screen::{Screen, thousands},
+    side_by_side::side_by_side,
 };
 
 /// After how many seeds a line says how far it is, where nobody watches.
@@ -39,13 +38,12 @@ pub(crate) struct SimArgs {
 /// Runs the seeds; an error unless in each of them all came to what was acknowledged.
 pub(crate) fn run(args: &SimArgs, interrupt: &Interrupt) -> Result<()> {
     let (screen, started) = (Screen::new(), Instant::now());
+    let work = Work { args, screen, tally: Mutex::default() };
     let seeds = args.first..args.first.saturating_add(args.seeds);
-    let work = Work { args, interrupt, screen, left: Mutex::new(seeds), tally: Mutex::default() };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..args.side_by_side.get()).map(|_| scope.spawn(|| work.through())).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("the thread of a seed panicked"))?)
+    side_by_side(args.side_by_side, seeds, |seed| {
+        interrupt.check()?;
+        work.note(seed, &simulate(seed).with_context(|| format!("seed {seed}"))?);
+        Ok(())
     })?;
     let tally = work.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     screen.line(&format!("{}; {:.0} s.", tally.text(), started.elapsed().as_secs_f64()));
@@ -55,12 +53,10 @@ pub(crate) fn run(args: &SimArgs, interrupt: &Interrupt) -> Result<()> {
     }
 }
 
-/// The seeds that are left, for whoever is free to take the next, and what the others came to.
+/// What the seeds have come to so far.
 struct Work<'a> {
     args: &'a SimArgs,
-    interrupt: &'a Interrupt,
     screen: Screen,
-    left: Mutex<Range<u64>>,
     tally: Mutex<Tally>,
 }
 
@@ -74,25 +70,6 @@ struct Tally {
 }
 
 impl Work<'_> {
-    /// One seed after the other until none is left; after an error nobody takes another one.
-    fn through(&self) -> Result<()> {
-        while let Some(seed) = self.next() {
-            match self.interrupt.check().and_then(|()| simulate(seed)) {
-                Ok(simulated) => self.note(seed, &simulated),
-                Err(error) => {
-                    *self.left.lock().unwrap_or_else(PoisonError::into_inner) = 0..0;
-                    return Err(error.context(format!("seed {seed}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A function of its own, so that the lock is not held while the seed is at work.
-    fn next(&self) -> Option<u64> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).next()
-    }
-
     fn note(&self, seed: u64, simulated: &Simulated) {
         // Held while its lines are printed, so that nobody else's come between them.
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,11 +3,10 @@
 use std::{
     num::NonZeroUsize,
     sync::{Mutex, PoisonError},
-    thread,
     time::Instant,
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use testkit::{CrashRun, Pairing, Point, ServerType, Step, Suite};
 
 use self::matrix::Matrix;
@@ -15,6 +14,7 @@ use crate::{
     build::{self, Profile},
     interrupt::Interrupt,
     screen::Screen,
+    side_by_side::side_by_side,
     test,
     whose::Whose,
 };
@@ -81,12 +81,13 @@ pub(crate) fn run(args: &CrashArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     build::build(Profile::Dev, screen, interrupt)?;
     let started = Instant::now();
-    let work = Work { args, interrupt, screen, left: Mutex::new(args.runs()), matrix: Mutex::default() };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..args.side_by_side.get()).map(|_| scope.spawn(|| work.through())).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| anyhow!("the thread of a cluster panicked"))?)
+    let work = Work { screen, matrix: Mutex::default() };
+    side_by_side(args.side_by_side, args.runs().into_iter(), |(server_type, point)| {
+        interrupt.check()?;
+        screen.progress(&format!("   {server_type}s, {point}"));
+        let run = Suite::Crashes.crash(server_type, args.pairing(point.step), point);
+        work.note(server_type, point, &run.with_context(|| format!("{server_type}s, {point}"))?);
+        Ok(())
     })?;
     let matrix = work.matrix.into_inner().unwrap_or_else(PoisonError::into_inner);
     screen.line(&matrix.to_string());
@@ -101,42 +102,13 @@ pub(crate) fn run(args: &CrashArgs, interrupt: &Interrupt) -> Result<()> {
     }
 }
 
-/// The runs that are left, for whoever is free to take the next, and what the others came to.
-struct Work<'a> {
-    args: &'a CrashArgs,
-    interrupt: &'a Interrupt,
+/// What the runs have come to so far.
+struct Work {
     screen: Screen,
-    left: Mutex<Vec<(ServerType, Point)>>,
     matrix: Mutex<Matrix>,
 }
 
-impl Work<'_> {
-    /// One run after the other until none is left; after an error nobody takes another one.
-    fn through(&self) -> Result<()> {
-        while let Some((server_type, point)) = self.next() {
-            let done = self
-                .interrupt
-                .check()
-                .and_then(|()| Suite::Crashes.crash(server_type, self.args.pairing(point.step), point));
-            match done {
-                Ok(run) => self.note(server_type, point, &run),
-                Err(error) => {
-                    self.left.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                    return Err(error.context(format!("{server_type}s, {point}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A function of its own, so that the lock is not held during the run.
-    fn next(&self) -> Option<(ServerType, Point)> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = left.pop();
-        self.screen.progress(&format!("   {} runs left", left.len()));
-        next
-    }
-
+impl Work {
     fn note(&self, server_type: ServerType, point: Point, run: &CrashRun) {
         // Held while its lines are printed, so that nobody else's come between them.
         let mut matrix = self.matrix.lock().unwrap_or_else(PoisonError::into_inner);
