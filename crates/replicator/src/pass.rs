@@ -6,7 +6,6 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crossbeam_channel::bounded;
 use ring::{Device, RingData};
 use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
 use swift_types::DeviceName;
@@ -122,12 +121,7 @@ fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Devic
             feed(node, ring, walk_of(node, ring, scope, trees), lanes, meter, outcomes)
         },
     );
-    let (sender, gone) = bounded(names.len());
-    for outcome in gone_meanwhile(node, local, &names) {
-        let _ = sender.send(outcome);
-    }
-    drop(sender);
-    ended.stats = node.aggregator().go_on(&gone, ended.stats);
+    ended.stats = node.aggregator().go_on(gone_meanwhile(node, local, &names), ended.stats);
     Walked { ended, devices }
 }
 

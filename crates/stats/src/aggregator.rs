@@ -26,9 +26,9 @@ impl Aggregator {
         self.go_on(outcomes, PassStats::new(start))
     }
 
-    /// Folds what comes after: the reconciler's containers, at the end of a pass that `stats` have counted.
-    /// Blocks as [`run`](Self::run) does.
-    pub fn go_on(self, outcomes: &Receiver<Outcome>, mut stats: PassStats) -> PassStats {
+    /// Folds what comes after a pass that `stats` have counted: devices that went meanwhile, the reconciler's containers.
+    /// Blocks for as long as the outcomes do.
+    pub fn go_on(self, outcomes: impl IntoIterator<Item = Outcome>, mut stats: PassStats) -> PassStats {
         for outcome in outcomes {
             stats.add(&outcome);
             self.metrics.add(&outcome, &stats);
