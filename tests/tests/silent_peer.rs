@@ -1,4 +1,4 @@
-//! A peer that takes connections and says nothing holds up no more than a few databases, and no other peer.
+//! A peer that takes connections and says nothing: stock waits for it with every database, ours with a few.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -27,8 +27,8 @@ fn say_nothing(address: SocketAddr) -> Result<Arc<AtomicUsize>> {
     Ok(count)
 }
 
-/// How often a pass of ours asks the silent peer, how many databases it attempts, and how many fail.
-fn pass_beside_a_silent_peer(settings: &str) -> Result<(usize, u64, u64)> {
+/// How often a pass asks the silent peer, how many databases it attempts, and how many fail.
+fn pass_beside_a_silent_peer(sender: Daemon, settings: &str) -> Result<(usize, u64, u64)> {
     let daemon = format!("node_timeout = 1\n{settings}");
     let shape = Shape { tuning: Tuning { daemon, ..Tuning::default() }, ..Shape::default() };
     let mut scene = Scene::set(shape, SUITE, KIND)?;
@@ -36,7 +36,7 @@ fn pass_beside_a_silent_peer(settings: &str) -> Result<(usize, u64, u64)> {
         scene.cluster.serve(node, KIND, Daemon::Martlet)?;
     }
     let asked = say_nothing((scene.cluster.address(SILENT), KIND.default_port()).into())?;
-    let stats = scene.cluster.pass(SENDER, KIND, Daemon::Martlet)?;
+    let stats = scene.cluster.pass(SENDER, KIND, sender)?;
     let number = |key: &str| stats[key].as_u64().unwrap_or_default();
     let told = scene
         .cluster
@@ -44,16 +44,24 @@ fn pass_beside_a_silent_peer(settings: &str) -> Result<(usize, u64, u64)> {
         .iter()
         .filter(|line| line.contains("has not answered several times"))
         .count();
-    assert_eq!(told, usize::from(settings.is_empty()));
+    assert_eq!(told, usize::from(sender == Daemon::Martlet && settings.is_empty()));
     Ok((asked.load(Ordering::Relaxed), number("attempted"), number("failure")))
 }
 
 #[test]
+fn stock_asks_it_for_every_database() -> Result<()> {
+    let (asked, attempted, failed) = pass_beside_a_silent_peer(Daemon::Stock, "")?;
+    assert!(asked > 20, "{asked} of {attempted}");
+    assert_eq!(failed, asked as u64);
+    Ok(())
+}
+
+#[test]
 fn it_is_asked_only_now_and_then_and_its_databases_count_as_failed() -> Result<()> {
-    let (each_time, attempted, failed) = pass_beside_a_silent_peer("peer_backoff = 0")?;
+    let (each_time, attempted, failed) = pass_beside_a_silent_peer(Daemon::Martlet, "peer_backoff = 0")?;
     assert!(each_time > 20, "{each_time} of {attempted} databases are on it, too");
     assert_eq!(failed, each_time as u64);
-    let (now_and_then, attempted_too, failed_too) = pass_beside_a_silent_peer("")?;
+    let (now_and_then, attempted_too, failed_too) = pass_beside_a_silent_peer(Daemon::Martlet, "")?;
     assert_eq!((attempted_too, failed_too), (attempted, failed));
     // As many as were under way at first.
     assert!(now_and_then < each_time / 2, "asked {now_and_then} times instead of {each_time}");
