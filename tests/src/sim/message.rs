@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
-use protocol::FileWithMessage;
+use protocol::{Capabilities, Capability, FileWithMessage};
 
 /// No head of ours comes near.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -51,9 +51,20 @@ impl Message {
         format!("{path} {}", op.map(|byte| char::from(*byte)).collect::<String>())
     }
 
-    /// Whether it asks about many databases at once.
-    pub(super) fn is_about_many(&self) -> bool {
-        self.head.split(' ').nth(1) == Some("/")
+    /// The answer as of a peer that cannot be asked about many databases at once.
+    ///
+    /// Whether a peer is known to be able to when a database comes up depends on which other one was worked on first, and so
+    /// would what becomes of the requests about it.
+    pub(super) fn of_one_at_a_time(&self) -> Vec<u8> {
+        let told = self.header(Capabilities::HEADER).unwrap_or_default();
+        let can = Capabilities::from_header(told);
+        let about_many = |can: Capability| matches!(can, Capability::Compare | Capability::Marks);
+        let kept = Capability::ALL.into_iter().filter(|each| can.has(*each) && !about_many(*each));
+        let head = match told {
+            "" => self.head.clone(),
+            told => self.head.replace(told, &kept.collect::<Capabilities>().to_header()),
+        };
+        [head.as_bytes(), &self.bytes[self.head.len()..]].concat()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -73,10 +84,24 @@ mod tests {
         let mut from = text.as_bytes();
         let request = Message::read(&mut from).unwrap().unwrap();
         assert_eq!(request.about(), "/d1a/7/abc sync");
-        assert!(!request.is_about_many());
         assert_eq!(request.bytes(), &text.as_bytes()[..text.find("HTTP/1.1 202").unwrap()]);
         assert!(Message::read(&mut from).unwrap().is_some());
         assert!(Message::read(&mut from).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_answer_tells_no_more_of_questions_about_many() {
+        let can: Capabilities = Capability::ALL.into_iter().collect();
+        let head = format!("HTTP/1.1 200 OK\r\n{}: {}\r\n", Capabilities::HEADER, can.to_header());
+        let text = head + "Content-Length: 7\r\n\r\ncompare";
+        let answer = Message::read(&mut text.as_bytes()).unwrap().unwrap();
+        let passed_on = String::from_utf8(answer.of_one_at_a_time()).unwrap();
+        assert!(passed_on.contains("row-lists") && passed_on.ends_with("\r\n\r\ncompare"), "{passed_on}");
+        assert_eq!(
+            passed_on.matches("compare").count() + passed_on.matches("marks").count(),
+            1,
+            "{passed_on}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! has to be on its primaries and nowhere else, all equal, with every row that enough replicas took.
 //!
 //! One seed decides everything but the interleaving of what is done at the same time, on which nothing depends; see
-//! `network.rs`. Crashes in the middle of a step are not simulated: [`Suite::crash`](crate::Suite::crash) makes real ones.
+//! `network.rs`. For that peers are asked about one database at a time; many at once are left to clusters of processes. Crashes in the middle of a step are not simulated: [`Suite::crash`](crate::Suite::crash) makes real ones.
 
 mod clients;
 mod events;

@@ -151,26 +151,20 @@ impl Shared {
     fn fate_of(&self, node: usize, message: &Message, upstream: SocketAddr) -> Fate {
         let mut state = self.state();
         let about = message.about();
-        let number = if message.is_about_many() {
-            // Which databases are in one question is left to chance, so the same becomes of all questions of a step.
-            0
-        } else {
-            let sent = state.sent.entry((node, about.clone())).or_default();
-            *sent += 1;
-            *sent
-        };
+        let sent = state.sent.entry((node, about.clone())).or_default();
+        *sent += 1;
+        let number = *sent;
         let lot = self.lot(state.step, node, &about, number);
         let fate = match lot % 1000 {
             _ if state.unreachable.contains(&node) => Fate::Lost,
             luck if luck >= state.trouble => Fate::Delivered,
-            _ if message.is_about_many() => Fate::Lost,
             _ => [Fate::Lost, Fate::Unanswered, Fate::Twice, Fate::Late][(lot / 1000 % 4) as usize],
         };
         if fate == Fate::Late {
             let letter = Letter { node, about: about.clone(), number, message: message.clone(), upstream };
             state.late.push(letter);
         }
-        if fate != Fate::Delivered && !message.is_about_many() {
+        if fate != Fate::Delivered {
             state.fates.push((node, about, number, fate));
         }
         fate
@@ -213,7 +207,7 @@ fn relay(client: &TcpStream, shared: &Shared, node: usize, upstream: SocketAddr)
         if fate == Fate::Twice {
             let _ = forward(&request, upstream);
         }
-        answers.write_all(answer.bytes())?;
+        answers.write_all(&answer.of_one_at_a_time())?;
     }
     Ok(())
 }
