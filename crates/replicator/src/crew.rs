@@ -21,6 +21,7 @@ use crate::{
     node::Node,
     reconciler::{Enqueuer, LocalDevices, QueueContainers, ToReconciler},
     roll_call::{ROLL, RollCall},
+    vigil::Watch,
 };
 
 /// Outcomes that may wait for the stats thread.
@@ -29,6 +30,8 @@ const OUTCOME_QUEUE: usize = 1024;
 /// Whoever replicates databases, and what they know of the reconciler's queue to begin with.
 pub(crate) struct Crew<'a> {
     pub(crate) node: &'a Node,
+    /// Who waits for which disk, and whether the pass goes on.
+    pub(crate) watch: &'a Watch,
     /// The ids of the devices whose databases may come.
     pub(crate) walked: BTreeSet<u64>,
     /// Where containers of the queue may be made.
@@ -54,10 +57,10 @@ impl Crew<'_> {
     /// its way to the enqueuer and to the stats thread, which end with the last of them.
     pub(crate) fn work_through<T>(
         self,
-        aggregate: impl FnOnce(Aggregator, &Receiver<Outcome>) -> PassStats + Send,
+        aggregate: impl FnOnce(Aggregator, &mut dyn Iterator<Item = Outcome>) -> PassStats + Send,
         feed: impl FnOnce(&Lanes, &WalkMeter, &Outcomes) -> T,
     ) -> Ended<T> {
-        let node = self.node;
+        let (node, watch) = (self.node, self.watch);
         let workers = node.conf.pass.concurrency.get();
         let share = Share::of(workers, self.walked.len(), node.conf.pass.device_concurrency);
         let (senders, lanes) = lanes(&self.walked, ROLL.max(workers), share.workers);
@@ -66,16 +69,21 @@ impl Crew<'_> {
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
         let outcomes_in = Outcomes::new(Queue::Outcomes, outcome_sender, Arc::clone(&node.metrics));
-        let reconciler =
-            ToReconciler::new(Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics)));
+        let order_sender = Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics));
+        let reconciler = ToReconciler::new(order_sender, Arc::clone(&watch.hands));
         let course_sender = Metered::new(Queue::Courses, course_sender, Arc::clone(&node.metrics));
         thread::scope(|threads| {
-            let aggregated = threads.spawn(move || aggregate(node.aggregator(), &outcomes));
-            let enqueuer = Enqueuer::new(node, self.devices, outcomes_in.clone(), self.containers);
+            let aggregated = threads.spawn(move || {
+                let stats = aggregate(node.aggregator(), &mut watch.outcomes(&outcomes));
+                watch.counted(&stats);
+                stats
+            });
+            let enqueuer = Enqueuer::new(node, watch, self.devices, outcomes_in.clone(), self.containers);
             let containers = threads.spawn(move || enqueuer.run(&orders));
             for lane in lanes.iter().flat_map(|lane| repeat_n(lane, share.callers)) {
                 let roll_call = RollCall {
                     node,
+                    watch,
                     lane,
                     lanes: &lanes,
                     permits: &permits,
@@ -89,7 +97,7 @@ impl Crew<'_> {
             for _ in 0..workers {
                 let (courses, outcomes_in, reconciler) =
                     (courses.clone(), outcomes_in.clone(), reconciler.clone());
-                threads.spawn(move || work(node, &courses, &reconciler, &outcomes_in));
+                threads.spawn(move || work(node, watch, &courses, &reconciler, &outcomes_in));
             }
             drop((course_sender, courses, reconciler));
             let end = feed(&senders, &meter, &outcomes_in);
@@ -113,23 +121,31 @@ fn lanes(devices: &BTreeSet<u64>, capacity: usize, workers: usize) -> (Lanes, Ve
 }
 
 /// One worker: a database at a time, until there are no more or it is told to stop.
-fn work(node: &Node, courses: &Receiver<Unsettled<'_>>, reconciler: &ToReconciler, outcomes: &Outcomes) {
+fn work(
+    node: &Node,
+    watch: &Watch,
+    courses: &Receiver<Unsettled<'_>>,
+    reconciler: &ToReconciler,
+    outcomes: &Outcomes,
+) {
     for unsettled in courses {
-        if node.stop.is_set() {
+        if watch.stop.is_set() {
             continue;
         }
         let (started, task) = (Instant::now(), unsettled.database.task().clone());
         // A defect that shows on one database must not end the pass of all others.
-        let outcome = catch_unwind(AssertUnwindSafe(|| replicate(node, unsettled, reconciler)))
-            .unwrap_or_else(|_| {
-                error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
-                DbOutcome {
-                    device: task.device.name.to_string(),
-                    elapsed: started.elapsed(),
-                    peers: Vec::new(),
-                    result: DbResult::Unreadable { primaries: Vec::new() },
-                }
-            });
+        let replicated = watch.hands.hold(task.device.id, &task.db_file, || {
+            catch_unwind(AssertUnwindSafe(|| replicate(node, unsettled, reconciler)))
+        });
+        let outcome = replicated.unwrap_or_else(|_| {
+            error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
+            DbOutcome {
+                device: task.device.name.to_string(),
+                elapsed: started.elapsed(),
+                peers: Vec::new(),
+                result: DbResult::Unreadable { primaries: Vec::new() },
+            }
+        });
         node.changed.note(&task, &outcome);
         outcomes.push(Outcome::Database(outcome));
     }

@@ -69,11 +69,11 @@ fn network_threads() -> anyhow::Result<Runtime> {
     threads.worker_threads(2).enable_all().build().context("start the network threads")
 }
 
-fn once(node: &Node, scope: &Scope) -> ExitCode {
+fn once(node: &Arc<Node>, scope: &Scope) -> ExitCode {
     notify(READY);
     match pass::run(node, scope) {
         PassEnd::Complete => ExitCode::SUCCESS,
-        PassEnd::Stopped | PassEnd::CouldNotRun => ExitCode::FAILURE,
+        PassEnd::LeftBehind | PassEnd::Stopped | PassEnd::CouldNotRun => ExitCode::FAILURE,
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) type CheckedRemoval = fn(Broker, &ReplicationInfo) -> Result<Removal,
 #[derive(Debug)]
 pub(crate) struct Departure {
     pub(crate) broker: Broker,
+    /// The id of the device that it lies on.
+    pub(crate) device: u64,
     pub(crate) acknowledged: ReplicationInfo,
     pub(crate) removal: CheckedRemoval,
     pub(crate) subject: Subject,

@@ -7,7 +7,7 @@ use stats::{DbOutcome, DbResult, OrphanFate, Outcome, PeerId};
 use tracing::{debug, error, warn};
 use walker::{DbTask, Lanes, MassFound, Pace, Walk, WalkEnd, WalkEvent, WalkMeter};
 
-use crate::{metered::Outcomes, node::Node};
+use crate::{metered::Outcomes, node::Node, vigil::Watch};
 
 /// Lines about orphaned rows in one pass.
 const ORPHAN_LINES: u32 = 10;
@@ -15,6 +15,7 @@ const ORPHAN_LINES: u32 = 10;
 /// Walks all devices at once, and sends every database found into its device's lane. Blocks until the last device is walked.
 pub(crate) fn feed(
     node: &Node,
+    watch: &Watch,
     ring: &RingData,
     walk: Walk,
     lanes: &Lanes,
@@ -24,7 +25,8 @@ pub(crate) fn feed(
     let pace =
         Pace::per_second(node.conf.pass.databases_per_second, node.conf.pass.device_databases_per_second);
     let mut teller = Teller { node, ring, outcomes, orphans_told: 0 };
-    walker::run(walk, &pace, lanes, node.stop.receiver(), meter, |event| teller.tell(event))
+    let walk = walk.watched(Arc::clone(&watch.hands));
+    walker::run(walk, &pace, lanes, watch.stop.receiver(), meter, |event| teller.tell(event))
 }
 
 /// Tells what the walk meets beside databases.

@@ -24,7 +24,9 @@ mod divergence;
 mod embedded;
 mod feed;
 mod from_memory;
+mod ground;
 mod lane;
+mod left_behind;
 mod local_ips;
 mod logging;
 mod metered;
@@ -45,6 +47,8 @@ mod sync_store;
 mod to_peer;
 mod turns;
 mod unreadable;
+mod vigil;
+mod walking;
 
 use mimalloc::MiMalloc;
 

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, info};
 use walker::{DriveFault, MountCheck};
 
-use crate::{changed::ChangedPartitions, divergence::Divergences, stop::Stop};
+use crate::{changed::ChangedPartitions, divergence::Divergences, left_behind::LeftBehind, stop::Stop};
 
 /// A peer whose passes take longer than this part of `reclaim_age`, by default a day, is taken for one that has
 /// diverged.
@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) divergences: Divergences,
     /// Where the last pass found something to do.
     pub(crate) changed: ChangedPartitions,
+    /// Devices at which somebody of an earlier pass is still at work.
+    pub(crate) left_behind: LeftBehind,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
     pub(crate) settled: UnchangedDbs<PackedInfo>,
     /// By which peers remember what they have compared with ours.
@@ -90,6 +92,7 @@ impl Node {
             stop,
             divergences,
             changed,
+            left_behind: LeftBehind::default(),
             settled,
             marks: MarkKey::new(rand::random()),
             in_flight,

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
-
 use crate::{Metrics, Outcome, PassStats, Statsd};
 
 /// Folds the outcomes of a pass and keeps the metrics live meanwhile. Belongs on a thread of its own.
@@ -17,11 +15,11 @@ impl Aggregator {
         Self { metrics, statsd }
     }
 
-    /// Folds one pass that began at `start` (Unix seconds): blocks until every sender is gone.
+    /// Folds one pass that began at `start` (Unix seconds): blocks until the outcomes end.
     ///
     /// Counts the pass as started; whether it was completed or broken off is for the caller to say, with
     /// [`Metrics::pass_completed`].
-    pub fn run(self, outcomes: &Receiver<Outcome>, start: f64) -> PassStats {
+    pub fn run(self, outcomes: impl IntoIterator<Item = Outcome>, start: f64) -> PassStats {
         self.metrics.pass_started();
         self.go_on(outcomes, PassStats::new(start))
     }

@@ -65,6 +65,11 @@ impl DeviceWalk {
         &self.device.name
     }
 
+    /// Its id in the ring.
+    pub(crate) fn id(&self) -> u64 {
+        self.device.id
+    }
+
     /// The folder of the device, which holds `tmp` beside the datadirs.
     pub(crate) fn device_dir(&self) -> &Path {
         self.device.datadir.parent().unwrap_or(&self.device.datadir)

@@ -24,7 +24,7 @@
 //! the databases and removes the empty directories on its way, [`Pace`] holds it back, and [`run`] feeds the
 //! workers from all devices at once until the walk is over or stopped. A directory that cannot be read costs that directory and is
 //! told as a [`WalkFault`]; the rest of the walk goes on. Where suspiciously many databases are misplaced, the
-//! brake keeps them where they are ([`Walk::braked`]).
+//! brake keeps them where they are ([`Walk::braked`]). [`Hands`] show which disk somebody waits for.
 
 mod agenda;
 mod brake;
@@ -33,6 +33,7 @@ mod directory;
 mod drive;
 mod event;
 mod fault;
+mod hands;
 mod lanes;
 mod meter;
 mod pace;
@@ -46,6 +47,7 @@ pub use brake::{MassFound, MassMisplacement, PartitionOf};
 pub use drive::{DriveFault, MountCheck, check_drive};
 pub use event::WalkEvent;
 pub use fault::WalkFault;
+pub use hands::{Hands, Stalled};
 pub use lanes::Lanes;
 pub use meter::WalkMeter;
 pub use pace::Pace;

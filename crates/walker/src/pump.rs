@@ -1,6 +1,6 @@
 use std::{
     panic::resume_unwind,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, Scope, ScopedJoinHandle},
     time::{Duration, Instant, SystemTime},
 };
@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 use rand::rngs::StdRng;
 
 use crate::{
-    DbTask, Lanes, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
+    DbTask, Hands, Lanes, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
     brake::{Brake, Ruling},
     device_walk::{DeviceWalk, Step},
     reclaim_tmp,
@@ -45,9 +45,9 @@ pub fn run(
     meter: &WalkMeter,
     on_event: impl FnMut(WalkEvent) + Send,
 ) -> WalkEnd {
-    let Walk { devices, turns, brake, tmp_before } = walk;
+    let Walk { devices, turns, brake, tmp_before, hands } = walk;
     let (brake, on_event) = (brake.map(Mutex::new), Mutex::new(on_event));
-    let way = Way { turns, brake, tmp_before, pace, lanes, stop, meter, on_event };
+    let way = Way { turns, brake, tmp_before, hands, pace, lanes, stop, meter, on_event };
     let walked = thread::scope(|threads| {
         let started: Vec<_> = devices.into_iter().map(|device| way.start(threads, device)).collect();
         let ends =
@@ -63,6 +63,7 @@ struct Way<'a, F> {
     turns: PartitionTurns,
     brake: Option<Mutex<Brake>>,
     tmp_before: Option<SystemTime>,
+    hands: Arc<Hands>,
     pace: &'a Pace,
     lanes: &'a Lanes,
     stop: &'a Receiver<()>,
@@ -85,9 +86,10 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
     fn walk(&self, mut device: DeviceWalk, mut dice: StdRng) -> Result<(), WalkEnd> {
         self.go_on()?;
         self.reclaim_tmp(&device);
+        let (id, dir) = (device.id(), device.device_dir().to_owned());
         loop {
             self.go_on()?;
-            match device.step(&self.turns, &mut dice) {
+            match self.hands.hold(id, &dir, || device.step(&self.turns, &mut dice)) {
                 Step::Done => return Ok(()),
                 Step::Barren => {}
                 Step::Event(event) => self.tell(event),
@@ -99,7 +101,7 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
     fn reclaim_tmp(&self, device: &DeviceWalk) {
         let device_dir = device.device_dir();
         if let Some(before) = self.tmp_before
-            && let Err(source) = reclaim_tmp(device_dir, before)
+            && let Err(source) = self.hands.hold(device.id(), device_dir, || reclaim_tmp(device_dir, before))
         {
             self.tell(WalkEvent::TmpNotReclaimed { device_dir: device_dir.to_owned(), source });
         }

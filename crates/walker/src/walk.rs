@@ -1,9 +1,9 @@
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    DeviceTree, MassMisplacement, PartitionOf, PartitionTurns, brake::Brake, device_walk::DeviceWalk,
+    DeviceTree, Hands, MassMisplacement, PartitionOf, PartitionTurns, brake::Brake, device_walk::DeviceWalk,
 };
 
 /// The databases of several devices, each device walked by itself, its partitions in random order among those that have the
@@ -19,6 +19,7 @@ pub struct Walk {
     pub(crate) turns: PartitionTurns,
     pub(crate) brake: Option<Brake>,
     pub(crate) tmp_before: Option<SystemTime>,
+    pub(crate) hands: Arc<Hands>,
 }
 
 impl Walk {
@@ -36,7 +37,7 @@ impl Walk {
     fn with_rng(devices: Vec<DeviceTree>, turns: PartitionTurns, mut rng: StdRng) -> Self {
         let with_dice = |device| (DeviceWalk::new(device), StdRng::from_rng(&mut rng));
         let devices = devices.into_iter().map(with_dice).collect();
-        Self { devices, turns, brake: None, tmp_before: None }
+        Self { devices, turns, brake: None, tmp_before: None, hands: Arc::default() }
     }
 
     /// Reclaims hash directories without a database that were last written before that moment.
@@ -54,6 +55,13 @@ impl Walk {
     #[must_use]
     pub fn reclaiming_tmp(mut self, before: SystemTime) -> Self {
         self.tmp_before = Some(before);
+        self
+    }
+
+    /// Holds each device while it looks at one of its directories.
+    #[must_use]
+    pub fn watched(mut self, hands: Arc<Hands>) -> Self {
+        self.hands = hands;
         self
     }
 

@@ -3,25 +3,32 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, on_its_own};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, cluster_dir, metrics_page, on_its_own};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{disk::Disk, site::TYPE};
+use crate::{
+    disk::Disk,
+    injection::{Fault, Switch},
+    site::TYPE,
+};
 
 /// More than a server has threads, and so than one device may keep busy.
 const STUCK: usize = 40;
 /// Databases of the disk that hangs which have to be written: more than its share of the workers.
 const WAITING: usize = 8;
+/// Seconds for which a pass waits for a disk; more than anything here takes, and than what no metric shows.
+const TIMEOUT: &str = "device_timeout = 6";
+const METRICS_PORT: u16 = 9461;
 const BOUND: Duration = Duration::from_secs(60);
 
-fn crowd() -> Result<Scene> {
-    Scene::set(Shape { devices_per_node: 2, ..Shape::default() }, "crowd", TYPE)
+fn crowd(shape: Shape) -> Result<Scene> {
+    Scene::set(Shape { devices_per_node: 2, ..shape }, "crowd", TYPE)
 }
 
 /// The databases of which a device is a primary.
@@ -76,7 +83,7 @@ fn status(mut stream: TcpStream) -> Result<u16> {
 #[test]
 fn a_server_answers_for_its_other_disks() -> Result<()> {
     on_its_own("hanging::a_server_answers_for_its_other_disks", |dir| {
-        let mut scene = crowd()?;
+        let mut scene = crowd(Shape::default())?;
         let disk = Disk::under(&scene.cluster, "d2a", dir)?;
         scene.cluster.serve(2, TYPE, Daemon::Martlet)?;
         let (here, other) = (&titles_on(&scene, "d2a")?[0], &titles_on(&scene, "d2b")?[0]);
@@ -105,9 +112,13 @@ struct Halved {
 }
 
 impl Halved {
-    fn set(dir: &std::path::Path) -> Result<(Self, Disk)> {
-        let mut scene = crowd()?;
+    fn on_a_disk(dir: &std::path::Path) -> Result<(Self, Disk)> {
+        let scene = crowd(Shape::default())?;
         let disk = Disk::under(&scene.cluster, "d1a", dir)?;
+        Ok((Self::set(scene)?, disk))
+    }
+
+    fn set(mut scene: Scene) -> Result<Self> {
         for node in Cluster::nodes().filter(|node| *node != 1) {
             scene.cluster.serve(node, TYPE, Daemon::Martlet)?;
         }
@@ -117,15 +128,33 @@ impl Halved {
             scene.cluster.stock().call(&scene.put_request(title, "d1a", "late")?)?;
         }
         let lacking = files_at_peers(&scene, &titles_on(&scene, "d1b")?, "d1b")?;
-        for file in &lacking {
-            fs::remove_dir_all(file.parent().context("a hash directory")?)?;
-        }
-        Ok((Self { scene, waiting, lacking }, disk))
+        let halved = Self { scene, waiting, lacking };
+        halved.remove_lacking()?;
+        Ok(halved)
     }
 
-    fn begin(&self, grace: u32) -> Result<ProcessGroup> {
-        let lines = format!("interval = 0.1\nshutdown_grace = {grace}\n");
-        self.scene.cluster.martlet_loop(1, TYPE, &lines)
+    fn remove_lacking(&self) -> Result<()> {
+        self.lacking
+            .iter()
+            .try_for_each(|file| Ok(fs::remove_dir_all(file.parent().context("a hash directory")?)?))
+    }
+
+    fn begin(&self, lines: &str) -> Result<ProcessGroup> {
+        let (ip, port) = (self.scene.cluster.address(1), METRICS_PORT);
+        let metrics = format!("metrics_bind_ip = {ip}\nmetrics_bind_port = {port}\n");
+        self.scene.cluster.martlet_loop(1, TYPE, &format!("interval = 0.1\n{metrics}{lines}\n"))
+    }
+
+    fn says(&self, words: &str) -> bool {
+        self.scene.cluster.log_lines().iter().any(|line| line.contains(words))
+    }
+
+    /// Whether Prometheus is told that the disk hangs.
+    fn is_shown(&self) -> Result<bool> {
+        let page = metrics_page(SocketAddr::from((self.scene.cluster.address(1), METRICS_PORT)))?;
+        let name = "martlet_device_stalled_timestamp_seconds{device=\"d1a\",type=\"container\"} ";
+        let value = page.lines().find_map(|line| line.strip_prefix(name)).with_context(|| page.clone())?;
+        Ok(value.parse::<f64>()? > 0.0)
     }
 
     fn others_arrive(&self) -> Result<()> {
@@ -146,15 +175,14 @@ impl Halved {
 #[test]
 fn a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it() -> Result<()> {
     on_its_own("hanging::a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it", |dir| {
-        let (halved, disk) = Halved::set(dir)?;
+        let (halved, disk) = Halved::on_a_disk(dir)?;
         let frozen = disk.freeze()?;
-        let daemon = halved.begin(1)?;
+        let daemon = halved.begin("shutdown_grace = 1")?;
         halved.others_arrive()?;
         let id = i32::try_from(daemon.id()).ok().and_then(Pid::from_raw).context("an id")?;
         kill_process(id, Signal::TERM)?;
         until(&halved.scene, "SIGTERM waits for the disk", || {
-            let lines = halved.scene.cluster.log_lines();
-            Ok(lines.iter().any(|line| line.contains("ending at once, shutdown_grace is over")))
+            Ok(halved.says("ending at once, shutdown_grace is over"))
         })?;
         // The kernel lets go of a thread in a system call when the disk goes on.
         drop(frozen);
@@ -164,4 +192,41 @@ fn a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it() -> Result<()> {
         assert_eq!(halved.arrived()?, 3 * halved.waiting.len());
         Ok(())
     })
+}
+
+#[test]
+fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
+    on_its_own("hanging::passes_go_on_without_a_disk_that_hangs_until_it_answers", |dir| {
+        let (halved, disk) = Halved::on_a_disk(dir)?;
+        let (scene, frozen) = (&halved.scene, disk.freeze()?);
+        let _daemon = halved.begin(TIMEOUT)?;
+        halved.others_arrive()?;
+        until(scene, "the pass does not end", || Ok(halved.says("ERROR d1a: left behind")))?;
+        assert!(halved.says("ERROR d1a: nothing has come to an end for "));
+        assert!(halved.is_shown()?, "and to whoever scrapes");
+        halved.remove_lacking()?;
+        halved.others_arrive()?;
+        assert!(halved.says("Skipping: d1a is left behind"), "{}", scene.cluster.log_lines().join("\n"));
+        assert_eq!(halved.arrived()?, 0);
+        drop(frozen);
+        until(scene, "the rows stay", || Ok(halved.arrived()? == 3 * halved.waiting.len()))?;
+        until(scene, "it still counts as hanging", || Ok(!halved.is_shown()?))?;
+        assert!(!halved.says("ERROR d1b"), "{}", scene.cluster.log_lines().join("\n"));
+        Ok(())
+    })
+}
+
+/// Not even whether it is mounted.
+#[test]
+fn a_device_that_does_not_say_whether_it_is_there_is_not_waited_for() -> Result<()> {
+    let dir = cluster_dir()?;
+    let switch = Switch::in_folder(dir.path())?;
+    let halved = Halved::set(crowd(switch.shape(1))?)?;
+    let place = halved.scene.cluster.disks().join("n1/devices/d1a");
+    switch.on(&Fault { calls: "statx", effect: "delay_enter=3600000000", path: &place })?;
+    let _daemon = halved.begin("device_timeout = 1")?;
+    halved.others_arrive()?;
+    assert!(halved.says("Skipping: d1a is left behind"));
+    assert_eq!(halved.arrived()?, 0);
+    Ok(())
 }

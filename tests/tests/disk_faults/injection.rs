@@ -1,4 +1,4 @@
-//! System calls that fail as on a sick disk: real programs under strace, which answers in the kernel's place.
+//! System calls that fail, or do not return, as on a sick disk: real programs under strace, which answers in the kernel's place.
 
 use std::{
     fs,
@@ -12,20 +12,20 @@ use martlet_testkit::{ProcessGroup, Shape};
 
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Which calls fail, with what, on which file or directory.
+/// What happens to which calls, on which file or directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault<'a> {
     /// System calls as strace lists them.
     pub(crate) calls: &'a str,
-    /// The name of the error.
-    pub(crate) error: &'a str,
+    /// As strace is told: `error=EIO`, `delay_enter=` and microseconds.
+    pub(crate) effect: &'a str,
     pub(crate) path: &'a Path,
 }
 
 impl Fault<'_> {
     fn words(&self) -> [String; 8] {
-        let Self { calls, error, path } = self;
-        let inject = format!("inject={calls}:error={error}");
+        let Self { calls, effect, path } = self;
+        let inject = format!("inject={calls}:{effect}");
         let trace = format!("trace={calls}");
         ["-f", "-qq", "-e", &trace, "-e", &inject, "-P", &path.display().to_string()].map(str::to_owned)
     }

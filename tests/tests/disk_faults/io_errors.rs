@@ -50,7 +50,7 @@ fn a_file_that_cannot_be_read_is_quarantined_and_comes_back_from_a_peer() -> Res
     let mut site = Site::shaped(switch.shape(SENDER))?;
     site.serve(Daemon::Martlet)?;
     let path = database(&site, "steady", "d1a")?;
-    let fault = Fault { calls: READS, error: "EIO", path: &path };
+    let fault = Fault { calls: READS, effect: "error=EIO", path: &path };
     let stats = pass_at_fault(&site, &switch, &fault)?;
     assert_eq!(stats["attempted"], 4, "{stats}");
     assert!(stats["failure"].as_u64() > Some(0), "{stats}");
@@ -66,7 +66,7 @@ fn stock_quarantines_it_too() -> Result<()> {
         let mut site = Site::set()?;
         site.serve(Daemon::Martlet)?;
         let path = database(&site, "steady", "d1a")?;
-        let fault = Fault { calls: READS, error: "EIO", path: &path };
+        let fault = Fault { calls: READS, effect: "error=EIO", path: &path };
         let cluster = &site.scene.cluster;
         let stats =
             with_stock_at_fault(cluster.stock().id(), &fault, || cluster.pass(SENDER, TYPE, Daemon::Stock))?;
@@ -95,7 +95,8 @@ fn a_file_that_cannot_be_written_stays_with_its_pending_rows() -> Result<()> {
         (FLUSHES, "EIO", &journal),
         ("unlink,unlinkat", "EIO", &journal),
     ] {
-        let fault = Fault { calls, error, path: at };
+        let effect = &format!("error={error}");
+        let fault = Fault { calls, effect, path: at };
         let stats = pass_at_fault(&site, &switch, &fault)?;
         assert_eq!(stats["attempted"], 4, "{fault:?} {stats}");
         assert!(stats["failure"].as_u64() > Some(0), "{fault:?} {stats}");
@@ -116,7 +117,7 @@ fn stock_loses_the_pending_rows_of_a_file_that_cannot_be_written() -> Result<()>
         site.serve(Daemon::Martlet)?;
         site.acknowledge("steady", "d1a")?;
         let path = database(&site, "steady", "d1a")?;
-        let fault = Fault { calls: "pwrite64", error: "EDQUOT", path: &path };
+        let fault = Fault { calls: "pwrite64", effect: "error=EDQUOT", path: &path };
         let cluster = &site.scene.cluster;
         with_stock_at_fault(cluster.stock().id(), &fault, || cluster.pass(SENDER, TYPE, Daemon::Stock))?;
         assert!(quarantined(&site, "d1a").exists() && !path.exists(), "{}", site.log());
@@ -139,7 +140,7 @@ fn rows_that_our_server_cannot_write_come_again() -> Result<()> {
     let switch = Switch::in_folder(dir.path())?;
     let mut site = Site::shaped(switch.shape(2))?;
     let path = database(&site, "lagging", "d2a")?;
-    switch.on(&Fault { calls: "fsync,fdatasync,pwrite64", error: "EIO", path: &path })?;
+    switch.on(&Fault { calls: "fsync,fdatasync,pwrite64", effect: "error=EIO", path: &path })?;
     site.serve(Daemon::Martlet)?;
     let stats = received_at_fault(&site)?;
     assert_eq!(site.failures(&stats, "d2a"), 1, "{stats}");
@@ -156,7 +157,7 @@ fn stocks_server_quarantines_what_it_cannot_write() -> Result<()> {
     on_its_own("io_errors::stocks_server_quarantines_what_it_cannot_write", |_| {
         let mut site = Site::set()?;
         let path = database(&site, "lagging", "d2a")?;
-        let fault = Fault { calls: "fsync,fdatasync,pwrite64", error: "EIO", path: &path };
+        let fault = Fault { calls: "fsync,fdatasync,pwrite64", effect: "error=EIO", path: &path };
         let stock = site.scene.cluster.stock().id();
         with_stock_at_fault(stock, &fault, || {
             site.serve(Daemon::Stock)?;
@@ -181,7 +182,7 @@ fn a_directory_that_cannot_be_listed_costs_what_is_below_it() -> Result<()> {
     for (path, attempted, told) in [(suffix_dir, 3, "ERROR walking: "), (&hash_dir, 4, "ERROR reading db: ")]
     {
         site.scene.cluster.forget_log();
-        let stats = pass_at_fault(&site, &switch, &Fault { calls: "getdents64", error: "EIO", path })?;
+        let stats = pass_at_fault(&site, &switch, &Fault { calls: "getdents64", effect: "error=EIO", path })?;
         assert_eq!(stats["attempted"], attempted, "{stats}\n{}", site.log());
         assert!(site.says(told) && site.says("Input/output error"), "{}", site.log());
         assert!(hash_dir.exists() && !quarantined(&site, "d1a").exists());

@@ -66,8 +66,8 @@ impl Running<'_> {
     fn remove_db(self, removal: CheckedRemoval) -> DbResult {
         let of_queue =
             self.node.server_type() == ServerType::Container && self.info.account == RECONCILER_ACCOUNT;
-        let departure =
-            Departure { broker: self.broker, acknowledged: self.info, removal, subject: self.subject };
+        let (device, acknowledged, subject) = (self.task.device.id, self.info, self.subject);
+        let departure = Departure { broker: self.broker, device, acknowledged, removal, subject };
         if of_queue {
             self.reconciler.remove_later(departure);
             return DbResult::Kept;

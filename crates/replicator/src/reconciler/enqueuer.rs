@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use db_broker::{Broker, BrokerError, QueueDb, Source};
@@ -6,13 +6,14 @@ use protocol::{ObjectRow, RECONCILER_ACCOUNT, Rows};
 use stats::{DbResult, EnqueueResult, Outcome, ReconcilerDb};
 use swift_types::Digest;
 use tracing::{debug, error, warn};
-use walker::{DbTask, DeviceTree, DriveFault, Placement};
+use walker::{DbTask, DeviceTree, DriveFault, Hands, Placement};
 
 use super::LocalDevices;
 use crate::{
     departure::Departure,
     metered::{Metered, Outcomes},
     node::Node,
+    vigil::Watch,
 };
 
 /// Containers of the queue that are remembered until the end of the pass; an hour each, so more than a year.
@@ -37,23 +38,28 @@ pub(crate) enum Order {
 
 /// A worker's way to the enqueuer.
 #[derive(Clone)]
-pub(crate) struct ToReconciler(Metered<Order>);
+pub(crate) struct ToReconciler {
+    orders: Metered<Order>,
+    /// Whoever waits for the enqueuer does not wait for the disk of his own database.
+    hands: Arc<Hands>,
+}
 
 impl ToReconciler {
-    pub(crate) fn new(orders: Metered<Order>) -> Self {
-        Self(orders)
+    pub(crate) fn new(orders: Metered<Order>, hands: Arc<Hands>) -> Self {
+        Self { orders, hands }
     }
 
     /// Whether the rows were merged into the container of the queue; blocks until that is known.
     #[must_use]
     pub(crate) fn enqueue(&self, container: String, rows: Vec<ObjectRow<'static>>) -> bool {
         let (done, merged) = bounded(1);
-        self.0.send(Order::Enqueue { container, rows, done }).is_ok() && merged.recv().is_ok()
+        let order = Order::Enqueue { container, rows, done };
+        self.hands.rest(|| self.orders.send(order).is_ok() && merged.recv().is_ok())
     }
 
     /// Leaves a removal to the end of the pass; stays undone until the next pass if there is no such end.
     pub(crate) fn remove_later(&self, departure: Departure) {
-        let _ = self.0.send(Order::Remove(Box::new(departure)));
+        let _ = self.hands.rest(|| self.orders.send(Order::Remove(Box::new(departure))));
     }
 }
 
@@ -75,6 +81,7 @@ impl QueueContainers {
 /// The thread that writes the reconciler's queue.
 pub(crate) struct Enqueuer<'a> {
     node: &'a Node,
+    watch: &'a Watch,
     devices: LocalDevices,
     outcomes: Outcomes,
     containers: QueueContainers,
@@ -95,11 +102,12 @@ impl<'a> Enqueuer<'a> {
     /// Goes on from `containers`.
     pub(crate) fn new(
         node: &'a Node,
+        watch: &'a Watch,
         devices: LocalDevices,
         outcomes: Outcomes,
         containers: QueueContainers,
     ) -> Self {
-        Self { node, devices, outcomes, containers }
+        Self { node, watch, devices, outcomes, containers }
     }
 
     /// Carries out orders until every worker is gone.
@@ -123,16 +131,18 @@ impl<'a> Enqueuer<'a> {
 
     /// Stock: `feed_reconciler`.
     fn feed(&mut self, container: &str, rows: Vec<ObjectRow<'static>>) -> bool {
-        let mut broker = match self.open(container) {
-            Ok(broker) => broker,
+        let (mut broker, device) = match self.open(container) {
+            Ok(opened) => opened,
             Err(error) => {
                 error!("Failed to get reconciler broker for container {container}: {error}");
                 return false;
             }
         };
-        let (count, file) = (rows.len(), broker.file().display().to_string());
-        debug!("Adding {count} objects to the reconciler at {file}");
-        let merged = broker.merge_items(Rows::Objects(rows), Source::Local);
+        let (count, file) = (rows.len(), broker.file().to_owned());
+        debug!("Adding {count} objects to the reconciler at {}", file.display());
+        let merged =
+            self.watch.hands.hold(device, &file, || broker.merge_items(Rows::Objects(rows), Source::Local));
+        let file = file.display();
         if let Err(error) = &merged {
             error!(
                 "UNHANDLED EXCEPTION: trying to merge {count} items to reconciler container {file}: {error}"
@@ -141,28 +151,27 @@ impl<'a> Enqueuer<'a> {
         merged.is_ok()
     }
 
-    /// Stock: `get_reconciler_broker`.
-    fn open(&mut self, container: &str) -> Result<Broker, NoQueue> {
-        match self.containers.touched.get(container) {
-            Some(task) => Ok(open_queue(self.node, &task.device, task.partition, task.digest, container)?.0),
-            None => self.open_first(container),
-        }
+    /// And the id of its device. Stock: `get_reconciler_broker`.
+    fn open(&mut self, container: &str) -> Result<(Broker, u64), NoQueue> {
+        let Some(task) = self.containers.touched.get(container) else { return self.open_first(container) };
+        let (broker, _) = self.open_at(&task.device, task.partition, task.digest, container)?;
+        Ok((broker, task.device.id))
     }
 
     /// For the first rows of this pass: where it lies is decided here.
-    fn open_first(&mut self, container: &str) -> Result<Broker, NoQueue> {
+    fn open_first(&mut self, container: &str) -> Result<(Broker, u64), NoQueue> {
         let digest = self.node.hash_path().container(RECONCILER_ACCOUNT, container);
         let ring = self.node.ring();
         let partition = ring.partition(&digest);
         let device = self.devices.place(partition, &ring.primaries(partition), &digest);
         let device = device.ok_or(NoQueue::NoLocalDevice)?;
-        let (broker, queue_db) = open_queue(self.node, &device, partition, digest, container)?;
+        let (broker, queue_db) = self.open_at(&device, partition, digest, container)?;
         let found = match queue_db {
             QueueDb::Created => ReconcilerDb::Created,
             QueueDb::Existed => ReconcilerDb::Exists,
         };
         self.outcomes.push(Outcome::ReconcilerDb { found });
-        let db_file = broker.file().to_owned();
+        let (db_file, id) = (broker.file().to_owned(), device.id);
         if self.containers.touched.len() < MOST_CONTAINERS {
             let task = DbTask { device, partition, digest, db_file, placement: Placement::Right };
             self.containers.touched.insert(container.to_owned(), task);
@@ -170,7 +179,22 @@ impl<'a> Enqueuer<'a> {
             let file = db_file.display();
             warn!("over {MOST_CONTAINERS} reconciler containers, left to the next pass to replicate: {file}");
         }
-        Ok(broker)
+        Ok((broker, id))
+    }
+
+    /// The device is looked at again: it may have been unmounted since the pass began, and what is made then would lie below its
+    /// mount point.
+    fn open_at(
+        &self,
+        device: &DeviceTree,
+        partition: u64,
+        digest: Digest,
+        container: &str,
+    ) -> Result<(Broker, QueueDb), NoQueue> {
+        self.watch.hands.hold(device.id, &device.datadir, || {
+            let device_dir = self.node.device_dir(&device.name)?;
+            Ok(Broker::open_queue(&device_dir, partition, digest, container)?)
+        })
     }
 
     fn keep(&mut self, departure: Departure) {
@@ -178,28 +202,17 @@ impl<'a> Enqueuer<'a> {
             self.containers.departing.insert(departure.broker.file().to_owned(), departure);
             return;
         }
-        if let Some(removed) = remove(departure) {
+        if let Some(removed) = remove(&self.watch.hands, departure) {
             self.outcomes.push(removed);
         }
     }
 }
 
-/// The device is looked at again: it may have been unmounted since the pass began, and what is made then would lie below its
-/// mount point.
-fn open_queue(
-    node: &Node,
-    device: &DeviceTree,
-    partition: u64,
-    digest: Digest,
-    container: &str,
-) -> Result<(Broker, QueueDb), NoQueue> {
-    let device_dir = node.device_dir(&device.name)?;
-    Ok(Broker::open_queue(&device_dir, partition, digest, container)?)
-}
-
 /// Removes a container of the queue; what is to be told of it if it went.
-pub(super) fn remove(departure: Departure) -> Option<Outcome> {
+pub(super) fn remove(hands: &Hands, departure: Departure) -> Option<Outcome> {
     let device = departure.broker.location().device_name().to_owned();
-    let gone = matches!(departure.remove(), DbResult::Removed | DbResult::RemovedUntidily);
+    let (id, file) = (departure.device, departure.broker.file().to_owned());
+    let result = hands.hold(id, &file, || departure.remove());
+    let gone = matches!(result, DbResult::Removed | DbResult::RemovedUntidily);
     gone.then_some(Outcome::Removed { device })
 }

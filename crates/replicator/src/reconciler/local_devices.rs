@@ -25,6 +25,11 @@ impl LocalDevices {
         Self(trees.iter().map(local).collect())
     }
 
+    /// All of them.
+    pub(crate) fn trees(&self) -> Vec<DeviceTree> {
+        self.0.iter().map(|local| DeviceTree::clone(&local.tree)).collect()
+    }
+
     /// Where on this node a container of the queue goes; none if no device is walked.
     ///
     /// The first primary that is ours; else one of our devices with a weight; else any, which the log tells.

@@ -26,6 +26,7 @@ use crate::{
     metered::{Metered, Outcomes},
     node::Node,
     reconciler::ToReconciler,
+    vigil::Watch,
 };
 
 /// Databases that are called at once.
@@ -38,6 +39,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// One of the threads between the walker and the workers.
 pub(crate) struct RollCall<'a> {
     pub(crate) node: &'a Node,
+    pub(crate) watch: &'a Watch,
     /// Databases of one device, from the walker.
     pub(crate) lane: &'a Lane,
     /// Those of all devices.
@@ -117,11 +119,13 @@ impl<'a> RollCall<'a> {
 
     /// The candidate, unless the database is a worker's or has come to its end.
     fn sort_out(&self, task: DbTask) -> Option<Candidate<'a>> {
-        if self.node.stop.is_set() {
+        if self.watch.stop.is_set() {
             return None;
         }
         // A defect that shows on one database must not end the pass of all others: a worker tells of it.
-        let looked = catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)));
+        let looked = self.watch.hands.hold(task.device.id, &task.db_file, || {
+            catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)))
+        });
         match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Database::Closed(task)))) {
             Ok(candidate) => return Some(candidate),
             Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
@@ -169,7 +173,8 @@ impl<'a> RollCall<'a> {
             Known::Remembered => self.node.metrics.database_remembered(),
             Known::Read(at_rest) => {
                 if let Some((location, stamp)) = at_rest.as_deref() {
-                    self.node.settled.remember(location, *stamp, info);
+                    let remember = || self.node.settled.remember(location, *stamp, info);
+                    self.watch.hands.hold(task.device.id, &task.db_file, remember);
                 }
             }
             Known::Departing(running) => return self.give_up(task, *running, outcome, started),
@@ -179,7 +184,10 @@ impl<'a> RollCall<'a> {
 
     /// A handoff, all of whose peers have what it has.
     fn give_up(&self, task: DbTask, running: Running<'_>, in_sync: DbOutcome, started: Instant) {
-        let removed = catch_unwind(AssertUnwindSafe(|| running.give_up()));
+        let removed = self
+            .watch
+            .hands
+            .hold(task.device.id, &task.db_file, || catch_unwind(AssertUnwindSafe(|| running.give_up())));
         // As in sort_out.
         let Ok(result) = removed else {
             let database = Database::Closed(task);

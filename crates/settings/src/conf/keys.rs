@@ -62,6 +62,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("statsd_emit_legacy", "true"),
     ("device_databases_per_second", "0"),
     ("device_concurrency", "0"),
+    ("device_timeout", "300"),
     ("allow_mass_misplacement", "no"),
     ("serve", "no"),
     ("metrics_bind_ip", "127.0.0.1"),

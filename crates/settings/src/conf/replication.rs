@@ -66,6 +66,9 @@ pub struct PassConf {
     /// Martlet's own: of the databases in flight those of one device; 0 means half of them where there are several devices.
     #[serde(deserialize_with = "value::size")]
     pub device_concurrency: usize,
+    /// Martlet's own: how long a pass waits for a device where nothing comes to an end; 0: for ever.
+    #[serde(deserialize_with = "value::seconds")]
+    pub device_timeout: Duration,
     /// How long deleted rows and databases are remembered.
     #[serde(deserialize_with = "value::seconds")]
     pub reclaim_age: Duration,
@@ -93,6 +96,7 @@ impl PassConf {
             ("databases_per_second", self.databases_per_second.to_string()),
             ("device_databases_per_second", self.device_databases_per_second.to_string()),
             ("device_concurrency", self.device_concurrency.to_string()),
+            ("device_timeout", self.device_timeout.as_secs_f64().to_string()),
             ("reclaim_age", self.reclaim_age.as_secs_f64().to_string()),
             ("handoffs_only", yes_no(self.handoffs_only)),
             ("handoff_delete", handoff_delete),

@@ -54,6 +54,7 @@ pub struct Metrics {
     rpc: RpcMetrics,
     remembered: IntCounter,
     to_send: IntGaugeVec,
+    stalled: GaugeVec,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
     queue_blocked: GaugeVec,
@@ -83,6 +84,11 @@ impl Metrics {
                 "Rows that a peer is known to lack of the databases in hand at this moment.",
                 &["peer"],
             ),
+            stalled: families.gauges(
+                "device_stalled_timestamp_seconds",
+                "Since when nothing of a device has come to an end although it is being worked at, Unix time; 0 if it goes on.",
+                &["device"],
+            ),
             queue_depth: families.int_gauges("queue_depth", "Items waiting in a channel.", &["queue"]),
             queue_capacity: families.int_gauges("queue_capacity", "Items a channel can hold.", &["queue"]),
             queue_blocked: families.gauges(
@@ -110,6 +116,11 @@ impl Metrics {
         self.queue_depth.with_label_values(label).set(count(depth));
         self.queue_capacity.with_label_values(label).set(count(capacity));
         self.queue_blocked.with_label_values(label).set(blocked.as_secs_f64());
+    }
+
+    /// Tells since when (Unix seconds) nothing of a device has come to an end although it is being worked at; none: it goes on.
+    pub fn observe_device(&self, device: &str, stalled: Option<f64>) {
+        self.stalled.with_label_values(&[device]).set(stalled.unwrap_or(0.0));
     }
 
     /// A pass begins. [`crate::Aggregator::run`] calls it.

@@ -60,7 +60,7 @@ impl PassMetrics {
             ),
             devices_skipped: counters(
                 "devices_skipped_total",
-                "Passes that left out an unmounted device.",
+                "Passes that left out a device, or the rest of one: unmounted, or its disk does not answer.",
                 &["device"],
             ),
             reconciler: ReconcilerMetrics::new(families),

@@ -1,0 +1,179 @@
+//! A pass on a thread of its own, and whoever watches over it: a disk that hangs holds up its end for a while, not for ever.
+
+use std::{
+    collections::BTreeSet,
+    panic::resume_unwind,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use crossbeam_channel::{Receiver, RecvError, Sender, bounded, select, select_biased};
+use stats::{Outcome, PassStats, unix_seconds};
+use tracing::{error, info};
+use walker::{DeviceTree, Hands, Stalled};
+
+use crate::{node::Node, stop::Stop};
+
+/// How often the devices are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// What takes less is shown by no metric: everything takes a while.
+const SHOWN_FROM: Duration = Duration::from_secs(5);
+/// Whoever counts outcomes does nothing else, so what it has counted comes at once.
+const COUNTED_IN: Duration = Duration::from_secs(10);
+
+/// What the threads of a pass share with whoever watches over it.
+pub(crate) struct Watch {
+    /// Who is at work at which disk.
+    pub(crate) hands: Arc<Hands>,
+    /// Nothing new is begun: the daemon is told to stop, or the pass has gone to its end without what is left.
+    pub(crate) stop: Stop,
+    given_up: Receiver<()>,
+    counted: Sender<PassStats>,
+}
+
+impl Watch {
+    /// Outcomes as they come. They end with the last of those who send them, or when the pass ends without these.
+    pub(crate) fn outcomes<'a>(
+        &'a self,
+        outcomes: &'a Receiver<Outcome>,
+    ) -> impl Iterator<Item = Outcome> + 'a {
+        std::iter::from_fn(move || {
+            select_biased! {
+                recv(outcomes) -> outcome => outcome.ok(),
+                recv(self.given_up) -> _ => None,
+            }
+        })
+    }
+
+    /// What is known when the outcomes have ended.
+    pub(crate) fn counted(&self, stats: &PassStats) {
+        let _ = self.counted.try_send(stats.clone());
+    }
+}
+
+/// How a pass, or a part of one, ended.
+pub(crate) enum Watched<T> {
+    /// Every thread of it has ended; this is what it came to.
+    Ended(T),
+    /// Of these devices nothing came to an end any more; what had been counted until then.
+    LeftBehind(PassStats, Vec<DeviceTree>),
+}
+
+/// Works at these devices on a thread of its own. Blocks until the work has ended; or until nothing of it has for
+/// `device_timeout`, and somebody waits for a disk. Then the work is told to end, which it does when the disk lets go of it;
+/// until then those devices are [`left_behind`](Node::left_behind).
+///
+/// # Panics
+/// As the work does.
+pub(crate) fn watch<T: Send + 'static>(
+    node: &Arc<Node>,
+    devices: &[DeviceTree],
+    work: impl FnOnce(&Node, &Watch) -> T + Send + 'static,
+) -> Watched<T> {
+    let hands = Arc::new(Hands::at(devices.iter().map(|device| device.id)));
+    let ((abandon, given_up), (counting, counted)) = (bounded(0), bounded(1));
+    let stop = node.stop.of_a_part();
+    let watch = Watch { hands: Arc::clone(&hands), stop: stop.clone(), given_up, counted: counting };
+    let (ending, ended) = bounded(1);
+    let (alive, life) = bounded(0);
+    let of_thread = Arc::clone(node);
+    let thread = thread::Builder::new().name("pass".to_owned()).spawn(move || {
+        let _alive: Sender<()> = alive;
+        let _ = ending.send(work(&of_thread, &watch));
+    });
+    let thread = thread.expect("a thread for the pass");
+    let mut vigil = Vigil { node, devices, hands: &hands, stop: &stop, told: BTreeSet::new() };
+    match vigil.keep(&ended) {
+        Some(Ok(end)) => Watched::Ended(end),
+        Some(Err(_)) => resume_unwind(thread.join().expect_err("it ended without a word")),
+        None => {
+            let left = vigil.leave_behind(&life);
+            drop(abandon);
+            let nothing = |_| PassStats::new(unix_seconds(SystemTime::now()));
+            Watched::LeftBehind(counted.recv_timeout(COUNTED_IN).unwrap_or_else(nothing), left)
+        }
+    }
+}
+
+struct Vigil<'a> {
+    node: &'a Node,
+    devices: &'a [DeviceTree],
+    hands: &'a Hands,
+    stop: &'a Stop,
+    /// Devices of which the log says that they do not go on.
+    told: BTreeSet<u64>,
+}
+
+impl Vigil<'_> {
+    /// What the work came to, or an error if it panicked; none if it will not end.
+    fn keep<T>(&mut self, ended: &Receiver<T>) -> Option<Result<T, RecvError>> {
+        let end = loop {
+            select! {
+                recv(ended) -> end => break end,
+                recv(self.node.stop.receiver()) -> _ => {
+                    self.stop.begin_nothing();
+                    // Whoever has told it to stop does not wait for longer than shutdown_grace.
+                    break ended.recv();
+                }
+                default(TICK) => if self.look(Instant::now()) { return None },
+            }
+        };
+        self.show(&[]);
+        Some(end)
+    }
+
+    /// Tells of devices that do not go on; whether there is nothing left to wait for.
+    fn look(&mut self, now: Instant) -> bool {
+        let stalled = self.hands.stalled(now);
+        self.show(&stalled);
+        let limit = self.node.conf.pass.device_timeout;
+        if limit.is_zero() {
+            return false;
+        }
+        let late: Vec<_> = stalled.iter().filter(|stalled| stalled.time >= limit).collect();
+        for stalled in late.iter().filter(|stalled| !self.told.contains(&stalled.device)) {
+            error!(
+                "ERROR {}: nothing has come to an end for {:.0} s (device_timeout), in hand is {}: its disk hangs, or this \
+                 takes so long. The pass goes on with the other devices",
+                self.name(stalled.device),
+                stalled.time.as_secs_f64(),
+                stalled.at.display()
+            );
+        }
+        let is_late = |device: &u64| late.iter().any(|stalled| stalled.device == *device);
+        for device in self.told.iter().filter(|device| !is_late(device)) {
+            info!("{} goes on", self.name(*device));
+        }
+        self.told = late.iter().map(|stalled| stalled.device).collect();
+        !late.is_empty() && self.hands.quiet(now) >= limit
+    }
+
+    fn leave_behind(&self, life: &Receiver<()>) -> Vec<DeviceTree> {
+        let left: Vec<_> =
+            self.devices.iter().filter(|device| self.told.contains(&device.id)).cloned().collect();
+        for device in &left {
+            error!(
+                "ERROR {}: left behind, this pass ends without the rest of it. No pass takes it up before what is under way \
+                 there has come to an end",
+                device.name
+            );
+            self.node.left_behind.add(device.id, life.clone());
+        }
+        self.stop.begin_nothing();
+        left
+    }
+
+    fn show(&self, stalled: &[Stalled]) {
+        let now = unix_seconds(SystemTime::now());
+        for device in self.devices {
+            let time = stalled.iter().find(|stalled| stalled.device == device.id).map(|stalled| stalled.time);
+            let since = time.filter(|time| *time >= SHOWN_FROM).map(|time| now - time.as_secs_f64());
+            self.node.metrics.observe_device(device.name.as_str(), since);
+        }
+    }
+
+    fn name(&self, id: u64) -> &str {
+        self.devices.iter().find(|device| device.id == id).map_or("a device", |device| device.name.as_str())
+    }
+}

@@ -1,0 +1,212 @@
+//! Which devices are being worked at, and since when: how a disk that hangs is told from one that is slow.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
+};
+
+/// The threads that are at work at each device's disk. Shared by all of them and by whoever watches.
+///
+/// A system call on a disk that hangs does not return, and nobody can end it. So whatever may be such a call is done within
+/// [`hold`](Self::hold), and a device at which somebody is at work while nothing comes to an end is stalled. Nothing like it
+/// in stock, whose pass waits.
+///
+/// Nothing here blocks beyond a short lock for each device. Devices that it was not made for are not watched.
+#[derive(Debug, Default)]
+pub struct Hands(HashMap<u64, Mutex<Disk>>);
+
+#[derive(Debug)]
+struct Disk {
+    held: Vec<Held>,
+    /// When work at it last came to an end.
+    ended: Instant,
+    /// When work at it last began or came to an end.
+    moved: Instant,
+}
+
+#[derive(Debug)]
+struct Held {
+    by: ThreadId,
+    since: Instant,
+    at: PathBuf,
+}
+
+/// A device at which somebody is at work, and where nothing has come to an end lately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// Its id in the ring.
+    pub device: u64,
+    /// How long that is so.
+    pub time: Duration,
+    /// The directory or database that has been in hand for longest.
+    pub at: PathBuf,
+}
+
+impl Hands {
+    /// Nobody is at work at any of these devices yet, which go by their ids in the ring.
+    pub fn at(devices: impl IntoIterator<Item = u64>) -> Self {
+        let now = Instant::now();
+        let idle = || Mutex::new(Disk { held: Vec::new(), ended: now, moved: now });
+        Self(devices.into_iter().map(|device| (device, idle())).collect())
+    }
+
+    /// Works at a device's disk, at this directory or database. A thread does so at one at a time.
+    pub fn hold<T>(&self, device: u64, at: &Path, work: impl FnOnce() -> T) -> T {
+        let Some(disk) = self.0.get(&device) else { return work() };
+        let _hand = Hand::take(disk, at.to_owned());
+        work()
+    }
+
+    /// Waits, within [`hold`](Self::hold), for something else than that device's disk, which is not to blame meanwhile.
+    pub fn rest<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let me = thread::current().id();
+        let held = self.0.values().find_map(|disk| Some((disk, lock(disk).end(me)?)));
+        let waited = wait();
+        if let Some((disk, held)) = held {
+            lock(disk).begin(held.at);
+        }
+        waited
+    }
+
+    /// The devices at which somebody is at work now, by their ids, and for how long nothing has come to an end there.
+    pub fn stalled(&self, now: Instant) -> Vec<Stalled> {
+        let stalled = |(device, disk): (&u64, &Mutex<Disk>)| lock(disk).stalled(*device, now);
+        let mut devices: Vec<_> = self.0.iter().filter_map(stalled).collect();
+        devices.sort_by_key(|stalled| stalled.device);
+        devices
+    }
+
+    /// For how long work at none of the devices has begun or come to an end.
+    pub fn quiet(&self, now: Instant) -> Duration {
+        let moved = self.0.values().map(|disk| lock(disk).moved).max();
+        moved.map_or(Duration::ZERO, |moved| now.saturating_duration_since(moved))
+    }
+}
+
+/// A thread at work, until it is dropped.
+struct Hand<'a>(&'a Mutex<Disk>);
+
+impl<'a> Hand<'a> {
+    fn take(disk: &'a Mutex<Disk>, at: PathBuf) -> Self {
+        lock(disk).begin(at);
+        Self(disk)
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        lock(self.0).end(thread::current().id());
+    }
+}
+
+impl Disk {
+    fn begin(&mut self, at: PathBuf) {
+        let now = Instant::now();
+        self.held.push(Held { by: thread::current().id(), since: now, at });
+        self.moved = now;
+    }
+
+    fn end(&mut self, by: ThreadId) -> Option<Held> {
+        let place = self.held.iter().position(|held| held.by == by)?;
+        self.ended = Instant::now();
+        self.moved = self.ended;
+        Some(self.held.swap_remove(place))
+    }
+
+    fn stalled(&self, device: u64, now: Instant) -> Option<Stalled> {
+        let oldest = self.held.iter().min_by_key(|held| held.since)?;
+        let time = now.saturating_duration_since(self.ended.max(oldest.since));
+        Some(Stalled { device, time, at: oldest.at.clone() })
+    }
+}
+
+fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
+    disk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const NONE: [u64; 0] = [];
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+
+    fn ids(hands: &Hands) -> Vec<u64> {
+        hands.stalled(Instant::now()).iter().map(|stalled| stalled.device).collect()
+    }
+
+    #[test]
+    fn a_device_is_stalled_while_somebody_is_at_work_there() {
+        let hands = Hands::at([3, 1, 2]);
+        assert_eq!(ids(&hands), NONE);
+        hands.hold(3, Path::new("/d3/x"), || {
+            hands.hold(1, Path::new("/d1/y"), || assert_eq!(ids(&hands), [1, 3]));
+            let [stalled] = &hands.stalled(Instant::now() + AN_HOUR)[..] else { panic!("one") };
+            assert_eq!((stalled.device, stalled.at.to_str()), (3, Some("/d3/x")));
+            assert!(stalled.time > AN_HOUR / 2);
+        });
+        assert_eq!(ids(&hands), NONE);
+    }
+
+    #[test]
+    fn whoever_waits_for_something_else_does_not_hold_the_disk() {
+        let hands = Hands::at([1]);
+        hands.hold(1, Path::new("/d1/x"), || {
+            hands.rest(|| assert_eq!(ids(&hands), NONE));
+            assert_eq!(ids(&hands), [1]);
+        });
+        hands.rest(|| assert_eq!(ids(&hands), NONE));
+        assert_eq!(ids(&hands), NONE);
+    }
+
+    #[test]
+    fn what_ends_beside_it_shows_that_the_disk_goes_on() {
+        let hands = Hands::at([1, 2]);
+        hands.hold(1, Path::new("/d1/long"), || {
+            let begun = Instant::now();
+            while Instant::now() == begun {}
+            thread::scope(|threads| {
+                threads.spawn(|| hands.hold(1, Path::new("/d1/short"), || ()));
+            });
+            let now = Instant::now();
+            let [stalled] = &hands.stalled(now)[..] else { panic!("one") };
+            assert!(stalled.time < now - begun, "it counts from the end of the other");
+            assert_eq!(stalled.at, Path::new("/d1/long"));
+        });
+    }
+
+    #[test]
+    fn it_is_quiet_since_the_last_beginning_or_end() {
+        let hands = Hands::at([1, 2]);
+        let later = Instant::now() + AN_HOUR;
+        assert!(hands.quiet(later) > AN_HOUR / 2);
+        let before = hands.quiet(later);
+        hands.hold(2, Path::new("/d2"), || assert!(hands.quiet(later) < before));
+        assert_eq!(Hands::default().quiet(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_panic_lets_go() {
+        let hands = Hands::at([1]);
+        let (told, result) = mpsc::channel();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                let work = || hands.hold(1, Path::new("/d1"), || panic!("of this test"));
+                told.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err()).unwrap();
+            });
+        });
+        assert!(result.recv().unwrap());
+        assert_eq!(ids(&hands), NONE);
+    }
+
+    #[test]
+    fn devices_that_are_not_watched_are_worked_at_all_the_same() {
+        let hands = Hands::default();
+        assert_eq!(hands.hold(9, Path::new("/d9"), || hands.rest(|| 7)), 7);
+    }
+}
