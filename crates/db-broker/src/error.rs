@@ -35,6 +35,15 @@ pub enum BrokerError {
         /// SQLite's message, which names the table.
         source: rusqlite::Error,
     },
+    /// What should be a file or directory of Swift's is a symbolic link, which is not followed: this database fails now.
+    #[error(
+        "{path} is a symbolic link, and none is followed below a device: put what it leads to in its place, or mount it there",
+        path = path.display()
+    )]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// Another process held the directory's lock for too long: try again in the next pass.
     #[error("{path}: lock not granted within {seconds} s", path = path.display(), seconds = waited.as_secs())]
     LockTimeout {

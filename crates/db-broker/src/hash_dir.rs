@@ -29,7 +29,7 @@ impl HashDir {
     /// Reads the directory of a database; a missing one is empty. Blocks on the disk.
     ///
     /// # Errors
-    /// [`BrokerError::Io`] if it cannot be read.
+    /// [`BrokerError::Io`] if it cannot be read, [`BrokerError::Link`] if a file of the database is a symbolic link.
     pub fn read(location: &DbLocation) -> Result<Self> {
         let usual = location.renamed(&DbName::unsharded(location.digest()));
         let mut found = Self { usual, read_at: SystemTime::now(), databases: Vec::new(), others: Vec::new() };
@@ -40,10 +40,21 @@ impl HashDir {
             Err(source) => return Err(BrokerError::Io { path: dir.to_owned(), source }),
         };
         for entry in entries {
-            found.note(&entry.map_err(BrokerError::io(dir))?.file_name());
+            let entry = entry.map_err(BrokerError::io(dir))?;
+            let name = entry.file_name();
+            if found.is_of_database(&name) && entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                return Err(BrokerError::Link { path: dir.join(name) });
+            }
+            found.note(&name);
         }
         found.databases.sort_by(|one, other| one.file().cmp(other.file()));
         Ok(found)
+    }
+
+    /// A database file, rows that wait, a journal: what is opened by its name.
+    fn is_of_database(&self, name: &OsStr) -> bool {
+        let hash = self.usual.dir().file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(hash.as_encoded_bytes())
     }
 
     fn note(&mut self, name: &OsStr) {

@@ -60,6 +60,7 @@ mod held_rows;
 mod identity;
 mod info;
 mod ledger;
+mod links;
 mod location;
 mod merge;
 mod merge_containers;

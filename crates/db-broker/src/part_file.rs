@@ -51,9 +51,12 @@ impl PartFile {
     /// Makes `tmp` if it is missing. Blocks on the disk.
     ///
     /// # Errors
-    /// The system's error; `StorageFull` if the space is not there. Nothing is left then.
+    /// The system's error; `StorageFull` if the space is not there; or that `tmp` is a symbolic link. Nothing is left then.
     pub fn create(device_dir: &Path, length: u64) -> io::Result<Self> {
         let tmp_dir = device_dir.join("tmp");
+        if tmp_dir.is_symlink() {
+            return Err(io::Error::other("tmp is a symbolic link, and none is followed below a device"));
+        }
         let own = OwnFile::named(&tmp_dir, "received");
         let create = || File::options().write(true).create_new(true).open(own.path());
         let file = match create() {

@@ -156,7 +156,9 @@ impl<'a> Place<'a> {
     }
 
     fn open(&self) -> Result<Broker, BrokerError> {
-        let location = self.usual()?.in_force()?;
+        let usual = self.usual()?;
+        usual.refuse_links()?;
+        let location = usual.in_force()?;
         match self.host.kept.take(&location) {
             Some(broker) => Ok(broker),
             None => Ok(Broker::open(location)?.preallocating(self.host.settings.preallocation)),
@@ -174,7 +176,9 @@ impl<'a> Place<'a> {
             let reason = format!("{name} does not belong into {digest}\n");
             return Ok(Answer::text(StatusCode::BAD_REQUEST, reason));
         }
-        let received = received(self.destination(&name))?.within(self.horizon);
+        let destination = self.destination(&name);
+        destination.refuse_links()?;
+        let received = received(destination)?.within(self.horizon);
         Ok(installed(&received.complete(&self.host.settings.hash_path)?))
     }
 
@@ -182,7 +186,9 @@ impl<'a> Place<'a> {
         &self,
         received: impl FnOnce(DbLocation) -> Result<ReceivedDb, BrokerError>,
     ) -> Result<Answer, BrokerError> {
-        let received = received(self.destination(&DbName::unsharded(self.target.digest)))?;
+        let destination = self.destination(&DbName::unsharded(self.target.digest));
+        destination.refuse_links()?;
+        let received = received(destination)?;
         Ok(installed(&received.within(self.horizon).merge_into_place(&self.host.settings.hash_path)?))
     }
 }
@@ -238,6 +244,7 @@ fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
         error if error.is_out_of_space() => StatusCode::INSUFFICIENT_STORAGE,
         BrokerError::Quarantined { .. }
         | BrokerError::NoSuchTable { .. }
+        | BrokerError::Link { .. }
         | BrokerError::Sqlite { .. }
         | BrokerError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -36,6 +36,7 @@ impl Seen {
     }
 
     fn try_read(host: &Host, usual: &DbLocation) -> Result<Self, BrokerError> {
+        usual.refuse_links()?;
         let dir = HashDir::read(usual)?;
         let stamp = dir.stamp();
         let (broker, (info, points)) =
@@ -61,7 +62,7 @@ impl Seen {
         match self.opened {
             Some(opened) => Ok(opened),
             None => Broker::open_and_read(
-                usual.in_force()?,
+                usual.refuse_links().and_then(|()| usual.in_force())?,
                 host.settings.preallocation,
                 Broker::replication_info,
             ),

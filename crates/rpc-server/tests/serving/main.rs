@@ -7,6 +7,7 @@ mod files_with_messages;
 mod forward;
 mod hanging_device;
 mod kept_open;
+mod links;
 mod marks;
 mod messages;
 mod server;

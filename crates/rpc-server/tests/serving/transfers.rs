@@ -23,14 +23,14 @@ pub(crate) fn file_of(name: &str) -> (Vec<u8>, String) {
     (fs::read(location.file()).unwrap(), path_of(&location))
 }
 
-fn transfer_head(name: &str, sha256: &str) -> String {
+pub(crate) fn transfer_head(name: &str, sha256: &str) -> String {
     format!(
         "content-type: application/vnd.martlet.database\r\nx-martlet-tmp-name: {name}\r\n\
          x-martlet-sha256: {sha256}\r\n"
     )
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 

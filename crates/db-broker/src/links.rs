@@ -1,0 +1,108 @@
+//! Symbolic links below a device: a peer that may write there by rsync may put them there, and no request is to follow one.
+
+use std::{
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
+    io::Errno,
+};
+
+use crate::{
+    DbLocation,
+    error::{BrokerError, Result},
+};
+
+/// Follows no link, needs no right but to pass through.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl DbLocation {
+    /// That the hash directory and `DEVICE/tmp` are reached from the device without a symbolic link, as far as they exist. Links
+    /// on the way to the device itself are the operator's. Nothing like it in stock, which follows them.
+    ///
+    /// Each directory is opened from the one before. Blocks on the disk. Beside this, the files of a database are taken for links
+    /// when the directory is [read](crate::HashDir::read), and a received file when it is [found](crate::ReceivedDb::find).
+    ///
+    /// # Errors
+    /// [`BrokerError::Link`] names the first one; [`BrokerError::Io`] if one cannot be looked at.
+    pub fn refuse_links(&self) -> Result<()> {
+        refuse_links(self.device_dir(), self.dir())?;
+        refuse_links(self.device_dir(), &self.tmp_dir())
+    }
+}
+
+fn refuse_links(device_dir: &Path, dir: &Path) -> Result<()> {
+    let below = dir.strip_prefix(device_dir).unwrap_or(dir);
+    match first_link(device_dir, below) {
+        Ok(None) => Ok(()),
+        Ok(Some(path)) => Err(BrokerError::Link { path }),
+        Err(errno) => Err(BrokerError::io(dir)(io::Error::from(errno))),
+    }
+}
+
+/// The first link on the way down from the device; none also where the way ends before.
+fn first_link(device_dir: &Path, below: &Path) -> rustix::io::Result<Option<PathBuf>> {
+    let mut here = openat(CWD, device_dir, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let mut path = device_dir.to_owned();
+    for part in below.components() {
+        let Component::Normal(name) = part else { return Err(Errno::INVAL) };
+        path.push(name);
+        here = match openat(&here, name, LOOK, Mode::empty()) {
+            Ok(next) => next,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        if FileType::from_raw_mode(fstat(&here)?.st_mode).is_symlink() {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use swift_types::{DbName, Digest, ServerType};
+
+    use super::*;
+
+    fn location(device_dir: &Path) -> DbLocation {
+        let digest: Digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        DbLocation::new(ServerType::Container, device_dir, 7, &DbName::unsharded(digest))
+    }
+
+    #[test]
+    fn a_link_at_any_level_below_the_device_is_refused_and_named() {
+        let root = tempfile::tempdir().unwrap();
+        let device_dir = root.path().join("sdb1");
+        let place = location(&device_dir);
+        let levels = place.dir().ancestors().take(4).map(Path::to_owned);
+        for link in levels.chain([place.tmp_dir()]) {
+            fs::create_dir_all(place.dir()).unwrap();
+            fs::create_dir_all(place.tmp_dir()).unwrap();
+            place.refuse_links().unwrap();
+            let elsewhere = root.path().join("elsewhere");
+            fs::rename(&link, &elsewhere).unwrap();
+            symlink(&elsewhere, &link).unwrap();
+            let Err(BrokerError::Link { path }) = place.refuse_links() else { panic!("{}", link.display()) };
+            assert_eq!(path, link);
+            fs::remove_dir_all(&elsewhere).unwrap();
+            fs::remove_file(link).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_no_link_and_the_device_itself_may_be_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (disk, device_dir) = (root.path().join("disk"), root.path().join("sdb1"));
+        assert!(matches!(location(&device_dir).refuse_links(), Err(BrokerError::Io { .. })), "no device");
+        fs::create_dir(&disk).unwrap();
+        symlink(&disk, &device_dir).unwrap();
+        location(&device_dir).refuse_links().unwrap();
+        fs::create_dir_all(location(&device_dir).dir()).unwrap();
+        location(&device_dir).refuse_links().unwrap();
+    }
+}
