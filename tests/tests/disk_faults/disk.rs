@@ -67,6 +67,14 @@ impl Disk {
         Ok(fs::remove_file(self.place.join("more"))?)
     }
 
+    /// As [`fill`](Self::fill), with room for so many bytes.
+    pub(crate) fn fill_but(&self, room: u64) -> Result<()> {
+        self.fill()?;
+        let filler = File::options().write(true).open(self.place.join(FILLER))?;
+        let length = filler.metadata()?.len();
+        Ok(filler.set_len(length.saturating_sub(room))?)
+    }
+
     pub(crate) fn make_room(&self) -> Result<()> {
         Ok(fs::remove_file(self.place.join(FILLER))?)
     }

@@ -6,6 +6,7 @@ mod full;
 mod hanging;
 mod injection;
 mod io_errors;
+mod nearly_full;
 mod read_only;
 mod site;
 mod unmounted;

@@ -32,13 +32,14 @@ const MEMORY_LIMIT: &str = "48";
 const NEEDS_NAMESPACES: &str = "a whole Swift needs namespaces of its own, which need root and a machine that allows \
                                 them (`unshare --mount --net --pid --fork true`)";
 /// Tests on a machine of their own, by parts of their names.
-const ON_THEIR_OWN: [&str; 10] = [
+const ON_THEIR_OWN: [&str; 11] = [
     "without_a_socket_lines_go_to_localhost",
     "the_process_is_as_stocks",
     "swift_init::",
     "strangers::",
     "the_copy_takes_no_room_and_stays_as_it_was",
     "full::",
+    "nearly_full::",
     "io_errors::stock",
     "read_only::",
     "unmounted::",
