@@ -77,7 +77,7 @@ enum Step {
     Demo,
     /// The demo with replicators and servers killed at work.
     Kill,
-    /// The demo with 5,000 databases, in the memory that 400 may take.
+    /// The demo with 2,500 databases, in the memory that 400 may take.
     Many,
     /// 500 seeds of the simulated cluster.
     Sim,
@@ -170,7 +170,7 @@ impl Runner<'_> {
             Step::Demo => self.demo(&["--memory-limit", MEMORY_LIMIT])?,
             Step::Kill => self.demo(&["--kills", "60", "--containers", "150", "--accounts", "50"])?,
             Step::Many => {
-                self.demo(&["--containers", "4000", "--accounts", "1000", "--memory-limit", MEMORY_LIMIT])?;
+                self.demo(&["--containers", "2000", "--accounts", "500", "--memory-limit", MEMORY_LIMIT])?;
             }
             Step::Sim => self.command(&mut cargo(&["xtask", "sim", "--seeds", "500"]))?,
             Step::Crash => self.command(&mut cargo(&["xtask", "crash", "--short"]))?,
