@@ -10,4 +10,5 @@ mod kept_open;
 mod marks;
 mod messages;
 mod server;
+mod signed;
 mod transfers;
