@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -114,13 +114,19 @@ impl Locked {
         Ok(Self { scene, outsider })
     }
 
-    /// The pass of `sender` on that node fails with both peers and changes nothing anywhere; what was logged.
+    /// All that lies on the disks of the others.
+    fn others(&self) -> Result<Vec<Tree>> {
+        let others = Cluster::nodes().filter(|node| *node != self.outsider);
+        others.map(|node| Tree::read(&self.scene.cluster.disks().join(format!("n{node}")))).collect()
+    }
+
+    /// The pass of `sender` on that node fails with both peers and changes nothing there; what was logged.
     fn nothing_comes_of_a_pass(&self, sender: Daemon) -> Result<Vec<String>> {
         let cluster = &self.scene.cluster;
-        let before = self.scene.dump()?;
+        let before = self.others()?;
         let stats = cluster.pass(self.outsider, KIND, sender)?;
         assert_eq!(stats["failure"], 2, "{stats}");
-        assert_eq!(self.scene.dump()?["cases"], before["cases"]);
+        assert!(self.others()? == before, "something on another node's disks is different");
         let lines = cluster.log_lines();
         assert_eq!(count(&lines, "ERROR refused REPLICATE from "), 2, "once by each peer: {lines:#?}");
         Ok(lines)
@@ -154,7 +160,6 @@ fn a_node_without_a_secret_changes_nothing_and_says_why() -> Result<()> {
 fn stock_is_not_listened_to() -> Result<()> {
     let locked = Locked::but_for_one(Some(SECRET))?;
     let lines = locked.nothing_comes_of_a_pass(Daemon::Stock)?;
-    assert_eq!(count(&lines, "Bad response 403"), 2, "{lines:#?}");
     assert_eq!(count(&lines, "replicators and sharders cannot sign"), 2, "{lines:#?}");
     Ok(())
 }
@@ -222,6 +227,7 @@ fn a_request_that_was_changed_or_is_old_changes_nothing() -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let (case, sender) = (scene.case(CASE)?, scene.database(CASE, &scene.primaries(CASE)?[0])?);
     let hash = case["hash"].as_str().context("a hash")?;
+    let tmp = scene.cluster.disks().join(format!("n{node}/devices/{device}/tmp"));
     let path = format!("/{device}/{}/{hash}", case["part"]);
     let other_path = format!("/{device}/{}/{}", case["part"], hash.chars().rev().collect::<String>());
 
@@ -261,7 +267,6 @@ fn a_request_that_was_changed_or_is_old_changes_nothing() -> Result<()> {
     let good_file = with_file(&sign(signable, now, &file));
     let old_file = with_file(&sign(signable, now - 1000, &file));
 
-    let before = Tree::read(&scene.cluster.disks())?;
     for (what, path, head, body, fault) in [
         ("a body", &path, &good, changed.as_bytes(), SignatureFault::OtherBody),
         ("a path", &other_path, &good, body.as_bytes(), SignatureFault::Wrong),
@@ -271,9 +276,15 @@ fn a_request_that_was_changed_or_is_old_changes_nothing() -> Result<()> {
         ("a file's time", &path, &old_file, &sent(&file), SignatureFault::Stale),
         ("a file's lack of a signature", &path, &with_file(""), &sent(&file), SignatureFault::Missing),
     ] {
+        let before = (Tree::read(&scene.cluster.disks())?, scene.dump()?["cases"].take());
         assert_eq!(tell(&scene.cluster, node, path, head, body)?, (403, Some(fault)), "{what}");
+        // What a file is can be said when it lies in `tmp`, and not before.
+        if head != &good_file {
+            assert!(Tree::read(&scene.cluster.disks())? == before.0, "{what} changes something on a disk");
+        }
+        assert_eq!(scene.dump()?["cases"], before.1, "{what} changes a database");
+        assert!(is_empty(&tmp), "{what} leaves something");
     }
-    assert!(Tree::read(&scene.cluster.disks())? == before, "a byte on a disk");
     assert_eq!(tell(&scene.cluster, node, &path, &good, body.as_bytes())?, (200, None));
     assert_eq!(tell(&scene.cluster, node, &path, &good_file, &sent(&file))?, (204, None));
     assert_eq!(names(&scene, &device)?, 42);
@@ -281,6 +292,10 @@ fn a_request_that_was_changed_or_is_old_changes_nothing() -> Result<()> {
     assert_eq!(tell(&scene.cluster, node, &path, &good_file, &sent(&file))?, (204, None));
     assert_eq!(names(&scene, &device)?, 42);
     Ok(())
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn names(scene: &Scene, device: &str) -> Result<usize> {

@@ -62,6 +62,7 @@ const LATER: &str = "1700000001.00000";
 fn a_message_is_heard_if_it_is_signed_now_as_it_came() {
     let server = locked();
     let (location, other) = (server.container("c"), server.container("other"));
+    let other_path = path_of(&other);
     let (path, before, message) = (path_of(&location), put_timestamp(&location), sync_body(LATER));
     let good = |path, ahead| signed(SECRET, Signable::message(path), ahead, message.as_bytes());
     for (signature, fault) in [
@@ -71,7 +72,7 @@ fn a_message_is_heard_if_it_is_signed_now_as_it_came() {
             signed("another-secret-altogether", Signable::message(&path), 0, message.as_bytes()),
             SignatureFault::Wrong,
         ),
-        (good(&path_of(&other), 0), SignatureFault::Wrong),
+        (good(&other_path, 0), SignatureFault::Wrong),
         (good(&path, -310), SignatureFault::Stale),
         (good(&path, 310), SignatureFault::Stale),
         (signed(SECRET, Signable::message(&path), 0, b"[]"), SignatureFault::OtherBody),
@@ -214,4 +215,9 @@ fn a_file_that_is_not_signed_is_not_received() {
     while stream.write_all(&file).is_ok() {}
     assert_eq!(server.next_event().refusal, Some(Refusal::BadSignature));
     assert!(fs::read_dir(server.device()).unwrap().next().is_none(), "not even a folder");
+}
+
+#[test]
+fn other_methods_need_no_signature() {
+    assert_eq!(locked().send_line("GET /sdb1/7/a/c HTTP/1.1"), 405);
 }

@@ -5,6 +5,7 @@
 mod files;
 mod left_alone;
 mod scripted;
+mod signed;
 
 use std::{
     fs,
