@@ -8,7 +8,7 @@ use std::{
 
 use protocol::{BodyDigest, BodySum, ClusterSecrets, Signable, Signature, SignatureFault};
 use tracing::error;
-use warp::http::{HeaderMap, StatusCode};
+use warp::http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::{answer::Answer, body::content_type, server::Refusal, told::Told};
 
@@ -38,7 +38,7 @@ impl Lock {
         let Some(secrets) = &self.secrets else {
             return Ok(Promised { digest: None, peer, told: Arc::clone(&self.told) });
         };
-        let value = |name| headers.get(name).map(|value| value.as_bytes());
+        let value = |name| headers.get(name).map(HeaderValue::as_bytes);
         let content_type = content_type(headers);
         let deciding = Signable::deciding_header(content_type).and_then(value);
         let signable = Signable::new(path, content_type, deciding);

@@ -255,7 +255,7 @@ fn a_secret_is_read_from_its_file_and_printed_nowhere() {
 
 #[test]
 fn a_secret_that_protects_nothing_is_refused() {
-    let long = [b'x'; 70_000];
+    let long = vec![b'x'; 70_000];
     for (content, mode, problem) in [
         (&b""[..], 0o600, "holds no secret"),
         (b" \n", 0o600, "holds no secret"),

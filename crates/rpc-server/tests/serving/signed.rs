@@ -53,7 +53,7 @@ fn is_refused(server: &Server, answer: &Answer, fault: SignatureFault) {
 }
 
 fn put_timestamp(location: &DbLocation) -> String {
-    Broker::open(location.clone()).unwrap().replication_info().unwrap().put_timestamp.to_string()
+    Broker::open(location.clone()).unwrap().replication_info().unwrap().put_timestamp.clone()
 }
 
 const LATER: &str = "1700000001.00000";
