@@ -112,10 +112,7 @@ impl Service {
             *op = RpcEvent::OTHER_METHOD;
             return Err(self.not_ours());
         }
-        if !self.admission.admits(peer) {
-            let text = format!("{peer} is no address of the ring\n");
-            return Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text));
-        }
+        self.refuse_stranger(peer)?;
         let promised = match self.lock.open(peer, path, headers) {
             Ok(promised) => promised,
             Err(refused) => {
@@ -230,6 +227,14 @@ impl Service {
             work(&host)
         });
         worked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?
+    }
+
+    fn refuse_stranger(&self, peer: IpAddr) -> Result<(), Answer> {
+        if self.admission.admits(peer) {
+            return Ok(());
+        }
+        let text = format!("{peer} is no address of the ring\n");
+        Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text))
     }
 
     fn not_ours(&self) -> Answer {
