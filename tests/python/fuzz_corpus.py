@@ -7,6 +7,8 @@ Runs in the environment that has stock Swift. Ids of databases are drawn, so no 
 import array
 import base64
 import gzip
+import hashlib
+import hmac
 import json
 import pickle
 import sqlite3
@@ -226,14 +228,27 @@ def databases(corpus, folder):
     return info
 
 
+def signatures(corpus):
+    """Not stock's: as fuzz/signatures.rs has them."""
+    def digest(content):
+        return hashlib.sha256(content).hexdigest()
+    head = 'REPLICATE\n/sdb1/7/0123456789abcdef0123456789abcdef\n%d\n%s\n' % (CREATED, digest(b'body'))
+    for name, more in (('message', ''),
+                       ('file-with-message', 'application/vnd.martlet.database-with-message\n%s\n'
+                        % digest(b'["complete_rsync", "t"]'))):
+        mac = hmac.new(b'a-secret-of-the-cluster', (head + more).encode(), hashlib.sha256).hexdigest()
+        (corpus / 'signature' / name).write_text('v1 %d %s %s' % (CREATED, digest(b'body'), mac))
+
+
 def main(corpus):
-    for name in ('ring', 'ring-content', 'server-conf', 'swift-conf', 'pending', 'pending-entry', 'message', 'reply',
-                 'database'):
+    for name in ('ring', 'ring-content', 'server-conf', 'swift-conf', 'pending', 'pending-entry', 'message', 'signature',
+                 'reply', 'database'):
         (corpus / name).mkdir(parents=True, exist_ok=True)
     rings(corpus)
     confs(corpus)
     pendings(corpus)
     messages(corpus)
+    signatures(corpus)
     with tempfile.TemporaryDirectory() as folder:
         replies(corpus, databases(corpus, Path(folder)))
 

@@ -62,6 +62,11 @@ fn merging() -> Result<()> {
 }
 
 #[test]
+fn signature() -> Result<()> {
+    hold(FuzzTarget::Signature, 4000)
+}
+
+#[test]
 fn reply() -> Result<()> {
     hold(FuzzTarget::Reply, 4000)
 }

@@ -16,6 +16,7 @@
 
 mod ascii_json;
 mod capability;
+mod cluster_secrets;
 mod compare;
 mod course;
 mod evidence;
@@ -36,12 +37,14 @@ mod replica;
 mod request;
 mod row;
 mod shard_range;
+mod signature;
 mod sync_args;
 mod transfer;
 mod written_rows;
 
 pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, Capability, TransferHeaders};
+pub use cluster_secrets::{BadSecrets, ClusterSecrets};
 pub use compare::{Comparative, CompareMessage, Comparison};
 pub use course::Course;
 pub use evidence::Evidence;
@@ -59,6 +62,7 @@ pub use replica::Replica;
 pub use request::{BadRequest, Request};
 pub use row::{ContainerRow, ObjectRow, Rows, SyncPoint};
 pub use shard_range::{ShardRange, ShardState};
+pub use signature::{BodyDigest, BodySum, Signable, Signature, SignatureFault};
 pub use swift_types::ServerType;
 pub use sync_args::{PolicyArgs, SyncArgs};
 pub use transfer::{Checksum, FileWithMessage};

@@ -73,6 +73,7 @@ impl Node {
             peer_backoff: conf.sync.peer_backoff,
             rsync_compress: conf.sync.rsync_compress,
             rsync_module: conf.sync.rsync_module.clone(),
+            secrets: conf.serve.secrets().cloned(),
             home,
         };
         let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())

@@ -85,6 +85,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         remember_for: node.conf.db.db_cache_age,
         keep_open_for: NEXT_MESSAGE,
         future_limit: node.conf.serve.future_limit(),
+        secrets: node.conf.serve.secrets().cloned(),
         forward: forward_settings(node),
     }
 }

@@ -107,7 +107,7 @@ impl<'a> ToPeer<'a> {
                 Err(PeerFailure::NotMounted)
             }
             _ if reply.is_success() => self.follow(&reply),
-            status => Err(self.bad_status(status)),
+            _ => Err(self.refused(&reply)),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> ToPeer<'a> {
     /// Sends a message that only has to be accepted. Stock: `_send_replicate_request`.
     fn send(&mut self, request: &Request) -> Result<(), PeerFailure> {
         let reply = self.call(request, self.node.conf.sync.node_timeout)?;
-        if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+        if reply.is_success() { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
     fn call(&mut self, request: &Request, timeout: Duration) -> Result<Reply, PeerFailure> {
@@ -209,7 +209,14 @@ impl<'a> ToPeer<'a> {
         })
     }
 
-    fn bad_status(&self, status: u16) -> PeerFailure {
+    /// What a status that is no success comes to.
+    fn refused(&self, reply: &Reply) -> PeerFailure {
+        let status = reply.status;
+        if let Some(fault) = reply.signature_fault() {
+            // Said by the client, not of each database.
+            debug!("refused by {}: {fault}{}", self.target, self.local.subject);
+            return PeerFailure::LockedOut;
+        }
         error!("ERROR Bad response {status} from {}{}", self.target, self.local.subject);
         PeerFailure::BadStatus
     }

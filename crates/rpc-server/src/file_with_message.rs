@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use db_broker::PartFile;
 use futures_util::{Stream, StreamExt};
-use protocol::{Checksum, FileWithMessage, Request};
+use protocol::{BodyDigest, BodySum, Checksum, FileWithMessage, Request};
 use swift_types::ServerType;
 use warp::http::{HeaderMap, StatusCode, header};
 use zstd::stream::write::Decoder;
@@ -18,6 +18,7 @@ use crate::{
     answer::Answer,
     body::{paced, worked_off},
     device_share::DevicePlace,
+    lock::Promised,
 };
 
 /// The largest file, in bytes, whose body is gathered before anything is written: its transfer is one write, on the
@@ -32,6 +33,8 @@ pub(crate) struct Incoming {
     pub(crate) request: Request<'static>,
     pub(crate) length: u64,
     encoding: Encoding,
+    /// Of the file.
+    promised: Promised,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +50,11 @@ pub(crate) enum Arrived {
 }
 
 impl Incoming {
-    pub(crate) fn parse(server_type: ServerType, headers: &HeaderMap) -> Result<Self, Answer> {
+    pub(crate) fn parse(
+        server_type: ServerType,
+        headers: &HeaderMap,
+        promised: Promised,
+    ) -> Result<Self, Answer> {
         let bad = |reason: &str| Answer::text(StatusCode::BAD_REQUEST, format!("{reason}\n"));
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let length = text(FileWithMessage::LENGTH).and_then(|length| length.parse().ok());
@@ -66,7 +73,7 @@ impl Incoming {
             Ok(request) => return Err(bad(&format!("{} is not about a file", request.op()))),
             Err(error) => return Err(bad(&error.to_string())),
         };
-        Ok(Self { request, length, encoding })
+        Ok(Self { request, length, encoding, promised })
     }
 
     /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
@@ -86,9 +93,11 @@ impl Incoming {
             return self.gather(body).await.map(Arrived::Gathered);
         }
         let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
-        let written =
-            worked_off(Arc::clone(place), body, move |chunks| unpack(chunks, &device, length, encoding))
-                .await;
+        let promised = self.promised.clone();
+        let written = worked_off(Arc::clone(place), body, move |chunks| {
+            unpack(chunks, &device, length, encoding, &promised)
+        })
+        .await;
         written.map(Arrived::Written)
     }
 
@@ -110,7 +119,9 @@ impl Incoming {
     /// The file, written and with the right checksum. Blocks on the disk.
     pub(crate) fn unpacked(&self, arrived: Arrived, device_dir: &Path) -> Result<PartFile, Answer> {
         match arrived {
-            Arrived::Gathered(chunks) => unpack(chunks.into_iter(), device_dir, self.length, self.encoding),
+            Arrived::Gathered(chunks) => {
+                unpack(chunks.into_iter(), device_dir, self.length, self.encoding, &self.promised)
+            }
             Arrived::Written(part) => Ok(part),
         }
     }
@@ -125,21 +136,25 @@ fn unpack(
     device_dir: &Path,
     length: u64,
     encoding: Encoding,
+    promised: &Promised,
 ) -> Result<PartFile, Answer> {
     let written = PartFile::create(device_dir, length).and_then(|part| {
-        let unpacked = Unpacked { part, left: length, sum: Checksum::default(), told: Vec::new() };
+        let (sum, signed) = (Checksum::default(), promised.sum());
+        let unpacked = Unpacked { part, left: length, sum, signed, told: Vec::new() };
         match encoding {
             Encoding::Plain => unpacked.plain(chunks),
             Encoding::Zstd => unpacked.decompressed(chunks),
         }
     });
-    written.and_then(Unpacked::checked).map_err(|error| {
+    let (part, signed) = written.and_then(Unpacked::checked).map_err(|error| {
         // What the system says is of the disk, all else of the body.
         if error.raw_os_error().is_none() {
             return damaged();
         }
         Answer::not_stored(device_dir, &error)
-    })
+    })?;
+    promised.is_digest(signed)?;
+    Ok(part)
 }
 
 /// What has come of a file, and of the checksum behind it.
@@ -148,6 +163,8 @@ struct Unpacked {
     /// Bytes of the file that are still to come.
     left: u64,
     sum: Checksum,
+    /// Of the same, where it was signed.
+    signed: Option<BodySum>,
     told: Vec<u8>,
 }
 
@@ -166,11 +183,11 @@ impl Unpacked {
         Ok(decoder.into_inner())
     }
 
-    fn checked(self) -> io::Result<PartFile> {
+    fn checked(self) -> io::Result<(PartFile, Option<BodyDigest>)> {
         if self.left > 0 || self.told != self.sum.finish() {
             return Err(ErrorKind::InvalidData.into());
         }
-        Ok(self.part)
+        Ok((self.part, self.signed.map(BodySum::finish)))
     }
 }
 
@@ -180,6 +197,9 @@ impl Write for Unpacked {
         let (content, rest) = bytes.split_at(left.min(bytes.len()));
         self.part.write_all(content)?;
         self.sum.update(content);
+        if let Some(signed) = &mut self.signed {
+            signed.update(content);
+        }
         self.left -= content.len() as u64;
         if self.told.len() + rest.len() > Checksum::BYTES {
             return Err(ErrorKind::InvalidData.into());

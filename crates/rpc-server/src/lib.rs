@@ -48,6 +48,7 @@ mod file_with_message;
 mod first_request;
 mod forward;
 mod kept_open;
+mod lock;
 mod pages;
 mod peers;
 mod receive;
@@ -56,6 +57,7 @@ mod server;
 mod service;
 mod sync;
 mod target;
+mod told;
 
 pub use forward::{ForwardEnd, ForwardSettings};
 pub use pages::{Page, PageSource, serve_pages};

@@ -9,8 +9,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use db_broker::PartFile;
 use futures_util::Stream;
-use protocol::TransferHeaders;
-use sha2::{Digest, Sha256};
+use protocol::{BodyDigest, BodySum, TransferHeaders};
 use swift_types::TmpName;
 use warp::http::{HeaderMap, StatusCode};
 
@@ -18,6 +17,7 @@ use crate::{
     answer::Answer,
     body::{content_length, worked_off},
     device_share::DevicePlace,
+    lock::Promised,
 };
 
 /// What a request's head says of the file to come.
@@ -46,6 +46,7 @@ impl ComingFile {
         self,
         device_dir: PathBuf,
         place: Arc<DevicePlace>,
+        promised: Promised,
         body: S,
     ) -> Result<Answer, Answer>
     where
@@ -55,9 +56,10 @@ impl ComingFile {
         worked_off(place, body, move |chunks| {
             let failed = |error: io::Error| Answer::not_stored(&device_dir, &error);
             let (part, sha256, length) = write(chunks, &device_dir, self.length).map_err(failed)?;
-            if length != self.length || sha256 != self.sha256 {
+            if length != self.length || sha256.to_string() != self.sha256 {
                 return Err(Answer::text(StatusCode::UNPROCESSABLE_ENTITY, "the file arrived damaged\n"));
             }
+            promised.is_digest(Some(sha256))?;
             part.keep_as(&self.name).map_err(failed)?;
             Ok(Answer::empty(StatusCode::CREATED))
         })
@@ -70,12 +72,12 @@ fn write(
     chunks: &mut dyn Iterator<Item = Bytes>,
     device_dir: &Path,
     length: u64,
-) -> io::Result<(PartFile, String, u64)> {
-    let (mut part, mut sha256, mut written) = (PartFile::create(device_dir, length)?, Sha256::new(), 0);
+) -> io::Result<(PartFile, BodyDigest, u64)> {
+    let (mut part, mut sha256, mut written) = (PartFile::create(device_dir, length)?, BodySum::default(), 0);
     for chunk in chunks {
         part.write_all(&chunk)?;
         sha256.update(&chunk);
         written += chunk.len() as u64;
     }
-    Ok((part, hex::encode(sha256.finalize()), written))
+    Ok((part, sha256.finish(), written))
 }

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use db_broker::Preallocation;
+use protocol::ClusterSecrets;
 use settings::FallocateReserve;
 use swift_types::{HashPath, ServerType};
 use tokio::net::TcpListener;
@@ -47,6 +48,8 @@ pub struct ServerSettings {
     pub keep_open_for: Duration,
     /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,
+    /// By one of which every REPLICATE has to be signed; none: by whom it comes is all that counts.
+    pub secrets: Option<ClusterSecrets>,
     /// Where requests with other methods go; none: they get 405.
     pub forward: Option<ForwardSettings>,
 }
@@ -83,17 +86,20 @@ pub enum Refusal {
     UnknownPeer,
     /// A timestamp from too far ahead.
     FutureTimestamp,
+    /// No signature by the cluster's secret.
+    BadSignature,
 }
 
 impl Refusal {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::UnknownPeer, Self::FutureTimestamp];
+    pub const ALL: [Self; 3] = [Self::UnknownPeer, Self::FutureTimestamp, Self::BadSignature];
 
     /// Its name in metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::UnknownPeer => "unknown_peer",
             Self::FutureTimestamp => "future_timestamp",
+            Self::BadSignature => "bad_signature",
         }
     }
 }
@@ -129,7 +135,7 @@ pub struct ServerStop {
 /// the settings name one; else it gets 405. On a connection that began with REPLICATE another method gets 421: it
 /// needs one of its own.
 ///
-/// REPLICATE is answered to `peers`; others get 403. Forwards are stock's to refuse.
+/// REPLICATE is answered to `peers`, where there are secrets if it is signed by one; others get 403. Forwards are stock's to refuse.
 ///
 /// Answers to stock's account or container server with `replication_server = true`.
 pub async fn serve(

@@ -19,11 +19,12 @@ use warp::http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     answer::Answer,
-    body::{content_type, read_body},
+    body::{content_type, drain, read_body},
     device_share::{DevicePlace, DeviceShares},
     dispatch::{dispatch, dispatch_with_file, has_free_space, mounted_device, usable_device},
     file_with_message::Incoming,
     kept_open::KeptOpen,
+    lock::{Lock, Promised},
     peers::{Admission, Peers},
     receive::ComingFile,
     server::{Observer, Refusal, RpcEvent, ServerSettings},
@@ -48,6 +49,7 @@ pub(crate) struct Service {
     /// Of both, what one device may take.
     pub(crate) shares: Arc<DeviceShares>,
     admission: Admission,
+    lock: Lock,
     observer: Arc<dyn Observer>,
 }
 
@@ -56,12 +58,14 @@ impl Service {
         let (threads, queue) = (settings.threads, settings.queue);
         let replicas = UnchangedDbs::new(settings.remembered, settings.remember_for);
         let kept = Arc::new(KeptOpen::new(settings.keep_open_for));
+        let lock = Lock::new(settings.secrets.clone());
         Self {
             host: Arc::new(Host { settings, replicas, kept }),
             places: Arc::new(Semaphore::new(threads + queue)),
             workers: Arc::new(Semaphore::new(threads)),
             shares: Arc::new(DeviceShares::of(threads, queue)),
             admission: Admission::new(peers),
+            lock,
             observer,
         }
     }
@@ -108,23 +112,28 @@ impl Service {
             *op = RpcEvent::OTHER_METHOD;
             return Err(self.not_ours());
         }
-        if !self.admission.admits(peer) {
-            let text = format!("{peer} is no address of the ring\n");
-            return Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text));
-        }
+        self.refuse_stranger(peer)?;
+        let promised = match self.lock.open(peer, path, headers) {
+            Ok(promised) => promised,
+            Err(refused) => {
+                drain(body).await;
+                return Err(refused);
+            }
+        };
         let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
         let _place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";
             let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
-            let comparisons = self.in_turn(move |host| parsed(host, &body, CompareMessage::parse)).await?;
+            let comparisons =
+                self.in_turn(move |host| parsed(host, &promised, &body, CompareMessage::parse)).await?;
             return Ok(self.compare(comparisons).await);
         }
         if content_type(headers) == MarkMessage::CONTENT_TYPE {
             *op = "marks";
             let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
             let parse = |_, body: &[u8]| MarkMessage::parse(body);
-            let marked = self.in_turn(move |host| parsed(host, &body, parse)).await?;
+            let marked = self.in_turn(move |host| parsed(host, &promised, &body, parse)).await?;
             return Ok(self.recall(marked).await);
         }
         let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
@@ -135,17 +144,17 @@ impl Service {
                 *op = "whole_file";
                 let coming = ComingFile::parse(headers)?;
                 let device_dir = self.device_with_room(&place, coming.length).await?;
-                coming.receive(device_dir, place, body).await
+                coming.receive(device_dir, place, promised, body).await
             }
             FileWithMessage::CONTENT_TYPE => {
-                let incoming = Incoming::parse(self.host.settings.server_type, headers)?;
+                let incoming = Incoming::parse(self.host.settings.server_type, headers, promised)?;
                 *op = incoming.request.op();
                 self.receive_and_use(target, place, incoming, body).await
             }
             _ => {
                 let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
                 let dispatched = self.in_turn_of(&place, move |host| {
-                    let request = parsed(host, &body, Request::parse)?;
+                    let request = parsed(host, &promised, &body, Request::parse)?;
                     Ok((request.op(), dispatch(host, &target, request)))
                 });
                 let (said, answer) = dispatched.await?;
@@ -220,6 +229,14 @@ impl Service {
         worked.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?
     }
 
+    fn refuse_stranger(&self, peer: IpAddr) -> Result<(), Answer> {
+        if self.admission.admits(peer) {
+            return Ok(());
+        }
+        let text = format!("{peer} is no address of the ring\n");
+        Err(Answer::refusal(StatusCode::FORBIDDEN, Refusal::UnknownPeer, text))
+    }
+
     fn not_ours(&self) -> Answer {
         if self.host.settings.forward.is_some() {
             let text = "this connection answers REPLICATE only: send other requests on one of their own\n";
@@ -233,9 +250,11 @@ impl Service {
 /// A message, or what is wrong with it.
 fn parsed<'b, T>(
     host: &Host,
+    promised: &Promised,
     body: &'b [u8],
     parse: impl FnOnce(ServerType, &'b [u8]) -> Result<T, BadRequest>,
 ) -> Result<T, Answer> {
+    promised.is_body(body)?;
     let bad = |error| Answer::text(StatusCode::BAD_REQUEST, format!("{error}\n"));
     parse(host.settings.server_type, body).map_err(bad)
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use martlet_settings::{FallocateReserve, LogLevel, ReplicatorConf, SettingsError, SwiftConf};
 use swift_types::ServerType;
@@ -226,4 +226,61 @@ fn an_unreadable_file_of_a_directory_is_warned_of() {
     );
     assert!(conf.serve.serve);
     assert_eq!(conf.serve.metrics_address(), None);
+}
+
+/// The conf with a secret file of that content and mode, and the file's path.
+fn with_secret(content: &[u8], mode: u32) -> (Result<ReplicatorConf, SettingsError>, String, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cluster.secret");
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let path = path.display().to_string();
+    (with(&format!("cluster_secret_file = {path}")), path, dir)
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_and_printed_nowhere() {
+    const SECRET: &str = "correct-horse-battery-staple";
+    assert_eq!(with("").unwrap().serve.secrets(), None);
+    for mode in [0o600, 0o640, 0o440] {
+        let (conf, path, _dir) = with_secret(format!("{SECRET}\n").as_bytes(), mode);
+        let conf = conf.unwrap();
+        assert_eq!(conf.serve.secrets(), Some(&protocol::ClusterSecrets::parse(SECRET).unwrap()));
+        let shown = format!("{conf}{conf:?}");
+        assert!(!shown.contains(SECRET), "{shown}");
+        assert!(conf.to_string().contains(&format!("cluster_secret_file = {path}\n")), "{conf}");
+        assert_eq!(load(&conf.to_string()).unwrap(), conf);
+    }
+}
+
+#[test]
+fn a_secret_that_protects_nothing_is_refused() {
+    let long = vec![b'x'; 70_000];
+    for (content, mode, problem) in [
+        (&b""[..], 0o600, "holds no secret"),
+        (b" \n", 0o600, "holds no secret"),
+        (b"only-15-letters", 0o600, "fewer than 16 characters (the 1.)"),
+        (b"a-secret-of-the-cluster\nonly-15-letters", 0o600, "fewer than 16 characters (the 2.)"),
+        (b"a-secret-of-the-cluster", 0o644, "is open to everybody (mode 644)"),
+        (b"a-secret-of-the-cluster", 0o602, "is open to everybody (mode 602)"),
+        (b"\xff\xfe\xfd", 0o600, "cannot be read"),
+        (&long, 0o600, "cannot be read (more than 65536 bytes)"),
+    ] {
+        let (conf, path, _dir) = with_secret(content, mode);
+        let error = conf.unwrap_err().to_string();
+        let place = format!("line 2: [account-replicator] cluster_secret_file: {path:?}");
+        assert!(error.contains(&place) && error.contains(problem), "{error}");
+        assert!(!error.contains("letters") && !error.contains("a-secret"), "{error}");
+    }
+    for (line, problem) in [
+        ("cluster_secret_file =", "names no file"),
+        ("cluster_secret_file = /dev/zero", "no regular file"),
+        ("cluster_secret_file = /", "no regular file"),
+        ("cluster_secret_file = /nowhere/at/all", "cannot be read (No such file"),
+        ("cluster_secret = correct-horse-battery-staple", "cluster_secret: \"(hidden)\" would be"),
+    ] {
+        let error = with(line).unwrap_err().to_string();
+        assert!(error.contains("line 2: [account-replicator] cluster_secret"), "{error}");
+        assert!(error.contains(problem) && !error.contains("horse"), "{error}");
+    }
 }

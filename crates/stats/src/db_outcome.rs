@@ -188,6 +188,8 @@ pub enum PeerFailure {
     Refused,
     /// It was not asked, as it has not answered lately.
     LeftAlone,
+    /// 403: the peer has a cluster secret, and takes no request that is not signed by it.
+    LockedOut,
     /// An answer that is neither success nor understood.
     BadStatus,
     /// 507: the peer's device is not mounted or full. A handoff takes its place.
@@ -202,11 +204,12 @@ pub enum PeerFailure {
 
 impl PeerFailure {
     /// Every kind.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Unfinished,
         Self::Timeout,
         Self::Refused,
         Self::LeftAlone,
+        Self::LockedOut,
         Self::BadStatus,
         Self::NotMounted,
         Self::Transfer,
@@ -220,6 +223,7 @@ impl PeerFailure {
             Self::Timeout => "timeout",
             Self::Refused => "refused",
             Self::LeftAlone => "left_alone",
+            Self::LockedOut => "locked_out",
             Self::BadStatus => "bad_status",
             Self::NotMounted => "not_mounted",
             Self::Transfer => "transfer",

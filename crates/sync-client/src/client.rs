@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use protocol::{Capabilities, Request};
+use protocol::{Capabilities, ClusterSecrets, Request, SignatureFault};
 use reqwest::Client;
 use settings::RsyncModule;
 use tokio::runtime::Handle;
@@ -19,8 +19,12 @@ use crate::{
     abilities::Abilities,
     exchange::MAX_REPLY_BYTES,
     peer_urls::PeerUrls,
+    signed::LockedOut,
     silence::{Consequence, Silences},
 };
+
+/// 403: the peer does not listen to us.
+const FORBIDDEN: u16 = 403;
 
 /// What the conf says about talking to peers.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct ClientSettings {
     pub rsync_compress: bool,
     /// Where a peer's rsync daemon takes databases.
     pub rsync_module: RsyncModule,
+    /// What every request is signed with, by the first of them; none: nothing is signed.
+    pub secrets: Option<ClusterSecrets>,
     /// rsync's `HOME`: there it looks for files of its user, and the daemon's own may be another's.
     pub home: PathBuf,
 }
@@ -50,6 +56,7 @@ pub struct SyncClient {
     pub(crate) abilities: Abilities,
     pub(crate) urls: PeerUrls,
     silences: Silences,
+    pub(crate) locked_out: LockedOut,
     runtime: Handle,
 }
 
@@ -68,6 +75,11 @@ impl Reply {
     /// 2xx. Stock: `is_success`.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Why the peer does not listen to this node, if it is for want of a signature that it knows.
+    pub fn signature_fault(&self) -> Option<SignatureFault> {
+        if self.status == FORBIDDEN { SignatureFault::from_answer(&self.body) } else { None }
     }
 }
 
@@ -131,6 +143,7 @@ impl SyncClient {
             abilities: Abilities::default(),
             urls: PeerUrls::default(),
             silences,
+            locked_out: LockedOut::default(),
             runtime,
         })
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use protocol::{Capabilities, Comparative, CompareMessage, Comparison, MarkMessage};
+use protocol::{BodyDigest, Capabilities, Comparative, CompareMessage, Comparison, MarkMessage, Signable};
 use ring::Device;
 use serde_json::Value;
 
@@ -101,6 +101,8 @@ impl SyncClient {
         let authority = authority(&peer.replication_ip, peer.replication_port);
         let timeout = self.settings.node_timeout;
         let request = replicate(&self.http, format!("http://{authority}/")).timeout(timeout);
+        let signable = Signable::new("/", content_type, None);
+        let request = self.signed(request, signable, || BodyDigest::of(&body));
         let request = request.header("content-type", content_type).body(body);
         let exchange = async {
             let response = request.send().await.map_err(|error| self.call_error(error, timeout))?;

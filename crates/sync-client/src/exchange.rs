@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use protocol::{Capabilities, Request};
+use protocol::{BodyDigest, Capabilities, Request, Signable};
 use reqwest::{Client, IntoUrl, Method, RequestBuilder, Response};
 
 use crate::{
@@ -68,6 +68,8 @@ impl SyncClient {
             // Its own error says what is wrong with the address.
             None => replicate(client, target.url()),
         };
+        let path = target.path();
+        let call = self.signed(call, Signable::message(&path), || BodyDigest::of(&body));
         call.header("content-type", "application/json").timeout(timeout).body(body).send().await
     }
 
@@ -83,7 +85,7 @@ impl SyncClient {
         Ok(reply)
     }
 
-    /// Reads an answer to its end.
+    /// Reads an answer to its end, and notes whether it says that the peer does not listen to us.
     pub(crate) async fn read_reply(
         &self,
         mut response: Response,
@@ -95,7 +97,7 @@ impl SyncClient {
             .and_then(|value| value.to_str().ok())
             .map(Capabilities::from_header)
             .unwrap_or_default();
-        let status = response.status().as_u16();
+        let (status, peer) = (response.status().as_u16(), response.url().authority().to_owned());
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.call_error(error, timeout))? {
             if body.len() + chunk.len() > MAX_REPLY_BYTES {
@@ -103,7 +105,9 @@ impl SyncClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body: body.freeze(), capabilities })
+        let reply = Reply { status, body: body.freeze(), capabilities };
+        self.note_lock(&peer, reply.signature_fault());
+        Ok(reply)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream::poll_fn};
-use protocol::{Checksum, FileWithMessage, Request, to_ascii_json};
+use protocol::{BodyDigest, Checksum, FileWithMessage, Request, Signable, to_ascii_json};
 use reqwest::{Body, Client, RequestBuilder};
 use tokio::sync::{mpsc, watch};
 use zstd::stream::write::Encoder;
@@ -57,10 +57,14 @@ impl SyncClient {
             Region::Different if self.settings.rsync_compress => Encoding::Zstd,
             _ => Encoding::Plain,
         };
-        let length = content.length()?;
+        // The checksum behind the file can be made by anybody, and what is signed has to be known before the file goes.
+        let (length, digest) = match self.settings.secrets {
+            Some(_) => content.measure().map(|(length, digest)| (length, Some(digest)))?,
+            None => (content.length()?, None),
+        };
         // Once to write it and once to use it.
         let working = time_for(length).saturating_mul(2).saturating_add(merging);
-        let request = |client: &Client| about_file(client, target, length, message, encoding);
+        let request = |client: &Client| self.about_file(client, target, length, message, encoding, digest);
         let reply = match content {
             Content::Bytes(bytes) => {
                 let body = packed(bytes, encoding)?;
@@ -71,6 +75,34 @@ impl SyncClient {
             }
         };
         Ok((length, reply))
+    }
+
+    fn about_file(
+        &self,
+        client: &Client,
+        target: &Target<'_>,
+        length: u64,
+        message: &Request,
+        encoding: Encoding,
+        digest: Option<BodyDigest>,
+    ) -> RequestBuilder {
+        let message = to_ascii_json(message).expect("messages hold nothing that JSON cannot");
+        let request = replicate(client, target.url())
+            .header("content-type", FileWithMessage::CONTENT_TYPE)
+            .header(FileWithMessage::LENGTH, length)
+            .header(FileWithMessage::MESSAGE, &message[..]);
+        let request = match digest {
+            Some(digest) => {
+                let path = target.path();
+                let signable = Signable::new(&path, FileWithMessage::CONTENT_TYPE, Some(&message));
+                self.signed(request, signable, || digest)
+            }
+            None => request,
+        };
+        match encoding {
+            Encoding::Plain => request,
+            Encoding::Zstd => request.header("content-encoding", FileWithMessage::ZSTD),
+        }
     }
 
     fn send_gathered(
@@ -115,24 +147,6 @@ impl SyncClient {
                 waited = stall(progress, patience, working) => Err(SendError::Stalled(waited)),
             }
         })
-    }
-}
-
-fn about_file(
-    client: &Client,
-    target: &Target<'_>,
-    length: u64,
-    message: &Request,
-    encoding: Encoding,
-) -> RequestBuilder {
-    let message = to_ascii_json(message).expect("messages hold nothing that JSON cannot");
-    let request = replicate(client, target.url())
-        .header("content-type", FileWithMessage::CONTENT_TYPE)
-        .header(FileWithMessage::LENGTH, length)
-        .header(FileWithMessage::MESSAGE, message);
-    match encoding {
-        Encoding::Plain => request,
-        Encoding::Zstd => request.header("content-encoding", FileWithMessage::ZSTD),
     }
 }
 

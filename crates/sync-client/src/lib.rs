@@ -28,6 +28,7 @@ mod exchange;
 mod file_with_message;
 mod peer_urls;
 mod rsync;
+mod signed;
 mod silence;
 mod target;
 mod whole_file;

@@ -6,8 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use protocol::TransferHeaders;
-use sha2::{Digest, Sha256};
+use protocol::{BodyDigest, BodySum, Signable, TransferHeaders};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -58,16 +57,16 @@ impl SyncClient {
     /// # Errors
     /// [`SendError`]; the peer then has nothing under that name.
     pub fn send_file(&self, target: &Target<'_>, content: Content<'_>, name: &str) -> Result<u64, SendError> {
-        let (length, sha256) = match content {
-            Content::Bytes(bytes) => (bytes.len() as u64, hex::encode(Sha256::digest(bytes))),
-            Content::File(path) => measure(path)?,
-        };
+        let (length, sha256) = content.measure()?;
+        let path = target.path();
+        let signable = Signable::new(&path, TransferHeaders::CONTENT_TYPE, Some(name.as_bytes()));
         // Not on a kept connection, which the peer may close just now: a stream cannot be sent once more.
-        let request = replicate(&self.unpooled, target.url())
+        let request = self.signed(replicate(&self.unpooled, target.url()), signable, || sha256);
+        let request = request
             .header("content-type", TransferHeaders::CONTENT_TYPE)
             .header("content-length", length)
             .header(TransferHeaders::TMP_NAME, name)
-            .header(TransferHeaders::SHA256, sha256);
+            .header(TransferHeaders::SHA256, sha256.to_string());
         let (taken, progress) = watch::channel(());
         // The connection itself has a time of its own.
         let patience = self.settings.conn_timeout.saturating_add(self.settings.node_timeout);
@@ -119,16 +118,25 @@ pub fn time_for(bytes: u64) -> Duration {
     Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
 }
 
-/// Length and SHA-256 of a file.
-fn measure(path: &Path) -> io::Result<(u64, String)> {
+impl Content<'_> {
+    /// Its length and SHA-256. Blocks on reading it.
+    pub(crate) fn measure(&self) -> io::Result<(u64, BodyDigest)> {
+        match self {
+            Self::Bytes(bytes) => Ok((bytes.len() as u64, BodyDigest::of(bytes))),
+            Self::File(path) => measure(path),
+        }
+    }
+}
+
+fn measure(path: &Path) -> io::Result<(u64, BodyDigest)> {
     let mut file = File::open(path)?;
-    let mut sha256 = Sha256::new();
+    let mut sha256 = BodySum::default();
     let mut buffer = vec![0; 256 * 1024];
     let mut length = 0;
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok((length, hex::encode(sha256.finalize())));
+            return Ok((length, sha256.finish()));
         }
         sha256.update(&buffer[..read]);
         length += read as u64;

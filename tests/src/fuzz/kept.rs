@@ -53,6 +53,14 @@ fn messages() {
 }
 
 #[test]
+fn signatures() {
+    each(FuzzTarget::Signature, |name, bytes| {
+        let mut requests = super::signatures::requests().into_iter();
+        requests.all(|(of, request)| super::signatures::verdict(request, bytes).is_ok() == (of == name))
+    });
+}
+
+#[test]
 fn pending_entries() {
     let rows = |bytes: &[u8]| {
         BOTH.map(|server_type| super::pending::merged_rows(server_type, bytes)).into_iter().max()

@@ -32,6 +32,7 @@ mod pending;
 mod place;
 mod replies;
 mod ring;
+mod signatures;
 mod tokens;
 mod trial;
 
@@ -55,6 +56,8 @@ pub enum FuzzTarget {
     Message,
     /// The body of a REPLICATE request that is then done to a database.
     Merging,
+    /// The signature of a REPLICATE request.
+    Signature,
     /// The body of an answer.
     Reply,
     /// A database file.
@@ -72,7 +75,7 @@ pub(crate) enum Makeup {
 
 impl FuzzTarget {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ring,
         Self::RingContent,
         Self::ServerConf,
@@ -81,6 +84,7 @@ impl FuzzTarget {
         Self::PendingEntry,
         Self::Message,
         Self::Merging,
+        Self::Signature,
         Self::Reply,
         Self::Database,
     ];
@@ -96,6 +100,7 @@ impl FuzzTarget {
             Self::PendingEntry => "pending-entry",
             Self::Message => "message",
             Self::Merging => "merging",
+            Self::Signature => "signature",
             Self::Reply => "reply",
             Self::Database => "database",
         }
@@ -115,6 +120,7 @@ impl FuzzTarget {
             Self::PendingEntry => pending::entry(bytes),
             Self::Message => messages::body(bytes),
             Self::Merging => merging::message(bytes),
+            Self::Signature => signatures::header(bytes),
             Self::Reply => replies::body(bytes),
             Self::Database => database::file(bytes),
         }

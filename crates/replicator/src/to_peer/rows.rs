@@ -116,7 +116,7 @@ impl ToPeer<'_> {
         let timeout = self.node.conf.sync.node_timeout;
         let reply = self.answered(self.node.client.merge_items(&self.target, merge_items, timeout))?;
         let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);
-        if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.bad_status(reply.status)) }
+        if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.refused(&reply)) }
     }
 
     /// Rows behind the point are left to the next pass.

@@ -40,7 +40,7 @@ impl ToPeer<'_> {
         };
         self.bytes_sent += sent;
         let reply = self.call(&message, time_to_use(sent, merging, self.node.conf.sync.node_timeout))?;
-        if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+        if reply.is_success() { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
     fn send_with_message(&mut self, message: &Request, merging: Duration) -> Result<(), PeerFailure> {
@@ -51,7 +51,7 @@ impl ToPeer<'_> {
         self.local.gathered.copy = Some(copy);
         let (bytes, reply) = sent.map_err(|error| self.not_sent(&error))?;
         self.bytes_sent += bytes;
-        if reply.is_success() { Ok(()) } else { Err(self.bad_status(reply.status)) }
+        if reply.is_success() { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
     /// That which an earlier peer was sent, if nothing was written since.

@@ -16,10 +16,10 @@ use crate::{
     transfers::{elsewhere, file_of},
 };
 
-const COMPLETE: &str = r#"["complete_rsync", "them-sdb9"]"#;
-const MERGE: &str = r#"["rsync_then_merge", "them-sdb9"]"#;
+pub(crate) const COMPLETE: &str = r#"["complete_rsync", "them-sdb9"]"#;
+pub(crate) const MERGE: &str = r#"["rsync_then_merge", "them-sdb9"]"#;
 
-fn head(length: usize, message: &str) -> String {
+pub(crate) fn head(length: usize, message: &str) -> String {
     format!(
         "content-type: application/vnd.martlet.database-with-message\r\nx-martlet-length: {length}\r\n\
          x-martlet-message: {message}\r\n"
@@ -31,7 +31,7 @@ fn compressed_head(length: usize, message: &str) -> String {
 }
 
 /// As a peer sends it.
-fn body(file: &[u8]) -> Vec<u8> {
+pub(crate) fn body(file: &[u8]) -> Vec<u8> {
     let mut sum = Checksum::default();
     sum.update(file);
     [file, &sum.finish()].concat()
@@ -59,7 +59,7 @@ fn rows(prefix: &str, count: usize) -> Rows<'static> {
 }
 
 /// A database file that is not gathered in memory, and its path on the wire.
-fn large_file(name: &str) -> (Vec<u8>, String) {
+pub(crate) fn large_file(name: &str) -> (Vec<u8>, String) {
     let (_elsewhere, location) = elsewhere(name);
     let mut broker = Broker::open(location.clone()).unwrap();
     broker.merge_items(rows("large", 6000), Source::Local).unwrap();

@@ -11,4 +11,5 @@ mod links;
 mod marks;
 mod messages;
 mod server;
+mod signed;
 mod transfers;

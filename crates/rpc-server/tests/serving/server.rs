@@ -87,6 +87,7 @@ impl Server {
             remember_for: Duration::from_secs(3600),
             keep_open_for: Duration::from_secs(3600),
             future_limit: None,
+            secrets: None,
             forward: None,
         };
         adjust(&mut settings);

@@ -65,6 +65,7 @@ impl ReplicatorConf {
     }
 
     fn from_section(mut section: Section, server_type: ServerType) -> Result<Self, SettingsError> {
+        refuse_secret_in_the_open(&section)?;
         let warnings = warnings(&section, server_type);
         // Stock: `conf.get(…) or …`
         for key in ["interval", "run_pause", "max_diffs"] {
@@ -140,6 +141,14 @@ fn written(value: &str) -> String {
 
 fn yes_no(value: bool) -> String {
     if value { "yes" } else { "no" }.to_owned()
+}
+
+/// A key that is nearly the right one must not be passed over: the door would stay open.
+fn refuse_secret_in_the_open(section: &Section) -> Result<(), SettingsError> {
+    let problem = "would be read with the conf, and printed with it: write it into a file of its own, chmod 640, and name \
+                   that file in cluster_secret_file";
+    let origin = section.origin("cluster_secret");
+    origin.map_or(Ok(()), |origin| Err(SettingsError::value(origin, "(hidden)", problem)))
 }
 
 fn is_zero(text: &str) -> bool {

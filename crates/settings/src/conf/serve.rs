@@ -4,10 +4,11 @@ use std::{
     time::Duration,
 };
 
+use protocol::ClusterSecrets;
 use serde::Deserialize;
 
 use super::{Lines, NodeConf, yes_no};
-use crate::{BindIp, ReplicateFrom, network, value};
+use crate::{BindIp, ReplicateFrom, SecretFile, network, secret_file::secret_file, value};
 
 /// Keys of the REPLICATE server, the metrics page and leaving in good order. Stock's replicators ignore them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -36,6 +37,9 @@ pub struct ServeConf {
     /// From whom REPLICATE is taken; others get 403.
     #[serde(deserialize_with = "network::replicate_from")]
     pub replicate_from: ReplicateFrom,
+    /// The secrets by which peers know each other's requests: ours are signed, and others get 403. None: as in stock.
+    #[serde(default, deserialize_with = "secret_file")]
+    pub cluster_secret_file: Option<SecretFile>,
     /// How far ahead of this node's clock the timestamps and metadata of a peer's database may be (not its rows and shard
     /// ranges); zero: any time, as in stock.
     #[serde(deserialize_with = "value::seconds")]
@@ -56,6 +60,11 @@ pub struct ServeConf {
 }
 
 impl ServeConf {
+    /// The secrets of the cluster, if it has some.
+    pub fn secrets(&self) -> Option<&ClusterSecrets> {
+        self.cluster_secret_file.as_ref().map(|file| &file.secrets)
+    }
+
     /// How far ahead of this node's clock a peer's timestamps may be, if that is limited.
     pub fn future_limit(&self) -> Option<Duration> {
         Some(self.future_timestamp_limit).filter(|limit| !limit.is_zero())
@@ -91,6 +100,11 @@ impl ServeConf {
             ("forward_timeout", self.forward_timeout.as_secs_f64().to_string()),
             ("shutdown_grace", self.shutdown_grace.as_secs_f64().to_string()),
         ];
+        lines.extend(
+            self.cluster_secret_file
+                .iter()
+                .map(|file| ("cluster_secret_file", file.path.display().to_string())),
+        );
         lines.extend(self.forward_to.map(|to| ("forward_to", to.to_string())));
         lines
     }

@@ -16,7 +16,7 @@ use crate::{
 
 const MODULE: &str = "{replication_ip}::container";
 
-fn merge(device: &Device) -> Request<'static> {
+pub(crate) fn merge(device: &Device) -> Request<'static> {
     let name = Some(DbName::unsharded(target(device).digest));
     Request::RsyncThenMerge { tmp: "id-sdb1".parse().unwrap(), name }
 }
@@ -37,7 +37,7 @@ fn with_checksum(file: &[u8]) -> Vec<u8> {
 }
 
 /// More than is read at once, and not alike everywhere.
-fn large() -> (TempDir, PathBuf, Vec<u8>) {
+pub(crate) fn large() -> (TempDir, PathBuf, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     let content: Vec<u8> = (0..150_000_u32).flat_map(u32::to_le_bytes).collect();

@@ -5,6 +5,7 @@
 mod files;
 mod left_alone;
 mod scripted;
+mod signed;
 
 use std::{
     fs,
@@ -48,6 +49,7 @@ fn client_with(module: &str, adjust: impl FnOnce(ClientSettings) -> ClientSettin
         peer_backoff: Duration::ZERO,
         rsync_compress: false,
         rsync_module: module.parse().unwrap(),
+        secrets: None,
         home: HOME.into(),
     });
     let client = SyncClient::new(settings, runtime.handle().clone(), stop.clone()).unwrap();

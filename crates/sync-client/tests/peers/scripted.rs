@@ -25,6 +25,8 @@ pub(crate) enum Act {
     Answer,
     /// Answers with this body.
     Tell(&'static str),
+    /// Answers with 403 and this body.
+    Refuse(&'static str),
     Close,
 }
 
@@ -75,6 +77,10 @@ fn serve(script: &[&[Act]], used: &AtomicUsize, connection: &TcpStream, messages
             Act::Tell(body) => {
                 let length = body.len();
                 write!(writer, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            }
+            Act::Refuse(body) => {
+                let length = body.len();
+                write!(writer, "HTTP/1.1 403 Forbidden\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
             }
             Act::Close => return,
         }
