@@ -17,6 +17,7 @@ use warp::http::{HeaderMap, StatusCode};
 use crate::{
     answer::Answer,
     body::{content_length, worked_off},
+    coming::ComingBody,
     device_share::DevicePlace,
 };
 
@@ -46,13 +47,14 @@ impl ComingFile {
         self,
         device_dir: PathBuf,
         place: Arc<DevicePlace>,
+        coming: ComingBody,
         body: S,
     ) -> Result<Answer, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        worked_off(place, body, move |chunks| {
+        worked_off(place, coming, body, move |chunks| {
             let failed = |error: io::Error| Answer::not_stored(&device_dir, &error);
             let (part, sha256, length) = write(chunks, &device_dir, self.length).map_err(failed)?;
             if length != self.length || sha256 != self.sha256 {
