@@ -96,6 +96,9 @@ impl SyncClient {
             .map(Capabilities::from_header)
             .unwrap_or_default();
         let status = response.status().as_u16();
+        if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
+            return Err(CallError::TooLarge);
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.call_error(error, timeout))? {
             if body.len() + chunk.len() > MAX_REPLY_BYTES {

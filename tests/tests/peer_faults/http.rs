@@ -17,8 +17,8 @@ const SENDERS: &str = "d1a";
 const FAULTY: usize = 2;
 const FAULTYS: &str = "d2a";
 const HEALTHYS: &str = "d3a";
-/// More than an answer without end may have been taken of by ours, bytes: its limit, and what lies in sockets.
-const MOST_TAKEN: u64 = 96 << 20;
+/// More than ours takes of an answer that is announced to have no end, bytes: what lies in sockets.
+const MOST_TAKEN: u64 = 32 << 20;
 /// Passes after which all of ours have come together again: one sends, one finds that a replica lacks rows that somebody with its
 /// id has taken, one sends these.
 const PASSES: usize = 3;

@@ -46,20 +46,20 @@ fn failing(missing: &'static str, killed: &'static str) -> Vec<Script> {
 }
 
 /// Sends what `made` writes to `$0.$$` in place of `$from`.
-fn sending(made: &str) -> Option<String> {
+fn sending(made: &str) -> String {
     let arguments = "PATH=/usr/local/bin:/usr/bin:/bin\nfor next; do from=$to; to=$next; done";
-    Some(format!("{arguments}\n{made}\nexec rsync --quiet --no-motd $0.$$ $to"))
+    format!("{arguments}\n{made}\nexec rsync --quiet --no-motd $0.$$ $to")
 }
 
 /// Sends half of what it should.
 fn truncating() -> Script {
-    ("truncates", sending("head -c 10000 $from > $0.$$"), REFUSED)
+    ("truncates", Some(sending("head -c 10000 $from > $0.$$")), REFUSED)
 }
 
 /// Sends noise in the place of two pages.
 fn corrupting() -> Script {
     let made = "{ head -c 4096 $from; head -c 8192 /dev/urandom; tail -c +12289 $from; } > $0.$$";
-    ("corrupts", sending(made), REFUSED)
+    ("corrupts", Some(sending(made)), REFUSED)
 }
 
 /// Sends each of the two databases in place of the other.
@@ -68,7 +68,7 @@ fn swapping(scene: &Scene) -> Result<Script> {
     let (missing, far_behind) = (file("missing")?, file("far-behind")?);
     let made =
         format!("if [ $from = {missing} ]; then from={far_behind}; else from={missing}; fi; cp $from $0.$$");
-    Ok(("swaps", sending(&made), REFUSED))
+    Ok(("swaps", Some(sending(&made)), REFUSED))
 }
 
 fn set(servers: Daemon) -> Result<Scene> {
