@@ -85,6 +85,8 @@ pub struct Cluster {
     shape: Shape,
     /// Where our programs crash that are started from now on.
     crash_at: Option<Point>,
+    /// `PATH` of replicators that are started from now on; none: ours.
+    search_path: Option<PathBuf>,
     block: LoopbackBlock,
     dir: TempDir,
 }
@@ -117,6 +119,7 @@ impl Cluster {
             layout,
             shape,
             crash_at: None,
+            search_path: None,
             block,
             dir,
         })
@@ -135,6 +138,11 @@ impl Cluster {
     /// What was logged so far by every process of the cluster.
     pub fn log_lines(&self) -> Vec<String> {
         self.log.lines()
+    }
+
+    /// Replicators that are started from now on look for rsync in this folder alone; none: where we do.
+    pub fn look_for_rsync_in(&mut self, folder: Option<PathBuf>) {
+        self.search_path = folder;
     }
 
     /// Drops what was logged so far.

@@ -1,5 +1,5 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `fuzz`, `install`, `instructions`, `probe`,
-//! `sim`, `soak`, `test` and `tidy`.
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `fuzz`, `install`, `instructions`, `load`,
+//! `probe`, `sim`, `soak`, `test` and `tidy`.
 
 use std::process::ExitCode;
 
@@ -18,6 +18,7 @@ mod files;
 mod fuzz;
 mod install;
 mod interrupt;
+mod load;
 mod probe;
 mod screen;
 mod side_by_side;
@@ -57,6 +58,8 @@ enum Task {
     Install(install::InstallArgs),
     /// How many instructions our hot paths take, against a recorded baseline: needs no quiet machine.
     Instructions(bench::InstructionsArgs),
+    /// A server under more connections than it can serve, hostile all but one: ours and stock's, with their memory.
+    Load(load::LoadArgs),
     /// Upstream's own probe tests on four nodes of a whole stock Swift, with our programs in place of stock's.
     Probe(probe::ProbeArgs),
     /// A simulated cluster, seed by seed: nodes of ours in one process, on a network that loses, doubles and delays.
@@ -94,6 +97,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Fuzz(args) => fuzz::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),
+        Task::Load(args) => load::run(&args, interrupt),
         Task::Probe(args) => probe::run(&args, interrupt),
         Task::Sim(args) => sim::run(&args, interrupt),
         Task::Soak(args) => soak::run(&args, interrupt),

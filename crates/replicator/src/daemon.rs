@@ -37,6 +37,7 @@ pub(crate) enum Mode {
 ///
 /// Stock: `run_daemon` from the logger on, and `DaemonStrategy.run`.
 pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow::Result<ExitCode> {
+    process::raise_open_files();
     process::modify_priority(&conf.daemon);
     notice!("Starting {}", std::process::id());
     for warning in &conf.warnings {

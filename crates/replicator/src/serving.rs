@@ -11,7 +11,7 @@ use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 use tracing::{info, warn};
 
-use crate::{node::Node, peers::peers, rpc_timings::RpcTimings};
+use crate::{node::Node, peers::peers, process::connections_within_open_files, rpc_timings::RpcTimings};
 
 /// Within this time the next message about a database usually comes, if there is one.
 const NEXT_MESSAGE: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         max_request_bytes: usize::try_from(node.conf.serve.max_request_bytes.get()).unwrap_or(usize::MAX),
         threads: node.conf.serve.rpc_threads.get(),
         queue: node.conf.serve.rpc_queue,
-        max_clients: node.conf.serve.max_clients.get(),
+        max_clients: connections_within_open_files(node.conf.serve.max_clients.get()),
         remembered: node.conf.db.db_cache_size,
         remember_for: node.conf.db.db_cache_age,
         keep_open_for: NEXT_MESSAGE,

@@ -1,13 +1,13 @@
 //! The body of a request, as it comes.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{ops::Deref, pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream::unfold};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
-use crate::{answer::Answer, device_share::DevicePlace};
+use crate::{answer::Answer, coming::ComingBody, device_share::DevicePlace, room::Taken};
 
 /// How long a peer may pause within a body before it is given up.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
@@ -26,26 +26,57 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The whole body, if it is not larger than `limit` bytes.
-pub(crate) async fn read_body<S, B>(limit: usize, headers: &HeaderMap, body: S) -> Result<BytesMut, Answer>
+/// A body that was read, and its room in memory.
+#[derive(Debug)]
+pub(crate) struct ReadBody {
+    bytes: BytesMut,
+    _room: Taken,
+}
+
+impl Deref for ReadBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// How long a body is that may have up to `limit` bytes; one that does not say is taken for the largest.
+pub(crate) fn length_within(limit: usize, headers: &HeaderMap) -> Result<usize, Answer> {
+    match content_length(headers).map(usize::try_from) {
+        None => Ok(limit),
+        Some(Ok(length)) if length <= limit => Ok(length),
+        Some(_) => Err(too_large(limit)),
+    }
+}
+
+fn too_large(limit: usize) -> Answer {
+    Answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("over {limit} bytes\n"))
+}
+
+/// The whole body, if it is not larger than `limit` bytes; memory for those `announced` is asked for at once, so that none is
+/// copied while it grows.
+pub(crate) async fn read_body<S, B>(
+    limit: usize,
+    announced: usize,
+    room: Taken,
+    coming: ComingBody,
+    body: S,
+) -> Result<ReadBody, Answer>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    let too_large = || Answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("over {limit} bytes\n"));
-    if content_length(headers).is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let mut read = BytesMut::new();
-    let mut body = pin!(paced(body));
+    let mut bytes = BytesMut::with_capacity(announced.min(limit));
+    let mut body = pin!(paced(coming, body));
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
-        if read.len() + chunk.len() > limit {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_large(limit));
         }
-        read.extend_from_slice(&chunk);
+        bytes.extend_from_slice(&chunk);
     }
-    Ok(read)
+    Ok(ReadBody { bytes, _room: room })
 }
 
 /// Reads what of a body the connection may hold already, so that the answer of a request that is refused gets through: a
@@ -56,9 +87,9 @@ where
     B: Buf + Send,
 {
     let reading = async {
-        let (mut body, mut left) = (pin!(paced(body)), MOST_DRAINED);
+        let (mut body, mut left) = (pin!(body), MOST_DRAINED);
         while let Some(Ok(chunk)) = body.next().await {
-            let Some(rest) = left.checked_sub(chunk.len()) else { break };
+            let Some(rest) = left.checked_sub(chunk.remaining()) else { break };
             left = rest;
         }
     };
@@ -69,6 +100,7 @@ where
 /// counts only if the body came to its end; one that breaks off ends the chunks, too.
 pub(crate) async fn worked_off<S, B, T>(
     place: Arc<DevicePlace>,
+    coming: ComingBody,
     body: S,
     work: impl FnOnce(&mut dyn Iterator<Item = Bytes>) -> Result<T, Answer> + Send + 'static,
 ) -> Result<T, Answer>
@@ -82,19 +114,19 @@ where
         let _place = place;
         work(&mut std::iter::from_fn(|| chunks.blocking_recv()))
     });
-    let streamed = stream_into(sender, body).await;
+    let streamed = stream_into(sender, coming, body).await;
     let done = working.await.map_err(|_| Answer::empty(StatusCode::INTERNAL_SERVER_ERROR))?;
     streamed?;
     done
 }
 
 /// Hands the body on, chunk by chunk, at the pace of whoever takes them.
-async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, body: S) -> Result<(), Answer>
+async fn stream_into<S, B>(sender: mpsc::Sender<Bytes>, coming: ComingBody, body: S) -> Result<(), Answer>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    let mut body = pin!(paced(body));
+    let mut body = pin!(paced(coming, body));
     while let Some(chunk) = body.next().await {
         // The writer has ended with an error, which is answered instead.
         if sender.send(chunk?).await.is_err() {
@@ -104,19 +136,29 @@ where
     Ok(())
 }
 
-/// The chunks of a body, or the answer to one that breaks or pauses for too long.
-pub(crate) fn paced<S, B>(body: S) -> impl Stream<Item = Result<Bytes, Answer>> + Send
+/// The chunks of a body, or the answer to one that breaks, pauses for too long or has to give way.
+pub(crate) fn paced<S, B>(coming: ComingBody, body: S) -> impl Stream<Item = Result<Bytes, Answer>> + Send
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    unfold(Box::pin(body), |mut body| async {
-        let chunk = match timeout(BODY_PAUSE, body.next()).await {
+    unfold((coming, Box::pin(body)), |(mut coming, mut body)| async {
+        let next = tokio::select! {
+            next = timeout(BODY_PAUSE, body.next()) => next,
+            () = coming.gives_way() => return Some((Err(given_way()), (coming, body))),
+        };
+        coming.has_come_on();
+        let chunk = match next {
             Ok(None) => return None,
             Ok(Some(Ok(mut chunk))) => Ok(chunk.copy_to_bytes(chunk.remaining())),
             Ok(Some(Err(_))) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
             Err(_) => Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
         };
-        Some((chunk, body))
+        Some((chunk, (coming, body)))
     })
+}
+
+fn given_way() -> Answer {
+    let text = "too many requests in hand, and the body of this one brought nothing for longest\n";
+    Answer::text(StatusCode::SERVICE_UNAVAILABLE, text)
 }

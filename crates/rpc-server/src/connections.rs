@@ -1,6 +1,12 @@
 //! Taking connections, and finding out whose they are.
 
-use std::{io::Cursor, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io::Cursor,
+    net::IpAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use hyper::server::conn::http1;
@@ -11,6 +17,7 @@ use hyper_util::{
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -34,6 +41,10 @@ const HEAD_PAUSE: Duration = Duration::from_secs(60);
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Before the next try when the system gives no connection: too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the log is told of that.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// The longest head of a request, and the most of a connection that is in memory, bytes. Ours are shorter than 1,000.
+const MOST_BUFFERED: usize = 64 * 1024;
 
 /// Takes connections until `stop`; returns with the end of the last.
 pub(crate) async fn accept(
@@ -44,6 +55,7 @@ pub(crate) async fn accept(
 ) {
     let connections = TaskTracker::new();
     let door = Arc::new(Door::new(service.host.settings.max_clients));
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -57,9 +69,16 @@ pub(crate) async fn accept(
                 };
                 let (service, forwarder, stop) = (Arc::clone(&service), forwarder.clone(), stop.clone());
                 connections.spawn(connected(stream, peer.ip(), seat, service, forwarder, stop));
+                // What it has sent already is read before others come: without it, of many that wait at the door one with a
+                // request could be the longest idle by then.
+                yield_now().await;
             }
             Err(error) => {
-                error!("ERROR taking connections: {error}");
+                if told.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
+                    error!("ERROR taking connections: {error}; the longest idle is closed meanwhile");
+                    told = Some(Instant::now());
+                }
+                door.close_longest_idle();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -126,6 +145,7 @@ async fn answer(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PAUSE)
+        .max_buf_size(MOST_BUFFERED)
         .serve_connection(io, TowerToHyperService::new(warp::service(route)));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -136,8 +156,11 @@ async fn answer(
         }
         () = seat.gives_way() => {
             connection.as_mut().graceful_shutdown();
+            let lingers = seat.lingers();
             loop {
-                match timeout(LAST_ANSWER, connection.as_mut()).await {
+                // Half a head, or an answer that nobody takes, is not waited for where many do so.
+                let patience = if lingers.is_some() || seat.is_busy() { LAST_ANSWER } else { Duration::ZERO };
+                match timeout(patience, connection.as_mut()).await {
                     Ok(ended) => break ended,
                     Err(_) if seat.is_busy() => {}
                     Err(_) => return,

@@ -12,13 +12,13 @@ use std::{
 
 use swift_types::DeviceName;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tracing::error;
 use warp::http::StatusCode;
 
-use crate::answer::Answer;
+use crate::{answer::Answer, coming::ComingBodies, room::WAIT};
 
 /// For how long all that a device may have at work may be at it without one coming to its end, before others are told so
 /// instead of waiting: less than their `node_timeout`.
@@ -34,6 +34,7 @@ pub(crate) struct DeviceShares {
     /// Those of them that are worked on.
     turns: usize,
     devices: Mutex<HashMap<DeviceName, InHand>>,
+    left: Notify,
 }
 
 struct InHand {
@@ -67,18 +68,40 @@ impl DeviceShares {
     /// Of `threads` that work and a `queue` of requests that wait.
     pub(crate) fn of(threads: usize, queue: usize) -> Self {
         let turns = threads.div_ceil(2);
-        Self { places: turns + queue.div_ceil(2), turns, devices: Mutex::default() }
+        Self { places: turns + queue.div_ceil(2), turns, devices: Mutex::default(), left: Notify::new() }
     }
 
-    /// A place for one more request; the error is the 503 for one too many.
-    pub(crate) fn enter(self: &Arc<Self>, device: &DeviceName) -> Result<Arc<DevicePlace>, Answer> {
+    /// A place for one more request, for which a body on its way may have to give way; the error is the 503 for one too many.
+    pub(crate) async fn enter(
+        self: &Arc<Self>,
+        device: &DeviceName,
+        coming: &ComingBodies,
+    ) -> Result<Arc<DevicePlace>, Answer> {
+        let entering = async {
+            loop {
+                // Made before the look, so that it misses nobody.
+                let left = self.left.notified();
+                match self.try_enter(device) {
+                    Err(full) if !coming.end_one_of(device) => return Err(full.answer(device)),
+                    Err(_) => left.await,
+                    Ok(place) => return Ok(place),
+                }
+            }
+        };
+        match timeout(WAIT, entering).await {
+            Ok(entered) => entered,
+            Err(_) => self.try_enter(device).map_err(|full| full.answer(device)),
+        }
+    }
+
+    fn try_enter(self: &Arc<Self>, device: &DeviceName) -> Result<Arc<DevicePlace>, Full> {
         let mut devices = self.lock();
         let in_hand = devices
             .entry(device.clone())
             .or_insert_with(|| InHand { requests: 0, progress: Arc::new(Progress::new(self.turns)) });
         let progress = Arc::clone(&in_hand.progress);
         if in_hand.requests == self.places {
-            return Err(progress.refuse(device, &format!("has {} requests in hand", self.places)));
+            return Err(Full { progress, places: self.places });
         }
         in_hand.requests += 1;
         Ok(Arc::new(DevicePlace { device: device.clone(), shares: Arc::clone(self), progress }))
@@ -86,6 +109,18 @@ impl DeviceShares {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DeviceName, InHand>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A device that has no place.
+struct Full {
+    progress: Arc<Progress>,
+    places: usize,
+}
+
+impl Full {
+    fn answer(self, device: &DeviceName) -> Answer {
+        self.progress.refuse(device, &format!("has {} requests in hand", self.places))
     }
 }
 
@@ -119,6 +154,8 @@ impl Drop for DevicePlace {
                 devices.remove(&self.device);
             }
         }
+        drop(devices);
+        self.shares.left.notify_waiters();
     }
 }
 
@@ -161,13 +198,20 @@ mod tests {
         name.parse().unwrap()
     }
 
-    #[test]
-    fn a_device_has_half_and_leaves_nothing_behind() {
+    async fn enter(shares: &Arc<DeviceShares>, name: &str) -> Result<Arc<DevicePlace>, Answer> {
+        shares.enter(&device(name), &ComingBodies::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_device_has_half_and_leaves_nothing_behind() {
         let shares = Arc::new(DeviceShares::of(3, 2));
-        let all: Vec<_> = (0..3).map(|_| shares.enter(&device("a")).unwrap()).collect();
-        let refused = shares.enter(&device("a")).map(drop).unwrap_err();
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            all.push(enter(&shares, "a").await.unwrap());
+        }
+        let refused = enter(&shares, "a").await.map(drop).unwrap_err();
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-        drop(shares.enter(&device("b")).unwrap());
+        drop(enter(&shares, "b").await.unwrap());
         assert_eq!(shares.lock().len(), 1);
         drop(all);
         assert!(shares.lock().is_empty());
@@ -176,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_gets_on_nobody_waits() {
         let shares = Arc::new(DeviceShares::of(1, 4));
-        let place = shares.enter(&device("a")).unwrap();
+        let place = enter(&shares, "a").await.unwrap();
         let turn = place.turn().await.unwrap();
         let long_ago = Instant::now().checked_sub(STILL).unwrap();
         *place.progress.moved.lock().unwrap() = long_ago;
@@ -189,11 +233,25 @@ mod tests {
     #[tokio::test]
     async fn a_turn_is_waited_for_while_others_end() {
         let shares = Arc::new(DeviceShares::of(1, 4));
-        let place = shares.enter(&device("a")).unwrap();
+        let place = enter(&shares, "a").await.unwrap();
         let first = place.turn().await.unwrap();
         let waiter = Arc::clone(&place);
         let second = tokio::spawn(async move { waiter.turn().await.map(drop) });
         drop(first);
         second.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_body_on_its_way_to_the_device_gives_its_place() {
+        let shares = Arc::new(DeviceShares::of(1, 0));
+        let coming = Arc::new(ComingBodies::default());
+        let held = enter(&shares, "a").await.unwrap();
+        let (elsewhere, body) = (coming.begin(Some(&device("b")), 0), coming.begin(Some(&device("a")), 0));
+        let name = device("a");
+        let (entered, ()) = tokio::join!(shares.enter(&name, &coming), async {
+            body.gives_way().await;
+            drop(held);
+        });
+        drop((entered.unwrap(), elsewhere));
     }
 }

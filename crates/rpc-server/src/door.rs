@@ -17,6 +17,8 @@ use tracing::warn;
 pub(crate) struct Door {
     limit: usize,
     places: Arc<Semaphore>,
+    /// Beside them, for connections that have given way and still send their last answer.
+    last_answers: Arc<Semaphore>,
     /// Connections without a request in hand, the longest idle first.
     idle: Mutex<BTreeMap<u64, CancellationToken>>,
     turns: AtomicU64,
@@ -29,6 +31,7 @@ impl Door {
         Self {
             limit,
             places: Arc::new(Semaphore::new(limit)),
+            last_answers: Arc::new(Semaphore::new(limit.div_ceil(8))),
             idle: Mutex::default(),
             turns: AtomicU64::new(0),
             became_idle: Notify::new(),
@@ -65,7 +68,7 @@ impl Door {
             turn: AtomicU64::default(),
             busy: AtomicBool::default(),
             gives_way: CancellationToken::new(),
-            _place: place,
+            place: Mutex::new(Some(place)),
         };
         seat.sit_idle();
         Arc::new(seat)
@@ -81,7 +84,8 @@ impl Door {
         }
     }
 
-    fn close_longest_idle(&self) -> Closed {
+    /// Closes the longest idle connection, if there is one.
+    pub(crate) fn close_longest_idle(&self) -> Closed {
         let longest = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
         longest.map_or(Closed::None, |(_, connection)| {
             connection.cancel();
@@ -91,7 +95,8 @@ impl Door {
 }
 
 /// Whether there was an idle connection.
-enum Closed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
     One,
     None,
 }
@@ -103,7 +108,7 @@ pub(crate) struct Seat {
     turn: AtomicU64,
     busy: AtomicBool,
     gives_way: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Seat {
@@ -117,6 +122,13 @@ impl Seat {
         self.busy.store(true, Ordering::Relaxed);
         self.rise();
         Busy(Arc::clone(self))
+    }
+
+    /// Leaves its place to the next although the connection stays open while this lives; none where too many have done so.
+    pub(crate) fn lingers(&self) -> Option<OwnedSemaphorePermit> {
+        let lingers = Arc::clone(&self.door.last_answers).try_acquire_owned().ok()?;
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Some(lingers)
     }
 
     /// Whether a request is in hand.
@@ -204,6 +216,18 @@ mod tests {
         drop(only);
         drop(newcomer.await.unwrap());
         assert!(door.idle.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_next_does_not_wait_for_last_answers_as_long_as_they_are_few() {
+        let door = Arc::new(Door::new(2));
+        let (first, second) = (door.seat().await, door.seat().await);
+        let lingers = first.lingers();
+        assert!(lingers.is_some() && second.lingers().is_none());
+        let third = door.seat().await;
+        assert_eq!([gave_way(&first), gave_way(&second), gave_way(&third)], [false; 3]);
+        drop(lingers);
+        assert!(second.lingers().is_some());
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ impl Service {
         Q: Send + 'static,
         A: Send + 'static,
     {
-        let place = self.shares.enter(&device)?;
+        let place = self.shares.enter(&device, &self.coming).await?;
         self.in_turn_of(&place, move |host| Ok(work(host, &device, questions))).await
     }
 }

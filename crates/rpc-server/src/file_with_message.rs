@@ -17,6 +17,7 @@ use zstd::stream::write::Decoder;
 use crate::{
     answer::Answer,
     body::{paced, worked_off},
+    coming::ComingBody,
     device_share::DevicePlace,
     lock::Promised,
 };
@@ -26,6 +27,9 @@ use crate::{
 const MOST_IN_MEMORY: u64 = 1 << 20;
 /// By what a body that zstd could not compress is larger than what is in it, at most; in bytes.
 const MOST_OVERHEAD: u64 = 16 << 10;
+
+/// The longest body that is gathered, bytes.
+pub(crate) const LONGEST_GATHERED: u64 = MOST_IN_MEMORY + MOST_OVERHEAD;
 
 /// What a request's head says of the file to come.
 pub(crate) struct Incoming {
@@ -76,6 +80,15 @@ impl Incoming {
         Ok(Self { request, length, encoding, promised })
     }
 
+    /// How much of the body is in memory at once, bytes.
+    pub(crate) fn in_memory(&self) -> usize {
+        if self.length <= MOST_IN_MEMORY {
+            usize::try_from(self.length + MOST_OVERHEAD).unwrap_or(usize::MAX)
+        } else {
+            0
+        }
+    }
+
     /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
     ///
     /// A connection that breaks leaves nothing there, and a crash a file that the cleaning of `tmp` removes by age.
@@ -83,6 +96,7 @@ impl Incoming {
         &self,
         device_dir: &Path,
         place: &Arc<DevicePlace>,
+        coming: ComingBody,
         body: S,
     ) -> Result<Arrived, Answer>
     where
@@ -90,24 +104,24 @@ impl Incoming {
         B: Buf + Send,
     {
         if self.length <= MOST_IN_MEMORY {
-            return self.gather(body).await.map(Arrived::Gathered);
+            return self.gather(coming, body).await.map(Arrived::Gathered);
         }
         let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
         let promised = self.promised.clone();
-        let written = worked_off(Arc::clone(place), body, move |chunks| {
+        let written = worked_off(Arc::clone(place), coming, body, move |chunks| {
             unpack(chunks, &device, length, encoding, &promised)
         })
         .await;
         written.map(Arrived::Written)
     }
 
-    async fn gather<S, B>(&self, body: S) -> Result<Vec<Bytes>, Answer>
+    async fn gather<S, B>(&self, coming: ComingBody, body: S) -> Result<Vec<Bytes>, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
         let (mut chunks, mut left) = (Vec::new(), self.length + MOST_OVERHEAD);
-        let mut body = std::pin::pin!(paced(body));
+        let mut body = std::pin::pin!(paced(coming, body));
         while let Some(chunk) = body.next().await {
             let chunk = chunk?;
             left = left.checked_sub(chunk.len() as u64).ok_or_else(damaged)?;

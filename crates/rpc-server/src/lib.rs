@@ -38,6 +38,7 @@
 
 mod answer;
 mod body;
+mod coming;
 mod compare;
 mod connections;
 mod device_share;
@@ -53,6 +54,7 @@ mod pages;
 mod peers;
 mod receive;
 mod relay;
+mod room;
 mod server;
 mod service;
 mod sync;

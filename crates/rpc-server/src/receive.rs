@@ -16,6 +16,7 @@ use warp::http::{HeaderMap, StatusCode};
 use crate::{
     answer::Answer,
     body::{content_length, worked_off},
+    coming::ComingBody,
     device_share::DevicePlace,
     lock::Promised,
 };
@@ -47,13 +48,14 @@ impl ComingFile {
         device_dir: PathBuf,
         place: Arc<DevicePlace>,
         promised: Promised,
+        coming: ComingBody,
         body: S,
     ) -> Result<Answer, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        worked_off(place, body, move |chunks| {
+        worked_off(place, coming, body, move |chunks| {
             let failed = |error: io::Error| Answer::not_stored(&device_dir, &error);
             let (part, sha256, length) = write(chunks, &device_dir, self.length).map_err(failed)?;
             if length != self.length || sha256.to_string() != self.sha256 {

@@ -12,21 +12,27 @@ use db_broker::UnchangedDbs;
 use failpoint::{Step, around};
 use futures_util::Stream;
 use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
-use swift_types::ServerType;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use swift_types::{DeviceName, ServerType};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 use tracing::debug;
 use warp::http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     answer::Answer,
-    body::{content_type, drain, read_body},
+    body::{ReadBody, content_length, content_type, drain, length_within, read_body},
+    coming::ComingBodies,
     device_share::{DevicePlace, DeviceShares},
     dispatch::{dispatch, dispatch_with_file, has_free_space, mounted_device, usable_device},
-    file_with_message::Incoming,
+    file_with_message::{Incoming, LONGEST_GATHERED},
     kept_open::KeptOpen,
     lock::{Lock, Promised},
     peers::{Admission, Peers},
     receive::ComingFile,
+    room::{Room, WAIT},
     server::{Observer, Refusal, RpcEvent, ServerSettings},
     target::RpcTarget,
 };
@@ -48,6 +54,10 @@ pub(crate) struct Service {
     workers: Arc<Semaphore>,
     /// Of both, what one device may take.
     pub(crate) shares: Arc<DeviceShares>,
+    /// What has a place and waits for its body.
+    pub(crate) coming: Arc<ComingBodies>,
+    /// Memory for bodies.
+    room: Room,
     admission: Admission,
     lock: Lock,
     observer: Arc<dyn Observer>,
@@ -57,6 +67,9 @@ impl Service {
     pub(crate) fn new(settings: ServerSettings, peers: Arc<dyn Peers>, observer: Arc<dyn Observer>) -> Self {
         let (threads, queue) = (settings.threads, settings.queue);
         let replicas = UnchangedDbs::new(settings.remembered, settings.remember_for);
+        let coming = Arc::new(ComingBodies::default());
+        let longest = settings.max_request_bytes.max(usize::try_from(LONGEST_GATHERED).unwrap_or(usize::MAX));
+        let room = Room::for_bodies_of(longest, Arc::clone(&coming));
         let kept = Arc::new(KeptOpen::new(settings.keep_open_for));
         let lock = Lock::new(settings.secrets.clone());
         Self {
@@ -64,6 +77,8 @@ impl Service {
             places: Arc::new(Semaphore::new(threads + queue)),
             workers: Arc::new(Semaphore::new(threads)),
             shares: Arc::new(DeviceShares::of(threads, queue)),
+            coming,
+            room,
             admission: Admission::new(peers),
             lock,
             observer,
@@ -120,31 +135,31 @@ impl Service {
                 return Err(refused);
             }
         };
-        let busy = |_| Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
-        let _place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let _place = self.place().await?;
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";
-            let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+            let body = self.read(None, headers, body).await?;
             let comparisons =
                 self.in_turn(move |host| parsed(host, &promised, &body, CompareMessage::parse)).await?;
             return Ok(self.compare(comparisons).await);
         }
         if content_type(headers) == MarkMessage::CONTENT_TYPE {
             *op = "marks";
-            let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+            let body = self.read(None, headers, body).await?;
             let parse = |_, body: &[u8]| MarkMessage::parse(body);
             let marked = self.in_turn(move |host| parsed(host, &promised, &body, parse)).await?;
             return Ok(self.recall(marked).await);
         }
         let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
         let target = RpcTarget::parse(path).map_err(bad)?;
-        let place = self.shares.enter(&target.device)?;
+        let place = self.shares.enter(&target.device, &self.coming).await?;
         match content_type(headers) {
             TransferHeaders::CONTENT_TYPE => {
                 *op = "whole_file";
                 let coming = ComingFile::parse(headers)?;
                 let device_dir = self.device_with_room(&place, coming.length).await?;
-                coming.receive(device_dir, place, promised, body).await
+                let on_its_way = self.coming.begin(Some(&place.device), 0);
+                coming.receive(device_dir, place, promised, on_its_way, body).await
             }
             FileWithMessage::CONTENT_TYPE => {
                 let incoming = Incoming::parse(self.host.settings.server_type, headers, promised)?;
@@ -152,7 +167,7 @@ impl Service {
                 self.receive_and_use(target, place, incoming, body).await
             }
             _ => {
-                let body = read_body(self.host.settings.max_request_bytes, headers, body).await?;
+                let body = self.read(Some(&place.device), headers, body).await?;
                 let dispatched = self.in_turn_of(&place, move |host| {
                     let request = parsed(host, &promised, &body, Request::parse)?;
                     Ok((request.op(), dispatch(host, &target, request)))
@@ -162,6 +177,39 @@ impl Service {
                 Ok(answer)
             }
         }
+    }
+
+    /// A place for one more request, for which a body on its way may have to give way.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Answer> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let busy = || Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
+        if !self.coming.end_one() {
+            return Err(busy());
+        }
+        match timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
+    }
+
+    /// The body of a message, for one device if it is about one.
+    async fn read<S, B>(
+        &self,
+        device: Option<&DeviceName>,
+        headers: &HeaderMap,
+        body: S,
+    ) -> Result<ReadBody, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let limit = self.host.settings.max_request_bytes;
+        let room = self.room.take(length_within(limit, headers)?).await?;
+        let coming = self.coming.begin(device, room.units());
+        let announced = content_length(headers).and_then(|length| usize::try_from(length).ok());
+        read_body(limit, announced.unwrap_or(0), room, coming, body).await
     }
 
     async fn receive_and_use<S, B>(
@@ -176,12 +224,15 @@ impl Service {
         B: Buf + Send,
     {
         let device_dir = self.device_with_room(&place, incoming.length).await?;
-        let arrived = incoming.receive(&device_dir, &place, body).await?;
+        let room = self.room.take(incoming.in_memory()).await?;
+        let coming = self.coming.begin(Some(&place.device), room.units());
+        let arrived = incoming.receive(&device_dir, &place, coming, body).await?;
         let used = self.in_turn_of(&place, move |host| {
             // Unmounted while the file came, its mount point would take what is made now.
             mounted_device(&host.settings, &target.device)?;
             let unpacked = || incoming.unpacked(arrived, &device_dir);
             let file = around(Step::ReceiveFile, Path::new(&target.digest.to_string()), unpacked)?;
+            drop(room);
             Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
         });
         used.await

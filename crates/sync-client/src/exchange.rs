@@ -98,6 +98,9 @@ impl SyncClient {
             .map(Capabilities::from_header)
             .unwrap_or_default();
         let (status, peer) = (response.status().as_u16(), response.url().authority().to_owned());
+        if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
+            return Err(CallError::TooLarge);
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.call_error(error, timeout))? {
             if body.len() + chunk.len() > MAX_REPLY_BYTES {

@@ -4,15 +4,15 @@ import random
 from swift.common.ring import Ring
 
 from martlet_stock import (
-    cases_account, cases_container, cases_crashes, cases_damage, cases_defects, cases_handoff, cases_modes, cases_policies,
-    cases_presharding, cases_race, cases_ranges, cases_reconciler, cases_refusals, cases_roots, cases_rows, cases_schema,
-    cases_server, cases_sharding, cases_stat, cases_sync)
+    cases_account, cases_container, cases_crashes, cases_damage, cases_defects, cases_faults, cases_handoff, cases_modes,
+    cases_policies, cases_presharding, cases_race, cases_ranges, cases_reconciler, cases_refusals, cases_roots, cases_rows,
+    cases_schema, cases_server, cases_sharding, cases_stat, cases_sync)
 from martlet_stock.bench import Bench
 from martlet_stock.sharding import Stage
 
 MODULES = (cases_rows, cases_handoff, cases_stat, cases_damage, cases_schema, cases_container,
            cases_account, cases_race, cases_sharding, cases_ranges, cases_roots, cases_server, cases_policies,
-           cases_reconciler, cases_presharding, cases_defects, cases_modes, cases_refusals, cases_sync,
+           cases_reconciler, cases_presharding, cases_defects, cases_faults, cases_modes, cases_refusals, cases_sync,
            cases_crashes)
 
 

@@ -1,4 +1,5 @@
 """The commands of stock.py, each a function of the request object."""
+import os
 import signal
 import sys
 
@@ -23,7 +24,7 @@ def replicate(request):
 
     One thing is not stock's: the reply to rsync_then_merge may take node_timeout. Stock waits
     count/2000 seconds, which for a test's small database is less than a scheduler's tick, so that
-    success would depend on the machine's load. `hasty` leaves it as it is.
+    success would depend on the machine's load. `hasty` leaves it as it is. `path`: where rsync is looked for.
     """
     plain = db_replicator.Replicator._rsync_db
 
@@ -35,6 +36,8 @@ def replicate(request):
         db_replicator.Replicator._rsync_db = with_time_to_merge
     if request.get('presharding'):
         presharding.old_sender()
+    if request.get('path'):
+        os.environ['PATH'] = request['path']
     sys.argv = ['swift-%s-replicator' % request['type'], request['conf'], 'once'] + request.get('args', [])
     REPLICATORS[request['type']].main()
     return {'status': 0}

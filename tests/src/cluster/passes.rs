@@ -42,7 +42,7 @@ impl Cluster {
             Daemon::Stock => {
                 let request = json!({
                     "op": "replicate", "type": server_type.name(), "conf": conf, "args": args,
-                    "presharding": presharding,
+                    "presharding": presharding, "path": self.search_path,
                 });
                 let reply = self.stock.call(&request)?;
                 ensure!(
@@ -120,6 +120,7 @@ impl Cluster {
         command.arg(conf).args(["once", "-v"]).args(args).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         command.envs(self.crash(Role::Pass));
+        command.envs(self.search_path.iter().map(|folder| ("PATH", folder)));
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
         let id = group.id();
         self.stock.watch(id)?;

@@ -137,6 +137,18 @@ impl Cluster {
         Ok(())
     }
 
+    /// The process id of a node's server.
+    ///
+    /// # Errors
+    /// When none runs there.
+    pub fn server_id(&self, node: usize, server_type: ServerType) -> Result<u32> {
+        match self.servers.get(&(node, server_type.name())) {
+            Some(Server::Stock(pid)) => Ok(*pid),
+            Some(Server::Martlet(group)) => Ok(group.id()),
+            None => bail!("no {server_type} server runs on node {node}"),
+        }
+    }
+
     /// Kills a node's server, as a power cut would.
     ///
     /// # Errors

@@ -67,3 +67,45 @@ fn a_connection_with_a_request_in_hand_is_finished_first() {
     assert_eq!(read_answer(first).status, 200);
     assert_eq!(read_answer(second).status, 200);
 }
+
+/// A request of which only the head and half of its `length` bytes have come.
+fn half_sent(server: &Server, path: &str, length: usize) -> TcpStream {
+    let mut stream = server.connect();
+    let head = format!(
+        "REPLICATE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b' '; length / 2]).unwrap();
+    stream
+}
+
+#[test]
+fn half_a_body_gives_its_place_to_a_request() {
+    let server = Server::start(|settings| (settings.threads, settings.queue) = (1, 1));
+    let location = server.container("c");
+    let path = path_of(&location);
+    let halves: Vec<_> = (0..2).map(|_| half_sent(&server, &path, 1000)).collect();
+    for _ in 0..3 {
+        assert_eq!(server.replicate(&path, sync_body("1")).status, 200);
+    }
+    // One was enough: each request leaves its place to the next.
+    let refused = read_answer(halves.into_iter().next().unwrap());
+    assert!(refused.status == 503 && refused.head.contains("retry-after: 5"), "{refused:?}");
+}
+
+#[test]
+fn half_a_body_gives_its_memory_to_another() {
+    let large = 2 << 20;
+    let server = Server::start(|settings| {
+        (settings.threads, settings.queue, settings.max_request_bytes) = (8, 8, large);
+    });
+    let location = server.container("c");
+    let path = path_of(&location);
+    // As much as all may have together, and it was told that all of it comes.
+    let halves: Vec<_> = (0..4).map(|_| half_sent(&server, &path, large)).collect();
+    let body = sync_body("1") + &" ".repeat(large - 1000);
+    for _ in 0..3 {
+        assert_eq!(server.replicate(&path, &body).status, 200);
+    }
+    assert_eq!(read_answer(halves.into_iter().next().unwrap()).status, 503);
+}

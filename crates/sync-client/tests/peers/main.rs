@@ -10,6 +10,7 @@ mod signed;
 use std::{
     fs,
     fs::File,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::mpsc::{Receiver, channel},
@@ -98,6 +99,25 @@ fn a_silent_peer_costs_the_timeout_and_no_more() {
     let us = client("{replication_ip}::container");
     let error = us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_millis(50));
     assert!(matches!(error, Err(CallError::Timeout(_))), "{error:?}");
+}
+
+/// With and without a word of how long it gets.
+#[test]
+fn an_answer_without_end_is_not_read_to_the_timeout() {
+    for length in ["content-length: 1099511627776\r\n", ""] {
+        let (device, connections) = silent_peer();
+        let us = client("{replication_ip}::container");
+        thread::spawn(move || {
+            let mut connection = connections.recv().unwrap();
+            // An answer before there is a question is none.
+            connection.read_exact(&mut [0; 9]).unwrap();
+            let _ = write!(connection, "HTTP/1.1 200 OK\r\n{length}\r\n");
+            while connection.write_all(&[b'x'; 8192]).is_ok() {}
+        });
+        let call = us.client.replicate(&target(&device), &Request::GetShardRanges, Duration::from_secs(600));
+        let error = call.unwrap_err();
+        assert!(matches!(error, CallError::TooLarge), "{error:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,204 @@
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::net::sockopt;
+use serde_json::Value;
+
+/// Between two bytes of an answer that trickles.
+const TRICKLE: Duration = Duration::from_millis(50);
+/// What is sent of an answer without end, bytes: stock reads all of it into memory.
+const ENDLESS: u64 = 256 << 20;
+
+/// What a peer does about one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Says nothing, and keeps the connection open.
+    Silence,
+    /// Sends these bytes and then nothing more, and keeps the connection open.
+    Stops(&'static str),
+    /// Sends these bytes and closes the connection.
+    Ends(&'static str),
+    /// Resets the connection.
+    Reset,
+    /// Sends the first bytes, and then the second over and over: 256 MiB.
+    Endless(&'static str, &'static str),
+    /// Sends these bytes, one by one and slowly.
+    Trickle(&'static str),
+    /// Answers with this status and body, as it should.
+    Answers(u16, String),
+}
+
+/// A message that came.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The path: `/DEVICE/PARTITION/HASH`.
+    pub path: String,
+    /// The body.
+    pub message: Value,
+}
+
+/// A peer that speaks just enough HTTP to play faults.
+pub struct FaultyPeer {
+    address: SocketAddr,
+    stage: Arc<Stage>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Stage {
+    play: Box<dyn Fn(&Told) -> Fault + Send + Sync>,
+    ended: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+    endless: AtomicU64,
+}
+
+impl FaultyPeer {
+    /// Listens at `address`; `play` says what to do about each message. Until it is dropped.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn open(address: SocketAddr, play: impl Fn(&Told) -> Fault + Send + Sync + 'static) -> Result<Self> {
+        let listener = TcpListener::bind(address).with_context(|| format!("a faulty peer at {address}"))?;
+        let stage = Arc::new(Stage {
+            play: Box::new(play),
+            ended: AtomicBool::new(false),
+            connections: Mutex::default(),
+            endless: AtomicU64::new(0),
+        });
+        let shared = Arc::clone(&stage);
+        let acceptor = thread::spawn(move || accept(&listener, &shared));
+        Ok(Self { address, stage, acceptor: Some(acceptor) })
+    }
+
+    /// How many bytes of answers without end were taken from it, or lie in sockets.
+    pub fn endless_bytes(&self) -> u64 {
+        self.stage.endless.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for FaultyPeer {
+    fn drop(&mut self) {
+        self.stage.ended.store(true, Ordering::Release);
+        // Wakes the acceptor, which closes the listener.
+        if TcpStream::connect(self.address).is_ok()
+            && let Some(acceptor) = self.acceptor.take()
+        {
+            let _ = acceptor.join();
+        }
+        for connection in self.stage.connections.lock().expect("players do not panic").drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, stage: &Arc<Stage>) {
+    for connection in listener.incoming() {
+        if stage.ended.load(Ordering::Acquire) {
+            return;
+        }
+        let (Ok(connection), stage) = (connection, Arc::clone(stage)) else { continue };
+        thread::spawn(move || {
+            // Whoever asked may have gone.
+            let _ = serve(&connection, &stage);
+        });
+    }
+}
+
+fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
+    let mut reader = BufReader::new(connection);
+    while let Some(told) = read_message(&mut reader)? {
+        let mut writer = connection;
+        match (stage.play)(&told) {
+            Fault::Silence => return keep(connection, stage),
+            Fault::Stops(bytes) => {
+                writer.write_all(bytes.as_bytes())?;
+                return keep(connection, stage);
+            }
+            Fault::Ends(bytes) => return writer.write_all(bytes.as_bytes()),
+            // Closing sends a reset then.
+            Fault::Reset => {
+                return Ok(sockopt::set_socket_linger(connection, Some(Duration::ZERO))?);
+            }
+            Fault::Endless(head, rest) => {
+                writer.write_all(head.as_bytes())?;
+                let block = rest.repeat(65_536 / rest.len());
+                while stage.endless.fetch_add(block.len() as u64, Ordering::AcqRel) < ENDLESS {
+                    writer.write_all(block.as_bytes())?;
+                }
+                return keep(connection, stage);
+            }
+            Fault::Trickle(bytes) => {
+                for byte in bytes.bytes() {
+                    writer.write_all(&[byte])?;
+                    thread::sleep(TRICKLE);
+                }
+            }
+            Fault::Answers(status, body) => {
+                let length = body.len();
+                write!(writer, "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\n\r\n{body}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a connection open until the peer is dropped.
+fn keep(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
+    stage.connections.lock().expect("players do not panic").push(connection.try_clone()?);
+    Ok(())
+}
+
+/// The next message on a connection, if one comes. Its body has a length: replicators of both makes say it.
+fn read_message(reader: &mut impl BufRead) -> std::io::Result<Option<Told>> {
+    let (mut path, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if path.is_empty() {
+            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or_default();
+        }
+        if line == "\r\n" {
+            let mut body = Vec::new();
+            reader.by_ref().take(length).read_to_end(&mut body)?;
+            return Ok(Some(Told { path, message: serde_json::from_slice(&body).unwrap_or_default() }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loopback::LoopbackBlock;
+
+    #[test]
+    fn it_plays_its_part_and_leaves_its_address() {
+        let block = LoopbackBlock::take().unwrap();
+        let address = SocketAddr::from((block.address(1), 6001));
+        let peer = FaultyPeer::open(address, |told| match told.message[0].as_str() {
+            Some("reset") => Fault::Reset,
+            _ => Fault::Answers(503, format!("{} at {}", told.message, told.path)),
+        })
+        .unwrap();
+        let say = |message: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            write!(stream, "REPLICATE /d/1/x HTTP/1.1\r\nContent-Length: {}\r\n\r\n{message}", message.len())
+                .unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        };
+        assert!(say(r#"["sync"]"#).unwrap().ends_with("\r\n\r\n[\"sync\"] at /d/1/x"));
+        assert_eq!(say(r#"["reset"]"#).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        drop(peer);
+        drop(TcpListener::bind(address).unwrap());
+    }
+}
