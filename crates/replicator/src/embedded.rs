@@ -2,6 +2,7 @@
 
 use std::{env, path::Path, sync::Arc};
 
+use db_broker::Clock;
 use settings::ReplicatorConf;
 use swift_types::ServerType;
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -21,7 +22,8 @@ use crate::{
 /// use martlet_replicator::EmbeddedNode;
 ///
 /// let runtime = tokio::runtime::Runtime::new()?;
-/// let node = EmbeddedNode::open(config, swift_types::ServerType::Container, runtime.handle())?;
+/// let (clock, server_type) = (db_broker::Clock::system(), swift_types::ServerType::Container);
+/// let node = EmbeddedNode::open(config, server_type, clock, runtime.handle())?;
 /// assert!(node.pass(), "every database had its turn");
 /// # Ok(())
 /// # }
@@ -32,15 +34,21 @@ pub struct EmbeddedNode {
 }
 
 impl EmbeddedNode {
-    /// Reads the server conf, and swift.conf and the ring of its `swift_dir`. HTTP runs on `runtime`.
+    /// Reads the server conf, and swift.conf and the ring of its `swift_dir`. HTTP runs on `runtime`; the present moment is what
+    /// `clock` says.
     ///
     /// # Errors
     /// What `--check-config` finds.
-    pub fn open(config: &Path, server_type: ServerType, runtime: &Handle) -> anyhow::Result<Self> {
+    pub fn open(
+        config: &Path,
+        server_type: ServerType,
+        clock: Clock,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
         let conf = ReplicatorConf::load(config, server_type)?;
         let files = NodeFiles::load(&conf)?;
         let home = env::var_os("HOME").unwrap_or_default().into();
-        let node = Arc::new(Node::open(conf, files, home, runtime, Stop::new())?);
+        let node = Arc::new(Node::open(conf, files, home, clock, runtime, Stop::new())?);
         Ok(Self { node, runtime: runtime.clone() })
     }
 

@@ -1,13 +1,9 @@
 //! One pass over the databases of this node.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
-use stats::{Outcome, PassStats, dump_recon_cache, report, unix_seconds};
+use stats::{Outcome, PassStats, dump_recon_cache, report};
 use swift_types::DeviceName;
 use tracing::{debug, error, info, warn};
 use walker::{DeviceTree, MassMisplacement, Walk, WalkEnd};
@@ -106,7 +102,7 @@ struct Walked {
 
 /// The pass proper: walks over the devices that are mounted and asked for.
 fn run_over(node: &Node, ring: &Arc<RingData>, scope: &Scope, local: &[Arc<Device>]) -> Walked {
-    let started = unix_seconds(SystemTime::now());
+    let started = node.clock.seconds();
     let (trees, skipped) = device_trees(node, scope, local);
     let with_datadir: Vec<_> = trees.iter().filter(|tree| tree.datadir.is_dir()).cloned().collect();
     let devices = LocalDevices::new(&with_datadir, local);
@@ -168,7 +164,7 @@ fn walk_of(node: &Node, ring: &Arc<RingData>, scope: &Scope, trees: Vec<DeviceTr
     let of_ring = Arc::clone(ring);
     let walk = Walk::new(trees, Box::new(move |device, partition| turns.of(device.id, partition)))
         .braked(Box::new(move |digest| of_ring.partition(digest)), mass);
-    match SystemTime::now().checked_sub(node.conf.pass.reclaim_age) {
+    match node.stale_before() {
         Some(before) => walk.reclaiming_orphans(before).reclaiming_tmp(before),
         None => walk,
     }
@@ -197,7 +193,7 @@ fn device_tree(node: &Node, scope: &Scope, device: &Device) -> Result<Option<Dev
 
 /// Log summary, recon cache and metrics of a completed pass. Stock: `_report_stats`.
 fn conclude(node: &Node, stats: &PassStats) {
-    let now = unix_seconds(SystemTime::now());
+    let now = node.clock.seconds();
     report(stats, now);
     let cache_file = node.conf.node.recon_cache_path.join(format!("{}.recon", node.server_type()));
     dump_recon_cache(&cache_file, &stats.recon_entries(now));

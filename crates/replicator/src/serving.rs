@@ -84,6 +84,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         remembered: node.conf.db.db_cache_size,
         remember_for: node.conf.db.db_cache_age,
         keep_open_for: NEXT_MESSAGE,
+        clock: node.clock.clone(),
         future_limit: node.conf.serve.future_limit(),
         forward: forward_settings(node),
     }

@@ -194,7 +194,7 @@ fn open_queue(
     container: &str,
 ) -> Result<(Broker, QueueDb), NoQueue> {
     let device_dir = node.device_dir(&device.name)?;
-    Ok(Broker::open_queue(&device_dir, partition, digest, container)?)
+    Ok(Broker::open_queue(&device_dir, partition, digest, container, node.clock.now())?)
 }
 
 /// Removes a container of the queue; what is to be told of it if it went.
