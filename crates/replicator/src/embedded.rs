@@ -1,16 +1,17 @@
 //! A node within somebody else's process.
 
-use std::{env, path::Path, sync::Arc};
+use std::{env, net::SocketAddr, path::Path, sync::Arc};
 
+use anyhow::Context as _;
 use db_broker::Clock;
 use settings::ReplicatorConf;
 use swift_types::ServerType;
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
     node::{Node, NodeFiles},
     pass::{self, PassEnd, Scope},
-    serving::start_rpc,
+    serving::start_rpc_on,
     stop::Stop,
 };
 
@@ -58,12 +59,15 @@ impl EmbeddedNode {
         pass::run(&self.node, &Scope::default()) == PassEnd::Complete
     }
 
-    /// Answers peers on `bind_ip:bind_port` until this node is dropped; the task ends then, with the last answer.
+    /// Answers peers at an address, which need not be where the ring has them look: there may be somebody between. Until this node
+    /// is dropped; the task ends then, with the last answer.
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub fn serve(&self) -> anyhow::Result<JoinHandle<()>> {
-        start_rpc(&self.node, &self.runtime)
+    pub fn serve(&self, address: SocketAddr) -> anyhow::Result<JoinHandle<()>> {
+        let bound = self.runtime.block_on(TcpListener::bind(address));
+        let listener = bound.with_context(|| format!("cannot answer REPLICATE on {address}"))?;
+        start_rpc_on(listener, &address.to_string(), &self.node, &self.runtime)
     }
 }
 
