@@ -19,9 +19,11 @@ pub use self::{
     trial::{Trial, limit_memory},
 };
 
+mod answers;
 mod conf;
 mod database;
 mod database_course;
+mod heads;
 #[cfg(test)]
 mod kept;
 mod merging;
@@ -59,6 +61,14 @@ pub enum FuzzTarget {
     Reply,
     /// A database file.
     Database,
+    /// What a connection begins with.
+    FirstRequest,
+    /// The path of a REPLICATE request.
+    Path,
+    /// The headers of a REPLICATE request that comes with a file, a line for each.
+    Headers,
+    /// A whole answer, head and body.
+    Answer,
 }
 
 /// What mutations make sense.
@@ -72,7 +82,7 @@ pub(crate) enum Makeup {
 
 impl FuzzTarget {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Ring,
         Self::RingContent,
         Self::ServerConf,
@@ -83,6 +93,10 @@ impl FuzzTarget {
         Self::Merging,
         Self::Reply,
         Self::Database,
+        Self::FirstRequest,
+        Self::Path,
+        Self::Headers,
+        Self::Answer,
     ];
 
     /// Its name in commands and folders.
@@ -98,10 +112,15 @@ impl FuzzTarget {
             Self::Merging => "merging",
             Self::Reply => "reply",
             Self::Database => "database",
+            Self::FirstRequest => "first-request",
+            Self::Path => "path",
+            Self::Headers => "headers",
+            Self::Answer => "answer",
         }
     }
 
-    /// Has the bytes read. Blocks on the disk where the target is about files; nothing stays behind.
+    /// Has the bytes read. Blocks on the disk where the target is about files, on the loopback where it is about answers; nothing
+    /// stays behind.
     ///
     /// # Panics
     /// If a promise is broken.
@@ -117,6 +136,10 @@ impl FuzzTarget {
             Self::Merging => merging::message(bytes),
             Self::Reply => replies::body(bytes),
             Self::Database => database::file(bytes),
+            Self::FirstRequest => heads::first_request(bytes),
+            Self::Path => heads::path(bytes),
+            Self::Headers => heads::headers(bytes),
+            Self::Answer => answers::answer(bytes),
         }
     }
 
