@@ -73,17 +73,17 @@ fn database() -> Result<()> {
 
 #[test]
 fn first_request() -> Result<()> {
-    hold(FuzzTarget::FirstRequest, 3000)
+    hold(FuzzTarget::FirstRequest, 1000)
 }
 
 #[test]
 fn path() -> Result<()> {
-    hold(FuzzTarget::Path, 4000)
+    hold(FuzzTarget::Path, 1000)
 }
 
 #[test]
 fn headers() -> Result<()> {
-    hold(FuzzTarget::Headers, 3000)
+    hold(FuzzTarget::Headers, 1500)
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Peer {
     }
 
     fn ask(&self) -> Result<Reply, CallError> {
-        self.client.replicate(&self.target(), &Request::Sync(sync_args().into()), PATIENCE)
+        self.client.replicate(&self.target(), &Request::Sync(sync_args()), PATIENCE)
     }
 
     fn is_told(&self, length: usize) {

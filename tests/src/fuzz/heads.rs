@@ -18,8 +18,8 @@ pub(super) fn first_request(bytes: &[u8]) {
         match (Whose::of(&bytes[..length]), &whose) {
             (Whose::MoreBytesNeeded, _) => assert!(length < Whose::DECIDED_BY),
             (Whose::Ours, whose) => assert_eq!(*whose, Whose::Ours, "{length} bytes say otherwise"),
-            (Whose::Stocks { line, rest, .. }, Whose::Stocks { line: whole, .. }) => {
-                assert_eq!((&line, line.len() + rest.len()), (whole, length));
+            (Whose::Stocks { line, rest, .. }, Whose::Stocks { line: full, .. }) => {
+                assert_eq!((&line, line.len() + rest.len()), (full, length));
             }
             (stocks, whose) => panic!("{length} bytes are {stocks:?}, all are {whose:?}"),
         }
