@@ -75,3 +75,23 @@ fn reply() -> Result<()> {
 fn database() -> Result<()> {
     hold(FuzzTarget::Database, 250)
 }
+
+#[test]
+fn first_request() -> Result<()> {
+    hold(FuzzTarget::FirstRequest, 1000)
+}
+
+#[test]
+fn path() -> Result<()> {
+    hold(FuzzTarget::Path, 1000)
+}
+
+#[test]
+fn headers() -> Result<()> {
+    hold(FuzzTarget::Headers, 1500)
+}
+
+#[test]
+fn answer() -> Result<()> {
+    hold(FuzzTarget::Answer, 250)
+}

@@ -65,6 +65,7 @@ struct Tally {
     seeds: usize,
     acknowledged: usize,
     troubled: usize,
+    too_far_ahead: usize,
     passes: usize,
     failed: Vec<u64>,
 }
@@ -76,6 +77,7 @@ impl Work<'_> {
         tally.seeds += 1;
         tally.acknowledged += simulated.acknowledged;
         tally.troubled += simulated.troubled;
+        tally.too_far_ahead += simulated.too_far_ahead;
         tally.passes += simulated.passes;
         if self.args.story {
             simulated.story.iter().for_each(|line| self.screen.line(&format!("     {line}")));
@@ -95,10 +97,12 @@ impl Work<'_> {
 impl Tally {
     fn text(&self) -> String {
         format!(
-            "{} seeds: {} acknowledged writes, {} requests lost, late, doubled or unanswered, {} passes, {}",
+            "{} seeds: {} acknowledged writes, {} requests lost, late, doubled or unanswered, {} too far ahead of a clock, \
+             {} passes, {}",
             thousands(self.seeds as u64),
             thousands(self.acknowledged as u64),
             thousands(self.troubled as u64),
+            thousands(self.too_far_ahead as u64),
             thousands(self.passes as u64),
             if self.failed.is_empty() {
                 "nothing lost and all replicas equal"

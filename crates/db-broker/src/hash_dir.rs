@@ -3,13 +3,13 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use swift_types::DbName;
 
 use crate::{
-    DbLocation, DbStamp, ReclaimAges,
+    DbLocation, DbStamp,
     error::{BrokerError, Result},
 };
 
@@ -102,9 +102,9 @@ impl HashDir {
         other.as_os_str().as_encoded_bytes().starts_with(self.usual.file().as_os_str().as_encoded_bytes())
     }
 
-    /// Unlinks `*.tmp` that a crash left. What cannot be unlinked stays. Stock: part of `_reclaim`.
-    pub fn remove_stale_tmp(&self, ages: ReclaimAges) {
-        let before = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(ages.rows_before().max(0.0));
+    /// Unlinks `*.tmp` that a crash left and nobody has written since `before`, by the clock of the files, which is the system's.
+    /// What cannot be unlinked stays. Stock: part of `_reclaim`.
+    pub fn remove_stale_tmp(&self, before: SystemTime) {
         let is_tmp = |other: &&PathBuf| other.extension().is_some_and(|extension| extension == "tmp");
         for tmp in self.others.iter().filter(is_tmp) {
             let modified = tmp.metadata().and_then(|metadata| metadata.modified());

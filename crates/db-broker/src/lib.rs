@@ -45,6 +45,7 @@ use std::time::Duration;
 
 mod broker;
 mod bulk_insert;
+mod clock;
 mod connection;
 mod create;
 mod dir_lock;
@@ -98,6 +99,7 @@ mod unchanged;
 mod writing;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
+pub use clock::Clock;
 pub use connection::QUERIES;
 pub use create::NewDb;
 pub use error::{BrokerError, Result, is_out_of_space};

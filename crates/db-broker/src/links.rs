@@ -85,7 +85,7 @@ mod tests {
             fs::create_dir_all(place.tmp_dir()).unwrap();
             place.refuse_links().unwrap();
             let elsewhere = root.path().join("elsewhere");
-            fs::rename(&link, &elsewhere).unwrap();
+            crate::durable::rename_file(&link, &elsewhere).unwrap();
             symlink(&elsewhere, &link).unwrap();
             let Err(BrokerError::Link { path }) = place.refuse_links() else { panic!("{}", link.display()) };
             assert_eq!(path, link);

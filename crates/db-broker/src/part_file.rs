@@ -95,6 +95,10 @@ impl Write for PartFile {
 
 /// The size stays, so that a file that was cut short looks like it. No live database is this, so its locks do not matter.
 fn set_aside(file: &File, length: u64) -> io::Result<()> {
+    // Of a length that no file has the system only says that it is none, as it says so where it cannot set anything aside.
+    if i64::try_from(length).is_err() {
+        return Err(Errno::FBIG.into());
+    }
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, length) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
         Err(errno) => Err(errno.into()),
@@ -133,8 +137,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_before_it_comes() {
         let device = tempfile::tempdir().unwrap();
-        let error = PartFile::create(device.path(), 1 << 50).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge), "{error}");
-        assert_eq!(names(device.path()), 0);
+        for length in [1 << 50, 1 << 63, u64::MAX] {
+            let error = PartFile::create(device.path(), length).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge), "{error}");
+            assert_eq!(names(device.path()), 0);
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Broker {
     /// Opens a container of the reconciler's queue on a device, made first if it is missing there.
     ///
     /// `container` is the hour as its name says it, and its put timestamp in that very spelling; `digest` is
-    /// that of the account `.misplaced_objects` and the name. Blocks as [`Broker::create`] does, and leaves the
+    /// that of the account `.misplaced_objects` and the name; `now` is when it is made, if it is. Blocks as [`Broker::create`] does, and leaves the
     /// same behind after a crash. Answers to stock's `create_broker` as its replicator calls it.
     ///
     /// # Errors
@@ -55,6 +55,7 @@ impl Broker {
         partition: u64,
         digest: Digest,
         container: &str,
+        now: Timestamp,
     ) -> Result<(Self, QueueDb)> {
         match open_existing(device_dir, partition, digest) {
             Err(BrokerError::Missing { .. }) => {}
@@ -72,7 +73,7 @@ impl Broker {
             account: RECONCILER_ACCOUNT,
             container: Some(container),
             put_timestamp,
-            created_at: Timestamp::from_seconds(seconds_now()),
+            created_at: now,
             storage_policy_index: 0,
         };
         match Self::create_put_at(location, new, container) {
@@ -87,8 +88,4 @@ impl Broker {
 
 fn open_existing(device_dir: &Path, partition: u64, digest: Digest) -> Result<Broker> {
     DbLocation::find(ServerType::Container, device_dir, partition, digest).and_then(Broker::open)
-}
-
-fn seconds_now() -> f64 {
-    std::time::UNIX_EPOCH.elapsed().map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }

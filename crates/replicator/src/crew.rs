@@ -6,11 +6,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use crossbeam_channel::{Receiver, bounded};
-use stats::{Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue, unix_seconds};
+use stats::{Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue};
 use tracing::error;
 use walker::{Lanes, WalkMeter};
 
@@ -103,7 +103,7 @@ impl Crew<'_> {
             let end = feed(&senders, &meter, &outcomes_in);
             drop(senders);
             drop(outcomes_in);
-            let nothing = |_| PassStats::new(unix_seconds(SystemTime::now()));
+            let nothing = |_| PassStats::new(node.clock.seconds());
             let stats = aggregated.join().unwrap_or_else(nothing);
             Ended { end, stats, containers: containers.join().unwrap_or_default() }
         })

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use db_broker::Clock;
 use settings::ReplicatorConf;
 use tokio::runtime::{Handle, Runtime};
 use tracing::{error, warn};
@@ -51,7 +52,7 @@ pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow
     let runtime = network_threads()?;
     let stop = Stop::new();
     signals::watch(&stop, conf.serve.shutdown_grace)?;
-    let node = Arc::new(Node::open(conf, files, home, runtime.handle(), stop)?);
+    let node = Arc::new(Node::open(conf, files, home, Clock::system(), runtime.handle(), stop)?);
     warn_of_useless_handoff_delete(&node);
     let code = match mode {
         Mode::Once(scope) => once(&node, scope),

@@ -1,15 +1,17 @@
 //! A node within somebody else's process.
 
-use std::{env, path::Path, sync::Arc};
+use std::{env, net::SocketAddr, path::Path, sync::Arc};
 
+use anyhow::Context as _;
+use db_broker::Clock;
 use settings::ReplicatorConf;
 use swift_types::ServerType;
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
 use crate::{
     node::{Node, NodeFiles},
     pass::{self, PassEnd, Scope},
-    serving::start_rpc,
+    serving::start_rpc_on,
     stop::Stop,
 };
 
@@ -21,7 +23,8 @@ use crate::{
 /// use martlet_replicator::EmbeddedNode;
 ///
 /// let runtime = tokio::runtime::Runtime::new()?;
-/// let node = EmbeddedNode::open(config, swift_types::ServerType::Container, runtime.handle())?;
+/// let (clock, server_type) = (db_broker::Clock::system(), swift_types::ServerType::Container);
+/// let node = EmbeddedNode::open(config, server_type, clock, runtime.handle())?;
 /// assert!(node.pass(), "every database had its turn");
 /// # Ok(())
 /// # }
@@ -32,15 +35,21 @@ pub struct EmbeddedNode {
 }
 
 impl EmbeddedNode {
-    /// Reads the server conf, and swift.conf and the ring of its `swift_dir`. HTTP runs on `runtime`.
+    /// Reads the server conf, and swift.conf and the ring of its `swift_dir`. HTTP runs on `runtime`; the present moment is what
+    /// `clock` says.
     ///
     /// # Errors
     /// What `--check-config` finds.
-    pub fn open(config: &Path, server_type: ServerType, runtime: &Handle) -> anyhow::Result<Self> {
+    pub fn open(
+        config: &Path,
+        server_type: ServerType,
+        clock: Clock,
+        runtime: &Handle,
+    ) -> anyhow::Result<Self> {
         let conf = ReplicatorConf::load(config, server_type)?;
         let files = NodeFiles::load(&conf)?;
         let home = env::var_os("HOME").unwrap_or_default().into();
-        let node = Arc::new(Node::open(conf, files, home, runtime, Stop::new())?);
+        let node = Arc::new(Node::open(conf, files, home, clock, runtime, Stop::new())?);
         Ok(Self { node, runtime: runtime.clone() })
     }
 
@@ -50,12 +59,15 @@ impl EmbeddedNode {
         pass::run(&self.node, &Scope::default()) == PassEnd::Complete
     }
 
-    /// Answers peers on `bind_ip:bind_port` until this node is dropped; the task ends then, with the last answer.
+    /// Answers peers at an address, which need not be where the ring has them look: there may be somebody between. Until this node
+    /// is dropped; the task ends then, with the last answer.
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub fn serve(&self) -> anyhow::Result<JoinHandle<()>> {
-        start_rpc(&self.node, &self.runtime)
+    pub fn serve(&self, address: SocketAddr) -> anyhow::Result<JoinHandle<()>> {
+        let bound = self.runtime.block_on(TcpListener::bind(address));
+        let listener = bound.with_context(|| format!("cannot answer REPLICATE on {address}"))?;
+        start_rpc_on(listener, &address.to_string(), &self.node, &self.runtime)
     }
 }
 

@@ -9,11 +9,7 @@ use swift_types::Digest;
 use sync_client::{CallError, Reply, SyncClient, Target};
 use walker::DbTask;
 
-use crate::{
-    divergence::Pair,
-    node::Node,
-    to_peer::{now, peer_id},
-};
+use crate::{divergence::Pair, node::Node, to_peer::peer_id};
 
 /// What peers have said already, by the ids of their devices.
 pub(crate) type Heard = HashMap<u64, Said>;
@@ -39,7 +35,7 @@ pub(crate) struct Asking {
 /// calls for more. Blocks until the last is done; when stopping, none has been asked.
 pub(crate) fn ask(node: &Node, askings: Vec<Asking>) -> Vec<Result<(), Heard>> {
     let count = askings.len();
-    let (policies, horizon) = (node.swift.policies.len(), node.horizon(now()));
+    let (policies, horizon) = (node.swift.policies.len(), node.horizon());
     let timeout = node.conf.sync.node_timeout;
     let asked = askings.into_iter().map(|asking| {
         let (client, in_flight) = (node.client.clone(), Arc::clone(&node.in_flight));

@@ -1,15 +1,16 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use anyhow::Context;
-use db_broker::{Preallocation, UnchangedDbs};
+use db_broker::{Clock, Preallocation, UnchangedDbs};
 use protocol::{Horizon, MarkKey, PackedInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
-use swift_types::{DeviceName, HashPath, ServerType, Timestamp};
+use swift_types::{DeviceName, HashPath, ServerType};
 use sync_client::{ClientSettings, SyncClient};
 use tokio::sync::Semaphore;
 use tracing::{error, info};
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     pub(crate) conf: ReplicatorConf,
     pub(crate) swift: SwiftConf,
     pub(crate) client: SyncClient,
+    pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: Stop,
     pub(crate) divergences: Divergences,
@@ -64,6 +66,7 @@ impl Node {
         conf: ReplicatorConf,
         files: NodeFiles,
         home: PathBuf,
+        clock: Clock,
         runtime: &tokio::runtime::Handle,
         stop: Stop,
     ) -> anyhow::Result<Self> {
@@ -89,6 +92,7 @@ impl Node {
             conf,
             swift,
             client,
+            clock,
             metrics,
             stop,
             divergences,
@@ -149,9 +153,15 @@ impl Node {
     }
 
     /// The latest moment that a peer may speak of now.
-    pub(crate) fn horizon(&self, now: Timestamp) -> Horizon {
+    pub(crate) fn horizon(&self) -> Horizon {
         let limit = self.conf.serve.future_limit();
-        limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now, ahead))
+        limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(self.clock.now(), ahead))
+    }
+
+    /// Before this moment files that belong to nothing are left over. By the system's clock and not by this node's: the files'
+    /// times come from it. None if that is before all times.
+    pub(crate) fn stale_before(&self) -> Option<SystemTime> {
+        SystemTime::now().checked_sub(self.conf.pass.reclaim_age)
     }
 
     /// Whether databases take disk space ahead of need.

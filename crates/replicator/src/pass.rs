@@ -1,13 +1,9 @@
 //! One pass over the databases of this node.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
-use stats::{PassStats, dump_recon_cache, report, unix_seconds};
+use stats::{PassStats, dump_recon_cache, report};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -126,7 +122,7 @@ fn see_to_queue(node: &Arc<Node>, walked: Walked) -> PassEnd {
 
 /// Log summary, recon cache and metrics of a completed pass. Stock: `_report_stats`.
 fn conclude(node: &Node, stats: &PassStats) {
-    let now = unix_seconds(SystemTime::now());
+    let now = node.clock.seconds();
     report(stats, now);
     let cache_file = node.conf.node.recon_cache_path.join(format!("{}.recon", node.server_type()));
     dump_recon_cache(&cache_file, &stats.recon_entries(now));

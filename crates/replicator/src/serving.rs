@@ -29,6 +29,19 @@ pub(crate) fn start_rpc(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<Jo
     let address = format!("{}, port {port}", node.conf.node.bind_ip);
     let listener =
         bound.with_context(|| format!("cannot answer REPLICATE on {address} (bind_ip, bind_port)"))?;
+    start_rpc_on(listener, &address, node, runtime)
+}
+
+/// Starts answering REPLICATE on a listener, whose address is for the log.
+///
+/// # Errors
+/// If a thread cannot be started.
+pub(crate) fn start_rpc_on(
+    listener: TcpListener,
+    address: &str,
+    node: &Arc<Node>,
+    runtime: &Handle,
+) -> anyhow::Result<JoinHandle<()>> {
     let observer =
         Arc::new(RpcMetrics { metrics: Arc::clone(&node.metrics), timings: RpcTimings::start(node)? });
     let others = node.conf.serve.forward_to.map_or_else(
@@ -84,6 +97,7 @@ fn server_settings(node: &Node) -> ServerSettings {
         remembered: node.conf.db.db_cache_size,
         remember_for: node.conf.db.db_cache_age,
         keep_open_for: NEXT_MESSAGE,
+        clock: node.clock.clone(),
         future_limit: node.conf.serve.future_limit(),
         secrets: node.conf.serve.secrets().cloned(),
         forward: forward_settings(node),

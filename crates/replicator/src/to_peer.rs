@@ -17,7 +17,7 @@ use protocol::{
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
-use swift_types::{Digest, ServerType, Timestamp};
+use swift_types::{Digest, ServerType};
 use sync_client::{CallError, Region, Reply, Target};
 use tracing::{debug, error};
 
@@ -117,7 +117,7 @@ impl<'a> ToPeer<'a> {
             error!("ERROR syncing with {}: not a sync reply: {error}{}", self.target, self.local.subject);
             PeerFailure::BadStatus
         })?;
-        self.refuse_far_future(self.node.horizon(now()).check_remote(&remote))?;
+        self.refuse_far_future(self.node.horizon().check_remote(&remote))?;
         if self.node.server_type() == ServerType::Container {
             self.learn_container(&remote)?;
         }
@@ -140,13 +140,16 @@ impl<'a> ToPeer<'a> {
         if let (Some(ours), Some(theirs)) = (PolicyClaim::of_local(info), PolicyClaim::of_reply(remote))
             && adopts_remote_policy(&ours, &theirs)
         {
-            let set = self.local.broker.set_storage_policy_index(theirs.storage_policy_index, now());
+            let set = self
+                .local
+                .broker
+                .set_storage_policy_index(theirs.storage_policy_index, self.node.clock.now());
             self.at_home(set)?;
         }
         if remote.timestamps_differ(info) {
             let (created, put, delete) =
                 (&remote.created_at, &remote.put_timestamp, &remote.delete_timestamp);
-            let merged = self.local.broker.merge_timestamps(created, put, delete, now());
+            let merged = self.local.broker.merge_timestamps(created, put, delete, self.node.clock.now());
             self.at_home(merged)?;
         }
         if remote.shard_max_row.is_some_and(|row| row >= 0) {
@@ -237,9 +240,4 @@ pub(crate) fn peer_id(device: &Device) -> PeerId {
 /// The rows after `since` up to `max_row`, at most: some row ids may be empty by now.
 fn rows_between(since: i64, max_row: i64) -> u64 {
     u64::try_from(max_row.saturating_sub(since.max(0))).unwrap_or(0)
-}
-
-/// The present moment in Swift's precision.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from_seconds(stats::unix_seconds(std::time::SystemTime::now()))
 }

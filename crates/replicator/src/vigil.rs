@@ -5,11 +5,11 @@ use std::{
     panic::resume_unwind,
     sync::Arc,
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvError, Sender, bounded, select, select_biased};
-use stats::{Outcome, PassStats, unix_seconds};
+use stats::{Outcome, PassStats};
 use tracing::{error, info};
 use walker::{DeviceTree, Hands, Stalled};
 
@@ -90,7 +90,7 @@ pub(crate) fn watch<T: Send + 'static>(
         None => {
             let left = vigil.leave_behind(&life);
             drop(abandon);
-            let nothing = |_| PassStats::new(unix_seconds(SystemTime::now()));
+            let nothing = |_| PassStats::new(node.clock.seconds());
             Watched::LeftBehind(counted.recv_timeout(COUNTED_IN).unwrap_or_else(nothing), left)
         }
     }
@@ -165,7 +165,7 @@ impl Vigil<'_> {
     }
 
     fn show(&self, stalled: &[Stalled]) {
-        let now = unix_seconds(SystemTime::now());
+        let now = self.node.clock.seconds();
         for device in self.devices {
             let time = stalled.iter().find(|stalled| stalled.device == device.id).map(|stalled| stalled.time);
             let since = time.filter(|time| *time >= SHOWN_FROM).map(|time| now - time.as_secs_f64());

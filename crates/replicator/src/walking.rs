@@ -1,9 +1,9 @@
 //! The walk of a pass, and everybody who works on what it finds.
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc};
 
 use ring::{Device, RingData};
-use stats::{Outcome, PassStats, unix_seconds};
+use stats::{Outcome, PassStats};
 use tracing::error;
 use walker::{DeviceTree, MassMisplacement, Walk, WalkEnd};
 
@@ -41,7 +41,7 @@ pub(crate) struct Walked {
 impl Walking {
     /// Walks over all of it. Blocks until the last database has had its turn.
     pub(crate) fn run(self, node: &Node, watch: &Watch) -> Walked {
-        let started = unix_seconds(SystemTime::now());
+        let started = node.clock.seconds();
         let Self { ring, partitions, local, ground: Ground { trees, with_datadir, skipped } } = self;
         let devices = LocalDevices::new(&with_datadir, &local);
         let walked = trees.iter().map(|tree| tree.id).collect();
@@ -115,7 +115,7 @@ fn walk_of(node: &Node, ring: &Arc<RingData>, partitions: BTreeSet<u64>, trees: 
     let of_ring = Arc::clone(ring);
     let walk = Walk::new(trees, Box::new(move |device, partition| turns.of(device.id, partition)))
         .braked(Box::new(move |digest| of_ring.partition(digest)), mass);
-    match SystemTime::now().checked_sub(node.conf.pass.reclaim_age) {
+    match node.stale_before() {
         Some(before) => walk.reclaiming_orphans(before).reclaiming_tmp(before),
         None => walk,
     }

@@ -11,7 +11,7 @@ use db_broker::{
 };
 use protocol::{BeyondHorizon, Comparative, Horizon, Mark, OwnRangeWithoutEpoch, Replica, Request, SyncArgs};
 use settings::FallocateReserve;
-use swift_types::{DbName, DeviceName, Timestamp};
+use swift_types::{DbName, DeviceName};
 use tracing::{error, warn};
 use warp::http::StatusCode;
 
@@ -222,13 +222,8 @@ fn too_far_ahead(target: &RpcTarget, what: &str, beyond: &BeyondHorizon) -> Answ
 
 impl ServerSettings {
     pub(crate) fn horizon(&self) -> Horizon {
-        self.future_limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(now(), ahead))
+        self.future_limit.map_or(Horizon::UNBOUNDED, |ahead| Horizon::ahead_of(self.clock.now(), ahead))
     }
-}
-
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_seconds(since_epoch.map_or(0.0, |elapsed| elapsed.as_secs_f64()))
 }
 
 /// The status for an error, which is logged here and of which the peer hears no details.

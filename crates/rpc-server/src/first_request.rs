@@ -2,7 +2,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 /// The longest request line that is forwarded; stock's own limit is 8,192 bytes.
-const MAX_LINE: usize = 16 * 1024;
+pub(crate) const MAX_LINE: usize = 16 * 1024;
 
 /// A connection's first request that is not ours to answer, as far as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) async fn beginning(stream: &mut TcpStream) -> std::io::Result<Beginni
 }
 
 /// None: more bytes are needed.
-fn sort(read: &mut BytesMut) -> Option<Beginning> {
+pub(crate) fn sort(read: &mut BytesMut) -> Option<Beginning> {
     const OURS: &[u8] = b"REPLICATE ";
     let compared = read.len().min(OURS.len());
     if read[..compared] == OURS[..compared] {

@@ -48,6 +48,7 @@ mod each_device;
 mod file_with_message;
 mod first_request;
 mod forward;
+pub mod heads;
 mod kept_open;
 mod lock;
 mod pages;

@@ -23,7 +23,7 @@ use crate::{
 
 /// What a request's head says of the file to come.
 pub(crate) struct ComingFile {
-    name: TmpName,
+    pub(crate) name: TmpName,
     sha256: String,
     pub(crate) length: u64,
 }

@@ -1,6 +1,6 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use db_broker::Preallocation;
+use db_broker::{Clock, Preallocation};
 use protocol::ClusterSecrets;
 use settings::FallocateReserve;
 use swift_types::{HashPath, ServerType};
@@ -46,6 +46,8 @@ pub struct ServerSettings {
     /// For how long, twice that at most, a database that differs from a peer's stays open for the peer's next message. A
     /// device cannot be unmounted meanwhile, and a removed file does not give its space back.
     pub keep_open_for: Duration,
+    /// This node's.
+    pub clock: Clock,
     /// How far ahead of our clock the timestamps and metadata of a peer's database may be; none: any time, as in stock.
     pub future_limit: Option<Duration>,
     /// By one of which every REPLICATE has to be signed; none: by whom it comes is all that counts.

@@ -6,7 +6,7 @@ use protocol::{
 };
 use tracing::error;
 
-use crate::{answer::Answer, dispatch::now, service::Host};
+use crate::{answer::Answer, service::Host};
 
 /// A database as it is now; open only if it was not known already.
 pub(crate) struct Seen {
@@ -83,7 +83,7 @@ pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<A
         return Ok(answer);
     }
     let (mut broker, info) = seen.opened(host, usual)?;
-    let info = synced_info(&mut broker, info, args)?;
+    let info = synced_info(host, &mut broker, info, args)?;
     match Metadata::parse(&args.metadata) {
         Ok(metadata) => broker.update_metadata(metadata, MetadataCheck::FromPeer)?,
         Err(error) => error!("Unable to decode remote metadata {:?}: {error}", args.metadata),
@@ -92,7 +92,8 @@ pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<A
         || info.put_timestamp != args.put_timestamp
         || info.delete_timestamp != args.delete_timestamp
     {
-        broker.merge_timestamps(&args.created_at, &args.put_timestamp, &args.delete_timestamp, now())?;
+        let now = host.settings.clock.now();
+        broker.merge_timestamps(&args.created_at, &args.put_timestamp, &args.delete_timestamp, now)?;
     }
     let mut point = broker.sync_point(Direction::Incoming, &args.id)?;
     if args.hash == info.hash && point < args.max_row {
@@ -108,6 +109,7 @@ pub(crate) fn sync(host: &Host, usual: &DbLocation, args: &SyncArgs) -> Result<A
 
 /// This database's info, after it took over the sender's policy if that is the right one.
 fn synced_info(
+    host: &Host,
     broker: &mut Broker,
     info: ReplicationInfo,
     args: &SyncArgs,
@@ -115,7 +117,7 @@ fn synced_info(
     if let (Some(local), Some(remote)) = (PolicyClaim::of_local(&info), PolicyClaim::of_sync(args))
         && adopts_remote_policy(&local, &remote)
     {
-        broker.set_storage_policy_index(remote.storage_policy_index, now())?;
+        broker.set_storage_policy_index(remote.storage_policy_index, host.settings.clock.now())?;
         return broker.replication_info();
     }
     Ok(info)

@@ -37,7 +37,7 @@
 //! called on, keeps [`Metrics`] live beside it and tells [`Statsd`]. At the end of a pass [`report`] logs stock's lines and
 //! [`dump_recon_cache`] writes [`PassStats::recon_entries`] where `swift-recon` looks for them. Skipped
 //! devices and walk faults are only counted here; who saw them logs them. Times of day are Unix seconds as
-//! floats, as in stock ([`unix_seconds`]).
+//! floats, as in stock.
 
 mod aggregator;
 mod db_outcome;
@@ -61,11 +61,3 @@ pub use rpc_statsd::RpcStatsd;
 pub use statsd::Statsd;
 pub use summary::{lags, report, summary};
 pub use udp_target::{LookUp, Preferred, UdpTarget};
-
-/// Unix seconds of a point in time, as Python's `time.time()` gives them; negative before 1970.
-pub fn unix_seconds(time: std::time::SystemTime) -> f64 {
-    match time.duration_since(std::time::UNIX_EPOCH) {
-        Ok(since) => since.as_secs_f64(),
-        Err(before) => -before.duration().as_secs_f64(),
-    }
-}

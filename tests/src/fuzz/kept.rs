@@ -5,6 +5,7 @@ use std::{io::Cursor, path::Path};
 use db_broker::Broker;
 use protocol::{CompareMessage, MarkMessage, RemoteInfo, Request, ShardRange};
 use ring::RingData;
+use rpc_server::heads::{Whose, target};
 use settings::{ReplicatorConf, SwiftConf};
 use swift_types::ServerType;
 
@@ -58,6 +59,28 @@ fn signatures() {
         let mut requests = super::signatures::requests().into_iter();
         requests.all(|(of, request)| super::signatures::verdict(request, bytes).is_ok() == (of == name))
     });
+}
+
+#[test]
+fn heads() {
+    each(FuzzTarget::FirstRequest, |name, bytes| {
+        let is_stocks = matches!(Whose::of(bytes), Whose::Stocks { .. });
+        is_stocks == matches!(name, "put" | "two" | "head-one-line")
+    });
+    each(FuzzTarget::Path, |_, bytes| target(&String::from_utf8_lossy(bytes)).is_ok());
+    each(FuzzTarget::Headers, |name, bytes| {
+        let headers = super::heads::read(bytes);
+        match name {
+            "alone" => headers.file_alone().is_ok(),
+            "compare" => headers.body_length().is_some(),
+            _ => headers.file_with_message(ServerType::Container).is_ok(),
+        }
+    });
+}
+
+#[test]
+fn answers() {
+    each(FuzzTarget::Answer, |_, bytes| super::answers::is_answer(bytes));
 }
 
 #[test]

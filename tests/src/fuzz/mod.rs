@@ -19,9 +19,11 @@ pub use self::{
     trial::{Trial, limit_memory},
 };
 
+mod answers;
 mod conf;
 mod database;
 mod database_course;
+mod heads;
 #[cfg(test)]
 mod kept;
 mod merging;
@@ -62,6 +64,14 @@ pub enum FuzzTarget {
     Reply,
     /// A database file.
     Database,
+    /// What a connection begins with.
+    FirstRequest,
+    /// The path of a REPLICATE request.
+    Path,
+    /// The headers of a REPLICATE request that comes with a file, a line for each.
+    Headers,
+    /// A whole answer, head and body.
+    Answer,
 }
 
 /// What mutations make sense.
@@ -75,7 +85,7 @@ pub(crate) enum Makeup {
 
 impl FuzzTarget {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Ring,
         Self::RingContent,
         Self::ServerConf,
@@ -87,6 +97,10 @@ impl FuzzTarget {
         Self::Signature,
         Self::Reply,
         Self::Database,
+        Self::FirstRequest,
+        Self::Path,
+        Self::Headers,
+        Self::Answer,
     ];
 
     /// Its name in commands and folders.
@@ -103,10 +117,15 @@ impl FuzzTarget {
             Self::Signature => "signature",
             Self::Reply => "reply",
             Self::Database => "database",
+            Self::FirstRequest => "first-request",
+            Self::Path => "path",
+            Self::Headers => "headers",
+            Self::Answer => "answer",
         }
     }
 
-    /// Has the bytes read. Blocks on the disk where the target is about files; nothing stays behind.
+    /// Has the bytes read. Blocks on the disk where the target is about files, on the loopback where it is about answers; nothing
+    /// stays behind.
     ///
     /// # Panics
     /// If a promise is broken.
@@ -123,6 +142,10 @@ impl FuzzTarget {
             Self::Signature => signatures::header(bytes),
             Self::Reply => replies::body(bytes),
             Self::Database => database::file(bytes),
+            Self::FirstRequest => heads::first_request(bytes),
+            Self::Path => heads::path(bytes),
+            Self::Headers => heads::headers(bytes),
+            Self::Answer => answers::answer(bytes),
         }
     }
 

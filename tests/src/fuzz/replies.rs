@@ -74,7 +74,7 @@ fn account() -> ReplicationInfo {
     info
 }
 
-fn container() -> ReplicationInfo {
+pub(super) fn container() -> ReplicationInfo {
     let container = ContainerInfo {
         container: "photos".into(),
         status: String::new(),

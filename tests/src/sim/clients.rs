@@ -8,16 +8,15 @@ use protocol::{ContainerRow, Metadata, ObjectRow, Rows};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use ring::RingData;
-use swift_types::{DbName, ServerType, Timestamp};
+use swift_types::{DbName, ServerType};
 
+use super::clocks::timestamp;
 use super::world::World;
 
 /// How many replicas have to take a write before a client is told that it was done.
 const QUORUM: usize = 2;
 /// Names that rows have, so that some are written again and again.
 const NAMES: u64 = 60;
-/// More than a seed makes, so that no two have the same time, whatever their clocks say.
-const MOST_WRITES: u64 = 10_000;
 
 /// A database of the simulation.
 #[derive(Clone, Debug)]
@@ -42,7 +41,7 @@ pub(super) struct Write {
 /// What a replica says of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct State {
-    /// In hundredths of a second since the simulation's beginning.
+    /// In hundredths of a second since the beginning of the [clocks](super::clocks).
     pub(super) at: u64,
     pub(super) live: bool,
 }
@@ -104,117 +103,95 @@ impl Database {
         (primaries, ring.handoffs(partition).map(|device| node(&device)).collect())
     }
 
-    /// Makes it on a node, unless it is there.
-    pub(super) fn open(&self, world: &World, ring: &RingData, node: usize) -> Result<Broker> {
-        let location = self.location(world, ring, node);
-        match Broker::open(location.clone()) {
-            Err(BrokerError::Missing { .. }) => {}
-            opened => return Ok(opened?),
-        }
-        let made = time(0)?;
-        let new = NewDb {
-            account: &self.account,
-            container: self.container.as_deref(),
-            put_timestamp: made,
-            created_at: made,
-            storage_policy_index: 0,
-        };
-        Ok(Broker::create(location, new)?)
-    }
-
-    /// A client puts and deletes some rows by a ring, each with a time of its own; what it does, in words.
-    pub(super) fn write_rows(
-        &mut self,
-        world: &World,
-        ring: &RingData,
-        random: &mut StdRng,
-        clock: &mut u64,
-    ) -> Result<String> {
-        let taking = self.takers(world, ring, random);
-        let count = random.random_range(1..=12);
-        let mut states = BTreeMap::new();
-        for _ in 0..count {
-            *clock += 1;
-            // Clocks of proxies differ by some seconds.
-            let at = *clock + random.random_range(0..30) * MOST_WRITES;
-            states.insert(
-                format!("o{}", random.random_range(0..NAMES)),
-                State { at, live: random.random_range(0..4) > 0 },
-            );
-        }
-        let rows = rows(world.server_type, &states)?;
-        for node in &taking {
-            self.open(world, ring, *node)?.put(&rows)?;
-        }
-        for (name, state) in &states {
-            self.rows.note(name, *state, taking.len());
-        }
-        Ok(format!("{} rows of {} to nodes {taking:?}", states.len(), self.name()))
-    }
-
-    /// A client posts metadata by a ring; what it does, in words.
-    pub(super) fn write_metadata(
-        &mut self,
-        world: &World,
-        ring: &RingData,
-        random: &mut StdRng,
-        clock: &mut u64,
-    ) -> Result<String> {
-        let taking = self.takers(world, ring, random);
-        *clock += 1;
-        let (key, state) =
-            (format!("X-Meta-{}", random.random_range(0..3)), State { at: *clock, live: true });
-        let mut metadata = Metadata::default();
-        metadata.set(&key, "value", &time(state.at)?.internal());
-        for node in &taking {
-            self.open(world, ring, *node)?.update_metadata(metadata.clone(), MetadataCheck::FromPeer)?;
-        }
-        self.metadata.note(&key, state, taking.len());
-        Ok(format!("{key} of {} to nodes {taking:?}", self.name()))
-    }
-
-    /// The nodes that take a write: primaries that can be reached, a handoff here and there for one that cannot.
-    fn takers(&self, world: &World, ring: &RingData, random: &mut StdRng) -> Vec<usize> {
-        let (primaries, handoffs) = self.nodes(world, ring);
-        let mut handoffs = handoffs.into_iter();
-        let mut taking = Vec::new();
-        for primary in primaries {
-            if random.random_range(0..6) > 0 && world.is_up(primary) {
-                taking.push(primary);
-            } else if random.random_range(0..2) > 0 {
-                taking.extend(handoffs.next().filter(|handoff| world.is_up(*handoff)));
-            }
-        }
-        taking
-    }
-
     pub(super) fn name(&self) -> &str {
         self.container.as_deref().unwrap_or(&self.account)
     }
 }
 
-/// A moment of the simulation, whose beginning is an hour ago or so: nothing is reclaimed, and nothing lies ahead.
-fn time(hundredths: u64) -> Result<Timestamp> {
-    let (seconds, rest) = (hundredths / 100, hundredths % 100);
-    Ok(Timestamp::parse(&format!("{}.{rest:02}000", beginning() + seconds))?)
+/// A proxy with clients of its own.
+pub(super) struct Proxy<'a> {
+    pub(super) world: &'a World,
+    /// The ring that it has.
+    pub(super) ring: &'a RingData,
+    pub(super) random: &'a mut StdRng,
+    /// How many writes there were in all.
+    pub(super) writes: &'a mut u64,
 }
 
-/// The hundredths of [`time`], of a timestamp.
-pub(super) fn hundredths(timestamp: &str) -> Option<u64> {
-    let (seconds, rest) = timestamp.split_once('.')?;
-    Some(
-        (seconds.parse::<u64>().ok()?.checked_sub(beginning())?) * 100
-            + rest.get(..2)?.parse::<u64>().ok()?,
-    )
-}
+impl Proxy<'_> {
+    /// A client puts and deletes some rows, each with a time of its own; what it does, in words.
+    pub(super) fn write_rows(&mut self, database: &mut Database) -> Result<String> {
+        let taking = self.takers(database);
+        let count = self.random.random_range(1..=12);
+        let mut states = BTreeMap::new();
+        for _ in 0..count {
+            let at = self.time();
+            let name = format!("o{}", self.random.random_range(0..NAMES));
+            states.insert(name, State { at, live: self.random.random_range(0..4) > 0 });
+        }
+        let rows = rows(self.world.server_type, &states)?;
+        let put = self.time();
+        for node in &taking {
+            self.open(database, *node, put)?.put(&rows)?;
+        }
+        for (name, state) in &states {
+            database.rows.note(name, *state, taking.len());
+        }
+        Ok(format!("{} rows of {} to nodes {taking:?}", states.len(), database.name()))
+    }
 
-/// One for the whole process, so that what is written does not depend on when it is.
-fn beginning() -> u64 {
-    static BEGINNING: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map_or(0, |now| now.as_secs().saturating_sub(6 * 3600))
-    });
-    *BEGINNING
+    /// A client posts metadata; what it does, in words.
+    pub(super) fn write_metadata(&mut self, database: &mut Database) -> Result<String> {
+        let taking = self.takers(database);
+        let state = State { at: self.time(), live: true };
+        let key = format!("X-Meta-{}", self.random.random_range(0..3));
+        let mut metadata = Metadata::default();
+        metadata.set(&key, "value", &timestamp(state.at)?.internal());
+        for node in &taking {
+            let mut broker = self.open(database, *node, state.at)?;
+            broker.update_metadata(metadata.clone(), MetadataCheck::FromPeer)?;
+        }
+        database.metadata.note(&key, state, taking.len());
+        Ok(format!("{key} of {} to nodes {taking:?}", database.name()))
+    }
+
+    /// What the proxy's clock says of the next write.
+    fn time(&mut self) -> u64 {
+        *self.writes += 1;
+        self.world.clocks.write_time(*self.writes, self.random)
+    }
+
+    /// Opens a database on a node, made first if it is missing: with the time of the request, and the node's own.
+    fn open(&self, database: &Database, node: usize, put: u64) -> Result<Broker> {
+        let location = database.location(self.world, self.ring, node);
+        match Broker::open(location.clone()) {
+            Err(BrokerError::Missing { .. }) => {}
+            opened => return Ok(opened?),
+        }
+        let new = NewDb {
+            account: &database.account,
+            container: database.container.as_deref(),
+            put_timestamp: timestamp(put)?,
+            created_at: self.world.clocks.of(node).now(),
+            storage_policy_index: 0,
+        };
+        Ok(Broker::create(location, new)?)
+    }
+
+    /// The nodes that take a write: primaries that can be reached, a handoff here and there for one that cannot.
+    fn takers(&mut self, database: &Database) -> Vec<usize> {
+        let (primaries, handoffs) = database.nodes(self.world, self.ring);
+        let mut handoffs = handoffs.into_iter();
+        let mut taking = Vec::new();
+        for primary in primaries {
+            if self.random.random_range(0..6) > 0 && self.world.is_up(primary) {
+                taking.push(primary);
+            } else if self.random.random_range(0..2) > 0 {
+                taking.extend(handoffs.next().filter(|handoff| self.world.is_up(*handoff)));
+            }
+        }
+        taking
+    }
 }
 
 fn rows(server_type: ServerType, states: &BTreeMap<String, State>) -> Result<Rows<'static>> {
@@ -233,7 +210,7 @@ fn object(name: &str, state: State) -> Result<ObjectRow<'static>> {
     Ok(ObjectRow {
         rowid: None,
         name: name.to_owned().into(),
-        created_at: time(state.at)?.internal().into(),
+        created_at: timestamp(state.at)?.internal().into(),
         size: if state.live { i64::try_from(state.at)? } else { 0 },
         content_type: Some(kind.into()),
         etag: Some("etag".into()),
@@ -246,7 +223,7 @@ fn object(name: &str, state: State) -> Result<ObjectRow<'static>> {
 
 /// Without objects: only of an empty container stock takes a DELETE for one, and of two counts the one that comes last wins.
 fn container(name: &str, state: State) -> Result<ContainerRow<'static>> {
-    let at = time(state.at)?.internal();
+    let at = timestamp(state.at)?.internal();
     let (put, delete) = if state.live { (at, "0".to_owned()) } else { ("0".to_owned(), at) };
     Ok(ContainerRow {
         rowid: None,

@@ -7,9 +7,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use swift_types::ServerType;
 
-use super::clients::Database;
-use super::network::PerMille;
-use super::verdict::{Replicas, faults, replicas};
+use super::clients::{Database, Proxy};
+use super::clocks::RECLAIM_AGE;
+use super::network::{Fate, PerMille};
+use super::verdict::{Reader, Replicas, faults, survivors};
 use super::world::{NODES, Weights, World};
 
 const STEPS: u64 = 60;
@@ -26,8 +27,10 @@ pub struct Simulated {
     pub story: Vec<String>,
     /// Writes that enough replicas took.
     pub acknowledged: usize,
-    /// Requests that did not simply get an answer.
+    /// Requests that were lost, late, doubled or not answered.
     pub troubled: usize,
+    /// Requests that were too far ahead of a node's clock.
+    pub too_far_ahead: usize,
     /// Passes in all.
     pub passes: usize,
     /// Rounds of passes until nothing changed any more.
@@ -58,13 +61,16 @@ struct Course {
     /// The weights of every ring so far, and which of them each node has.
     rings: Vec<Weights>,
     has_ring: Vec<usize>,
-    /// The time of clients, in hundredths of a second.
-    clock: u64,
+    /// How many writes clients have made.
+    writes: u64,
     trouble: PerMille,
     disk_replaced: bool,
+    reader: Reader,
     story: Vec<String>,
     troubled: usize,
+    too_far_ahead: usize,
     passes: usize,
+    faults: Vec<String>,
 }
 
 impl Course {
@@ -72,18 +78,23 @@ impl Course {
         let mut random = StdRng::seed_from_u64(seed);
         let weights = draw_weights(&mut random);
         let trouble = [0, 50, 150, 400][random.random_range(0..4)];
+        let world = World::new(seed, server_type, &weights)?;
+        let ahead: Vec<_> = NODES.map(|node| world.clocks.set(node, &mut random)).collect();
         Ok(Self {
-            world: World::new(seed, server_type, &weights)?,
+            world,
             random,
             databases: (0..DATABASES).map(|number| Database::new(server_type, number)).collect(),
             rings: vec![weights],
             has_ring: vec![0; NODES.count()],
-            clock: 0,
+            writes: 0,
             trouble,
             disk_replaced: false,
-            story: Vec::new(),
+            reader: Reader::default(),
+            story: vec![format!("the clocks are ahead by {ahead:?} s")],
             troubled: 0,
+            too_far_ahead: 0,
             passes: 0,
+            faults: Vec::new(),
         })
     }
 
@@ -92,6 +103,7 @@ impl Course {
         if self.random.random_range(0..4) == 0 {
             unreachable.insert(self.random.random_range(NODES));
         }
+        self.world.clocks.step();
         self.world.network.begin_step(step, self.trouble, unreachable);
         let told = self.happen()?;
         self.tell(step, &told);
@@ -99,16 +111,22 @@ impl Course {
     }
 
     fn tell(&mut self, step: u64, what: &str) {
-        let fates = self.world.network.take_fates();
-        self.troubled += fates.len();
+        let met = self.world.network.take_fates();
+        let (too_far_ahead, troubled): (Vec<_>, Vec<_>) =
+            met.iter().partition(|met| met.fate == Fate::TooFarAhead);
+        self.troubled += troubled.len();
+        self.too_far_ahead += too_far_ahead.len();
         self.story.push(format!("{step}: {what}"));
-        self.story.extend(fates.into_iter().map(|fate| format!("{step}:   {fate}")));
+        self.story.extend(met.iter().map(|met| format!("{step}:   {met}")));
+        let wrongly = too_far_ahead.iter().filter(|met| !self.world.clocks.is_far_behind(met.node));
+        self.faults
+            .extend(wrongly.map(|met| format!("step {step}: the clock of the node is near enough: {met}")));
     }
 
     /// One event; what it was.
     fn happen(&mut self) -> Result<String> {
         let node = self.random.random_range(NODES);
-        match self.random.random_range(0..100) {
+        match self.random.random_range(0..104) {
             0..35 => self.write(),
             35..70 if self.world.is_up(node) => self.pass(node),
             70..76 => self.go_down(node),
@@ -125,6 +143,7 @@ impl Course {
                 Ok(format!("node {node} has an empty disk"))
             }
             95..100 => Ok(format!("late: {}", self.world.network.deliver_late().join("; "))),
+            100..104 => Ok(self.set_clock(node)),
             _ => Ok("nothing".to_owned()),
         }
     }
@@ -133,11 +152,20 @@ impl Course {
         // By the newest ring, or by one that some proxy still has.
         let ring = self.world.ring(self.random.random_range(NODES))?;
         let number = self.random.random_range(0..self.databases.len());
-        let database = &mut self.databases[number];
-        match self.random.random_range(0..5) {
-            0 => database.write_metadata(&self.world, &ring, &mut self.random, &mut self.clock),
-            _ => database.write_rows(&self.world, &ring, &mut self.random, &mut self.clock),
-        }
+        let is_metadata = self.random.random_range(0..5) == 0;
+        let Self { world, random, writes, databases, .. } = self;
+        let mut proxy = Proxy { world, ring: &ring, random, writes };
+        let database = &mut databases[number];
+        if is_metadata { proxy.write_metadata(database) } else { proxy.write_rows(database) }
+    }
+
+    /// A node's clock is set, forwards or back; now and then so far back that others are too far ahead of it.
+    fn set_clock(&mut self, node: usize) -> String {
+        let ahead = match self.random.random_range(0..3) {
+            0 => self.world.clocks.set_far_behind(node, &mut self.random),
+            _ => self.world.clocks.set(node, &mut self.random),
+        };
+        format!("the clock of node {node} is set: ahead by {ahead} s")
     }
 
     fn pass(&mut self, node: usize) -> Result<String> {
@@ -179,9 +207,13 @@ impl Course {
         Ok(format!("node {node} has ring {newest}, {:?}", self.rings[newest]))
     }
 
-    /// Everybody comes up with the newest ring, what is late arrives, and passes go round until one changes nothing.
+    /// Everybody comes up with the newest ring and a clock that is not too wrong, what is late arrives, and passes go round until one
+    /// changes nothing.
     fn heal(&mut self) -> Result<usize> {
         self.world.network.begin_step(STEPS + 1, 0, BTreeSet::new());
+        for node in NODES.filter(|node| self.world.clocks.is_far_behind(*node)) {
+            self.world.clocks.set(node, &mut self.random);
+        }
         for node in NODES {
             let newest = self.rings.len() - 1;
             if !self.world.is_up(node) {
@@ -193,12 +225,12 @@ impl Course {
         }
         let late = self.world.network.deliver_late();
         self.tell(STEPS + 1, &format!("late: {}", late.join("; ")));
-        let mut before = replicas(&self.world)?;
+        let mut before = Replicas::new();
         for round in 1..=MOST_ROUNDS {
             for node in NODES {
                 self.pass(node)?;
             }
-            let after = replicas(&self.world)?;
+            let after = self.reader.replicas(&self.world)?;
             if after == before {
                 return Ok(round);
             }
@@ -207,10 +239,26 @@ impl Course {
         Ok(MOST_ROUNDS + 1)
     }
 
+    /// Time goes by until tombstones may go by every clock, and a pass of each node; what else has gone, in sentences.
+    fn grow_old(&mut self, before: &Replicas) -> Result<Option<String>> {
+        self.world.clocks.go_on(RECLAIM_AGE + 3600);
+        for node in NODES {
+            self.pass(node)?;
+        }
+        let after = self.reader.replicas(&self.world)?;
+        self.tell(STEPS + 2, "all is old");
+        let differs = survivors(before) != survivors(&after);
+        Ok(differs.then(|| "more than tombstones has gone, or come back, when all was old".to_owned()))
+    }
+
     fn conclude(mut self, rounds: usize) -> Result<Simulated> {
-        let found: Replicas = replicas(&self.world)?;
+        let found: Replicas = self.reader.replicas(&self.world)?;
         let ring = self.world.ring(1)?;
         let mut faults = faults(&self.world, &ring, &self.databases, &found);
+        faults.append(&mut self.faults);
+        if self.random.random_range(0..3) == 0 {
+            faults.extend(self.grow_old(&found)?);
+        }
         if rounds > MOST_ROUNDS {
             faults.push(format!("the cluster is not at rest after {MOST_ROUNDS} rounds of passes"));
         }
@@ -221,6 +269,7 @@ impl Course {
             story: self.story,
             acknowledged,
             troubled: self.troubled,
+            too_far_ahead: self.too_far_ahead,
             passes: self.passes,
             rounds,
             faults,

@@ -9,14 +9,14 @@ const LONGEST_HEAD: usize = 64 << 10;
 
 /// A request or an answer whose length its head tells.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     head: String,
     bytes: Vec<u8>,
 }
 
 impl Message {
     /// The next one; none if the connection ends before it.
-    pub(super) fn read(from: &mut impl BufRead) -> io::Result<Option<Self>> {
+    pub(crate) fn read(from: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             let line = from.read_until(b'\n', &mut bytes)?;
@@ -49,6 +49,12 @@ impl Message {
             self.header(FileWithMessage::MESSAGE).map_or(&self.bytes[self.head.len()..], str::as_bytes);
         let op = said.iter().skip(2).take_while(|byte| byte.is_ascii_lowercase() || **byte == b'_');
         format!("{path} {}", op.map(|byte| char::from(*byte)).collect::<String>())
+    }
+
+    /// Whether it is the answer of a server for whose clock a request was too far ahead.
+    pub(super) fn says_too_far_ahead(&self) -> bool {
+        let body = &self.bytes[self.head.len()..];
+        self.head.starts_with("HTTP/1.1 422 ") && body.ends_with(b"is too far ahead of this node's clock\n")
     }
 
     /// The answer as of a peer that cannot be asked about many databases at once.

@@ -4,6 +4,7 @@
 //! the step, and on nothing else: not on which of two databases happens to be worked on first. So a seed replays.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::{self, BufReader, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -28,6 +29,19 @@ pub(super) enum Fate {
     Twice,
     /// The sender gives up, and the peer gets it some steps later.
     Late,
+    /// It comes to the peer, for whose clock it is too far ahead. Not drawn.
+    TooFarAhead,
+}
+
+/// A request, and what it met.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Met {
+    /// Whom it is for.
+    pub(super) node: usize,
+    about: String,
+    /// How many of the like there were in its step before it, and it.
+    number: u64,
+    pub(super) fate: Fate,
 }
 
 /// Of a thousand requests.
@@ -54,7 +68,7 @@ struct State {
     /// How often a request was sent in this step.
     sent: HashMap<(usize, String), u64>,
     late: Vec<Letter>,
-    fates: Vec<(usize, String, u64, Fate)>,
+    fates: Vec<Met>,
 }
 
 /// A request that is still on its way.
@@ -69,6 +83,13 @@ struct Letter {
 struct Door {
     address: SocketAddr,
     acceptor: Option<JoinHandle<()>>,
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, about, number, fate } = self;
+        write!(f, "{fate:?}: to node {node}, {about} ({number})")
+    }
 }
 
 impl Network {
@@ -98,12 +119,11 @@ impl Network {
         state.sent.clear();
     }
 
-    /// What became of requests since this was asked last, but of those that were delivered; in an order that replays.
-    pub(super) fn take_fates(&self) -> Vec<String> {
+    /// What became of requests since this was asked last, but of those that were simply answered; in an order that replays.
+    pub(super) fn take_fates(&self) -> Vec<Met> {
         let mut fates = std::mem::take(&mut self.shared.state().fates);
         fates.sort();
-        let told = |(node, about, number, fate)| format!("{fate:?}: to node {node}, {about} ({number})");
-        fates.into_iter().map(told).collect()
+        fates
     }
 
     /// Brings what is late to nodes that are reachable; what is for others is lost.
@@ -165,9 +185,15 @@ impl Shared {
             state.late.push(letter);
         }
         if fate != Fate::Delivered {
-            state.fates.push((node, about, number, fate));
+            state.fates.push(Met { node, about, number, fate });
         }
         fate
+    }
+
+    fn note_too_far_ahead(&self, node: usize, message: &Message) {
+        let (mut state, about) = (self.state(), message.about());
+        let number = state.sent.get(&(node, about.clone())).copied().unwrap_or_default();
+        state.fates.push(Met { node, about, number, fate: Fate::TooFarAhead });
     }
 
     fn lot(&self, step: u64, node: usize, about: &str, number: u64) -> u64 {
@@ -201,6 +227,9 @@ fn relay(client: &TcpStream, shared: &Shared, node: usize, upstream: SocketAddr)
             return Ok(());
         }
         let answer = forward(&request, upstream)?;
+        if answer.says_too_far_ahead() {
+            shared.note_too_far_ahead(node, &request);
+        }
         if fate == Fate::Unanswered {
             return Ok(());
         }

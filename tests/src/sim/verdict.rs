@@ -1,6 +1,6 @@
 //! What the disks hold in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use db_broker::{Broker, DbLocation, Direction};
 use protocol::Rows;
 use ring::RingData;
 
-use super::clients::{Database, State, hundredths};
+use super::clients::{Database, State};
+use super::clocks::hundredths;
 use super::world::{NODES, World};
 
 /// No database of a simulation has more rows.
@@ -21,6 +22,8 @@ const ALL: i64 = 100_000;
 pub(super) struct Replica {
     rows: BTreeMap<String, State>,
     metadata: BTreeMap<String, State>,
+    /// When it was made, by the clock of the first node that did, and when it was last put.
+    times: [String; 2],
     hash: String,
     count: i64,
     damage: Option<String>,
@@ -36,18 +39,44 @@ pub(super) struct Progress {
 /// The replicas of all nodes, by node and by the path below its device.
 pub(super) type Replicas = BTreeMap<(usize, PathBuf), Progress>;
 
-/// Reads every database of every node.
-pub(super) fn replicas(world: &World) -> Result<Replicas> {
-    let mut replicas = BTreeMap::new();
-    for node in NODES {
-        let device = world.device(node);
-        for file in db_files(&device.join(world.server_type.datadir()), 4)? {
-            let location = DbLocation::of_file(world.server_type, &file)?;
-            let progress = Progress::read(location).with_context(|| file.display().to_string())?;
-            replicas.insert((node, file.strip_prefix(&device)?.to_owned()), progress);
+/// Reads databases, each as often as its file changes.
+#[derive(Default)]
+pub(super) struct Reader(HashMap<PathBuf, Known>);
+
+/// What was read, and of which bytes: the same say the same.
+struct Known {
+    bytes: Vec<u8>,
+    progress: Progress,
+}
+
+impl Reader {
+    /// Every database of every node.
+    pub(super) fn replicas(&mut self, world: &World) -> Result<Replicas> {
+        let mut replicas = BTreeMap::new();
+        for node in NODES {
+            let device = world.device(node);
+            for file in db_files(&device.join(world.server_type.datadir()), 4)? {
+                let progress = self.read(world, &file).with_context(|| file.display().to_string())?;
+                replicas.insert((node, file.strip_prefix(&device)?.to_owned()), progress);
+            }
         }
+        Ok(replicas)
     }
-    Ok(replicas)
+
+    fn read(&mut self, world: &World, file: &Path) -> Result<Progress> {
+        let location = DbLocation::of_file(world.server_type, file)?;
+        // Rows that wait are read, too: then it is not the file alone that says so.
+        if location.pending_file().metadata().is_ok_and(|pending| pending.len() > 0) {
+            return Progress::read(location);
+        }
+        let bytes = fs::read(file)?;
+        if let Some(known) = self.0.get(file).filter(|known| known.bytes == bytes) {
+            return Ok(known.progress.clone());
+        }
+        let progress = Progress::read(location)?;
+        self.0.insert(file.to_owned(), Known { bytes, progress: progress.clone() });
+        Ok(progress)
+    }
 }
 
 /// The databases so many levels below a folder.
@@ -101,7 +130,8 @@ impl Replica {
         let keys = (0..3).map(|key| format!("X-Meta-{key}"));
         let metadata = keys.filter_map(|key| said(&key, metadata.get(&key)?.1, 0)).collect();
         let damage = broker.integrity_check()?;
-        Ok(Self { rows, metadata, hash: info.hash, count: info.count, damage })
+        let times = [info.created_at, info.put_timestamp];
+        Ok(Self { rows, metadata, times, hash: info.hash, count: info.count, damage })
     }
 }
 
@@ -145,10 +175,35 @@ pub(super) fn faults(
     faults
 }
 
+/// What is left of a replica when its tombstones have gone.
+#[derive(PartialEq, Eq)]
+pub(super) struct Survivors<'a> {
+    rows: BTreeMap<&'a str, State>,
+    metadata: &'a BTreeMap<String, State>,
+}
+
+impl<'a> Survivors<'a> {
+    fn of(replica: &'a Replica) -> Self {
+        let live = replica.rows.iter().filter(|(_, state)| state.live);
+        Self {
+            rows: live.map(|(name, state)| (name.as_str(), *state)).collect(),
+            metadata: &replica.metadata,
+        }
+    }
+}
+
+/// What is left of each.
+pub(super) fn survivors(replicas: &Replicas) -> BTreeMap<&(usize, PathBuf), Survivors<'_>> {
+    replicas.iter().map(|(place, progress)| (place, Survivors::of(&progress.replica))).collect()
+}
+
 /// The first few names of which two replicas say different things.
 fn difference(one: &Replica, other: &Replica) -> String {
     let mut text =
         format!(" (hash {} and {}, count {} and {})", one.hash, other.hash, one.count, other.count);
+    if one.times != other.times {
+        let _ = write!(text, ", made and put {:?} and {:?}", one.times, other.times);
+    }
     let names = one.rows.keys().chain(other.rows.keys().filter(|name| !one.rows.contains_key(*name)));
     for name in names.filter(|name| one.rows.get(*name) != other.rows.get(*name)).take(3) {
         let _ = write!(text, ", {name}: {:?} and {:?}", one.rows.get(name), other.rows.get(name));

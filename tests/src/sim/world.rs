@@ -1,7 +1,7 @@
 //! The simulated cluster: nodes with disks, rings and servers, and the network between them.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use super::clocks::{Clocks, FUTURE_LIMIT, RECLAIM_AGE};
 use super::network::Network;
 use crate::conf::swift_conf;
 use crate::loopback::LoopbackBlock;
@@ -28,10 +29,9 @@ const UPSTREAM: u16 = 16_200;
 /// The weights of the devices of nodes 1, 2, …, of which a ring is made.
 pub(super) type Weights = [u32; 5];
 
-/// A node's processes: what they remember goes with them.
+/// A node's process: what it remembers goes with it.
 struct Running {
-    replicator: EmbeddedNode,
-    server: EmbeddedNode,
+    daemon: EmbeddedNode,
     answering: JoinHandle<()>,
 }
 
@@ -40,6 +40,7 @@ pub(super) struct World {
     /// What runs on node 1, 2, …, where it is up.
     running: Vec<Option<Running>>,
     pub(super) network: Network,
+    pub(super) clocks: Clocks,
     pub(super) server_type: ServerType,
     hash_path: HashPath,
     runtime: Runtime,
@@ -53,6 +54,7 @@ impl World {
         let mut world = Self {
             running: NODES.map(|_| None).collect(),
             network: Network::new(seed),
+            clocks: Clocks::new(),
             server_type,
             hash_path: HashPath::new(Vec::new(), b"martlet".to_vec())?,
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
@@ -64,30 +66,29 @@ impl World {
             fs::create_dir_all(world.device(node))?;
             fs::create_dir_all(world.folder(node).join("etc"))?;
             fs::write(world.folder(node).join("etc/swift.conf"), swift_conf(1))?;
-            for (name, port) in [("replicator", PORT), ("server", UPSTREAM)] {
-                fs::write(world.conf(node, name), world.conf_text(node, port))?;
-            }
+            fs::write(world.conf(node), world.conf_text(node))?;
             world.give_ring(node, weights)?;
             world.start(node)?;
         }
         Ok(world)
     }
 
-    fn conf_text(&self, node: usize, port: u16) -> String {
+    fn conf_text(&self, node: usize) -> String {
         let folder = self.folder(node);
         format!(
-            "[DEFAULT]\nbind_ip = {ip}\nbind_port = {port}\nswift_dir = {folder}/etc\ndevices = {folder}/devices\n\
-             mount_check = false\nrecon_cache_path = {folder}\nfallocate_reserve = 0\n\n\
+            "[DEFAULT]\nbind_ip = {ip}\nbind_port = {PORT}\nswift_dir = {folder}/etc\ndevices = {folder}/devices\n\
+             mount_check = false\nrecon_cache_path = {folder}\nfallocate_reserve = 0\nreclaim_age = {RECLAIM_AGE}\n\n\
              [{server_type}-replicator]\nper_diff = 5\nmax_diffs = 2\ndatabases_per_second = 0\nconcurrency = 2\n\
-             rpc_threads = 2\npeer_backoff = 0\nnode_timeout = 60\nconn_timeout = 20\n",
+             rpc_threads = 2\npeer_backoff = 0\nnode_timeout = 60\nconn_timeout = 20\n\
+             future_timestamp_limit = {FUTURE_LIMIT}\n",
             ip = self.ip(node),
             folder = folder.display(),
             server_type = self.server_type,
         )
     }
 
-    fn conf(&self, node: usize, name: &str) -> PathBuf {
-        self.folder(node).join(format!("{name}.conf"))
+    fn conf(&self, node: usize) -> PathBuf {
+        self.folder(node).join("replicator.conf")
     }
 
     fn folder(&self, node: usize) -> PathBuf {
@@ -130,25 +131,25 @@ impl World {
         self.hash_path.of(account, container)
     }
 
-    /// Whether the node's processes run.
+    /// Whether the node's process runs.
     pub(super) fn is_up(&self, node: usize) -> bool {
         self.running[node - 1].is_some()
     }
 
-    /// Starts a node's processes, which know nothing but what is on its disk.
+    /// Starts a node's process, which knows nothing but what is on its disk.
     pub(super) fn start(&mut self, node: usize) -> Result<()> {
-        let open = |name| EmbeddedNode::open(&self.conf(node, name), self.server_type, self.runtime.handle());
-        let (replicator, server) = (open("replicator")?, open("server")?);
-        let answering = server.serve()?;
-        self.running[node - 1] = Some(Running { replicator, server, answering });
+        let (clock, runtime) = (self.clocks.of(node), self.runtime.handle());
+        let daemon = EmbeddedNode::open(&self.conf(node), self.server_type, clock, runtime)?;
+        let answering = daemon.serve(SocketAddr::from((self.ip(node), UPSTREAM)))?;
+        self.running[node - 1] = Some(Running { daemon, answering });
         Ok(())
     }
 
-    /// Ends a node's processes; what is on its way to them is lost.
+    /// Ends a node's process; what is on its way to it is lost.
     pub(super) fn stop(&mut self, node: usize) -> Result<()> {
         self.network.forget_late(node);
-        if let Some(Running { replicator, server, answering }) = self.running[node - 1].take() {
-            drop((replicator, server));
+        if let Some(Running { daemon, answering }) = self.running[node - 1].take() {
+            drop(daemon);
             self.runtime.block_on(answering).context("the server ended otherwise")?;
         }
         Ok(())
@@ -157,11 +158,11 @@ impl World {
     /// One pass of a node that is up.
     pub(super) fn pass(&self, node: usize) -> Result<()> {
         let running = self.running[node - 1].as_ref().context("the node is down")?;
-        anyhow::ensure!(running.replicator.pass(), "the pass of node {node} was not complete");
+        anyhow::ensure!(running.daemon.pass(), "the pass of node {node} was not complete");
         Ok(())
     }
 
-    /// An empty disk in the place of a node's, whose processes are started anew.
+    /// An empty disk in the place of a node's, whose process is started anew.
     pub(super) fn replace_disk(&mut self, node: usize) -> Result<()> {
         let was_up = self.is_up(node);
         self.stop(node)?;

@@ -1,6 +1,6 @@
 //! The operations that stock and we are both told by name, on our side.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use martlet_db_broker::{Broker, Direction, HashDir, MetadataCheck, ReclaimAges, Source};
 use protocol::{Metadata, MetadataLimits, QueueEntry, Rows, ServerType, SyncPoint};
@@ -46,7 +46,7 @@ fn write(broker: &mut Broker, name: &str, given: &Value) -> Option<martlet_db_br
             broker.merge_timestamps(&text("created_at"), &text("put"), &text("delete"), now(given))
         }
         "take_new_id" => broker.take_new_id(&text("copied_from")),
-        "reclaim" => reclaim(broker, ages(given)),
+        "reclaim" => reclaim(broker, given),
         "set_storage_policy_index" => broker.set_storage_policy_index(number("policy"), now(given)),
         "set_reconciler_sync" => broker.store_progress(&[], Some(number("point"))),
         "merge_shard_ranges" => broker.merge_shard_ranges(read_as(&given["ranges"])),
@@ -151,13 +151,18 @@ fn now(given: &Value) -> Timestamp {
 }
 
 /// As a course begins.
-fn reclaim(broker: &mut Broker, ages: ReclaimAges) -> martlet_db_broker::Result<()> {
-    HashDir::read(broker.location())?.remove_stale_tmp(ages);
+fn reclaim(broker: &mut Broker, given: &Value) -> martlet_db_broker::Result<()> {
+    let (ages, now) = (ages(given), given["now"].as_f64().expect("a time"));
+    let before = SystemTime::UNIX_EPOCH + Duration::from_secs_f64((now - age(given).as_secs_f64()).max(0.0));
+    HashDir::read(broker.location())?.remove_stale_tmp(before);
     let leftovers = broker.leftovers(ages)?;
     broker.drop_leftovers(leftovers)
 }
 
 fn ages(given: &Value) -> ReclaimAges {
-    let age = Duration::from_secs_f64(given["age"].as_f64().expect("an age"));
-    ReclaimAges::new(given["now"].as_f64().expect("a time"), age)
+    ReclaimAges::new(given["now"].as_f64().expect("a time"), age(given))
+}
+
+fn age(given: &Value) -> Duration {
+    Duration::from_secs_f64(given["age"].as_f64().expect("an age"))
 }

@@ -1,6 +1,6 @@
 //! Misplaced rows, what is queued for them, and the queue's containers.
 
-use martlet_db_broker::{Broker, BrokerError, DbLocation, QueueDb, Source};
+use martlet_db_broker::{Broker, BrokerError, Clock, DbLocation, QueueDb, Source};
 use proptest::{collection::vec, prelude::*};
 use protocol::{ObjectRow, QueueEntry, RECONCILER_ACCOUNT, Rows, ServerType};
 use serde::Deserialize;
@@ -102,7 +102,8 @@ fn any_row_is_queued_as_stock_queues_it() {
 }
 
 fn queue(device: &std::path::Path, hour: &str) -> martlet_db_broker::Result<(Broker, QueueDb)> {
-    Broker::open_queue(device, 3, hash_path().container(RECONCILER_ACCOUNT, hour), hour)
+    let digest = hash_path().container(RECONCILER_ACCOUNT, hour);
+    Broker::open_queue(device, 3, digest, hour, Clock::system().now())
 }
 
 #[test]

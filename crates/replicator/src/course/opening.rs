@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, HashDir, ReclaimAges};
 use protocol::ReplicationInfo;
-use stats::{DbOutcome, DbResult, unix_seconds};
+use stats::{DbOutcome, DbResult};
 use walker::DbTask;
 
 use super::Running;
@@ -50,13 +50,15 @@ impl<'a> Running<'a> {
 
     fn open(node: &'a Node, task: DbTask, reconciler: ToReconciler) -> Result<Self, DbResult> {
         let ring = node.ring();
-        let ages = ReclaimAges::new(unix_seconds(std::time::SystemTime::now()), node.conf.pass.reclaim_age);
+        let ages = ReclaimAges::new(node.clock.seconds(), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, &task, error);
         let found = DbLocation::of_file(node.server_type(), &task.db_file).map_err(unread)?;
         let standing = Standing::of(&ring, &task);
         let dir = HashDir::read(&found).map_err(unread)?;
         let stamp = dir.stamp().filter(|_| standing == Standing::Primary);
-        dir.remove_stale_tmp(ages);
+        if let Some(before) = node.stale_before() {
+            dir.remove_stale_tmp(before);
+        }
         let look = |broker: &mut Broker| Look::at(broker, standing);
         let read = dir.in_force().and_then(|location| {
             let leftovers_and_look = |broker: &mut Broker| Ok((broker.leftovers(ages)?, look(broker)?));

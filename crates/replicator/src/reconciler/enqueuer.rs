@@ -193,7 +193,7 @@ impl<'a> Enqueuer<'a> {
     ) -> Result<(Broker, QueueDb), NoQueue> {
         self.watch.hands.hold(device.id, &device.datadir, || {
             let device_dir = self.node.device_dir(&device.name)?;
-            Ok(Broker::open_queue(&device_dir, partition, digest, container)?)
+            Ok(Broker::open_queue(&device_dir, partition, digest, container, self.node.clock.now())?)
         })
     }
 

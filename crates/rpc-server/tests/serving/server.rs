@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use db_broker::{Broker, DbLocation, NewDb};
+use db_broker::{Broker, Clock, DbLocation, NewDb};
 use martlet_rpc_server::{AnyPeer, ForwardEnd, Observer, Peers, RpcEvent, ServerSettings, ServerStop, serve};
 use settings::FallocateReserve;
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
@@ -86,6 +86,7 @@ impl Server {
             remembered: 100,
             remember_for: Duration::from_secs(3600),
             keep_open_for: Duration::from_secs(3600),
+            clock: Clock::system(),
             future_limit: None,
             secrets: None,
             forward: None,
