@@ -36,6 +36,8 @@ enum Step {
     Differential,
     /// 20 mixed clusters under load, killed and revived.
     Chaos,
+    /// A server of ours under 10,000 hostile connections.
+    Load,
     /// The demo with replicators and servers killed 1,000 times.
     Kill,
 }
@@ -51,6 +53,7 @@ impl Step {
             Self::Fuzz => &["fuzz", "--executions", "1000000"],
             Self::Differential => &["differential", "--seeds", "200"],
             Self::Chaos => &["chaos", "--seeds", "20"],
+            Self::Load => &["load", "--connections", "10000", "--server", "martlet"],
             Self::Kill => &["demo", "--kills", "1000", "--containers", "1000", "--accounts", "300"],
         }
     }
