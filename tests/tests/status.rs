@@ -180,9 +180,10 @@ fn one_is_behind(stage: &Stage) -> Result<()> {
     received(&mut late, &mut one, 40)?;
     received(&mut late, &mut two, 90)?;
     received(&mut one, &mut late, 40)?;
+    received(&mut two, &mut late, 40)?;
     let (code, status) = stage.status(&format!("{ACCOUNT}/behind"))?;
     assert_eq!((code, &status["agree"]), (1, &Value::from(false)));
-    assert_eq!(words(&status, "status")[2], "behind", "{status:#}");
+    assert_eq!(words(&status, "status"), ["ahead", "in_sync", "behind", "missing"], "{status:#}");
     let [name_one, name_late] = [0, 2].map(|place| stage.name(&places[place]));
     let points = &status["replicas"][2]["points"];
     assert_eq!(points[0], serde_json::json!({"peer": name_one, "point": 40, "rows_behind": 50}));

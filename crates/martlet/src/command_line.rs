@@ -1,11 +1,12 @@
 use std::{
     ffi::OsString,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap_complete::Shell;
 
 use crate::status;
 
@@ -30,6 +31,16 @@ enum Command {
     ///
     /// Exits 0 when all primaries agree, 1 when they do not, 2 when the question cannot be asked.
     Status(StatusArgs),
+    /// Prints what a shell needs to complete these words
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Writes the man pages, one for each command
+    Man {
+        /// A folder that exists, as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
 }
 
 /// The words behind `martlet status`.
@@ -59,7 +70,7 @@ pub(crate) struct StatusArgs {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
-    /// The secret of the cluster, where its nodes have one (their cluster_secret_file)
+    /// The secret of the cluster, where its nodes have one (their `cluster_secret_file`)
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_secret_file: Option<PathBuf>,
 
@@ -85,27 +96,52 @@ pub fn run(
     out: &mut impl Write,
     errors: &mut impl Write,
 ) -> u8 {
-    let Command::Status(args) = match CommandLine::try_parse_from(words) {
-        Ok(line) => line.command,
-        Err(error) => return no_command(&error, out, errors),
-    };
-    let written = match status::report(&args) {
-        Ok(report) => {
-            let code = if report.agree { AGREE } else { DISAGREE };
-            report.write(args.json, out).map(|()| code)
-        }
-        Err(error) => writeln!(errors, "martlet: {error}").map(|()| UNUSABLE),
+    let done = match CommandLine::try_parse_from(words) {
+        Ok(CommandLine { command: Command::Status(args) }) => status(&args, out, errors),
+        Ok(CommandLine { command: Command::Completions { shell } }) => completions(shell, out),
+        Ok(CommandLine { command: Command::Man { folder } }) => man_pages(&folder, errors),
+        Err(error) => no_command(&error, out, errors),
     };
     // Nobody reads on (a pipe was closed): there is nobody left to tell.
-    written.unwrap_or(UNUSABLE)
+    done.unwrap_or(UNUSABLE)
+}
+
+fn status(args: &StatusArgs, out: &mut impl Write, errors: &mut impl Write) -> io::Result<u8> {
+    match status::report(args) {
+        Ok(report) => {
+            report.write(args.json, out)?;
+            Ok(if report.agree { AGREE } else { DISAGREE })
+        }
+        Err(error) => writeln!(errors, "martlet: {error}").map(|()| UNUSABLE),
+    }
+}
+
+fn completions(shell: Shell, out: &mut impl Write) -> io::Result<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "martlet", &mut script);
+    out.write_all(&script).map(|()| AGREE)
+}
+
+fn man_pages(folder: &Path, errors: &mut impl Write) -> io::Result<u8> {
+    match clap_mangen::generate_to(CommandLine::command(), folder) {
+        Ok(()) => Ok(AGREE),
+        Err(error) => {
+            let folder = folder.display();
+            writeln!(
+                errors,
+                "martlet: cannot write man pages into {folder}: {error}; name a folder that exists and is yours"
+            )?;
+            Ok(UNUSABLE)
+        }
+    }
 }
 
 /// Help and version are asked for as well.
-fn no_command(error: &clap::Error, out: &mut impl Write, errors: &mut impl Write) -> u8 {
-    let wanted = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let written: io::Result<()> =
-        if wanted { write!(out, "{}", error.render()) } else { write!(errors, "{}", error.render()) };
-    if wanted && written.is_ok() { AGREE } else { UNUSABLE }
+fn no_command(error: &clap::Error, out: &mut impl Write, errors: &mut impl Write) -> io::Result<u8> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return write!(out, "{}", error.render()).map(|()| AGREE);
+    }
+    write!(errors, "{}", error.render()).map(|()| UNUSABLE)
 }
 
 #[cfg(test)]
@@ -145,5 +181,20 @@ mod tests {
             errors.contains(&format!("{dir}/container.ring.gz")) && errors.contains("--swift-dir"),
             "{errors}"
         );
+    }
+
+    #[test]
+    fn each_shell_and_each_page_knows_status() {
+        for shell in ["bash", "zsh", "fish"] {
+            let (code, out, _) = said(&["completions", shell]);
+            assert!(code == 0 && out.contains("all-handoffs"), "{shell}: {out}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(said(&["man", folder.path().to_str().unwrap()]), (0, String::new(), String::new()));
+        let page = std::fs::read_to_string(folder.path().join("martlet-status.1")).unwrap();
+        assert!(page.contains("Exits 0 when all primaries agree"), "{page}");
+        let gone = folder.path().join("none");
+        let (code, _, errors) = said(&["man", gone.to_str().unwrap()]);
+        assert!(code == 2 && errors.contains(gone.to_str().unwrap()), "{errors}");
     }
 }

@@ -38,6 +38,8 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("config", &["crates/settings"]),
     ("flate2", &["crates/ring"]),
     ("clap", &["crates/replicator", "crates/martlet"]),
+    ("clap_complete", &["crates/martlet"]),
+    ("clap_mangen", &["crates/martlet"]),
     ("tracing-subscriber", &["crates/replicator"]),
     ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator"]),
     ("tokio", &["crates/sync-client", "crates/rpc-server", "crates/replicator", "crates/martlet"]),
