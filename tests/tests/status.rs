@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -243,8 +244,10 @@ fn rows_wait(stage: &Stage) -> Result<()> {
             .places(Some(name))
             .is_ok_and(|places| places[..3].iter().any(|place| place.device_name() == "d1a"))
     };
-    let name =
-        (0..).map(|number| format!("waiting {number}")).find(is_seen_from_node_1).context("endless")?;
+    let name = (0..100)
+        .map(|number| format!("waiting {number}"))
+        .find(is_seen_from_node_1)
+        .context("all on others")?;
     let places = stage.places(Some(&name))?;
     let own = places.iter().position(|place| place.device_name() == "d1a").context("found before")?;
     let mut broker = create(&places[own], Some(&name), 5)?;
@@ -293,4 +296,28 @@ fn differences_are_told_beside_stock() -> Result<()> {
 #[test]
 fn differences_are_told_beside_ours() -> Result<()> {
     tells_each_difference(Daemon::Martlet)
+}
+
+#[test]
+fn a_cluster_with_a_secret_says_what_to_do() -> Result<()> {
+    let mut cluster = Cluster::start(Shape::default())?;
+    let secret = cluster.swift_dir().join("secret");
+    fs::write(&secret, "a-secret-of-the-cluster")?;
+    fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
+    for node in Cluster::nodes() {
+        let conf = cluster.conf(node, ServerType::Container);
+        let named = format!("{}cluster_secret_file = {}\n", fs::read_to_string(&conf)?, secret.display());
+        fs::write(conf, named)?;
+        cluster.serve(node, ServerType::Container, Daemon::Martlet)?;
+    }
+    let stage = Stage(cluster);
+    let places = stage.places(Some("locked"))?;
+    places[..3].iter().try_for_each(|place| create(place, Some("locked"), 2).map(drop))?;
+    let path = format!("{ACCOUNT}/locked");
+    let (code, status) = stage.status(&path)?;
+    assert_eq!((code, words(&status, "status")), (1, vec!["refused".to_owned(); 4]));
+    assert!(words(&status, "reason")[0].contains("--cluster-secret-file"), "{status:#}");
+    let (code, text) = stage.ask(&path, &["--cluster-secret-file", &secret.display().to_string()])?;
+    assert!(code == 0 && text.contains("all primaries agree"), "{text}");
+    Ok(())
 }
