@@ -65,6 +65,11 @@ impl Metadata {
         self.0.get(key).map(|(value, timestamp)| (value.as_str(), timestamp.as_str()))
     }
 
+    /// The keys, in stored order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The timestamp of each key.
     pub fn timestamps(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(|(_, timestamp)| timestamp.as_str())

@@ -28,8 +28,11 @@ pub struct SecretFile {
 }
 
 impl SecretFile {
-    /// Blocks on reading. The error completes a sentence that starts with the path, and says nothing of the content.
-    fn read(path: &str) -> Result<Self, String> {
+    /// Reads the file of that path. Blocks on it.
+    ///
+    /// # Errors
+    /// What completes a sentence that starts with the path, the fix included; it says nothing of the content.
+    pub fn read(path: &str) -> Result<Self, String> {
         if path.is_empty() {
             return Err("names no file: write its absolute path, or take the line out".into());
         }

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["crates/rpc-server"],
     &["crates/stats"],
     &["crates/replicator"],
-    &["crates/account-replicator", "crates/container-replicator"],
+    &["crates/account-replicator", "crates/container-replicator", "crates/martlet"],
     &["tests"],
     &["xtask"],
 ];
@@ -37,10 +37,12 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("prometheus", &["crates/stats"]),
     ("config", &["crates/settings"]),
     ("flate2", &["crates/ring"]),
-    ("clap", &["crates/replicator"]),
+    ("clap", &["crates/replicator", "crates/martlet"]),
+    ("clap_complete", &["crates/martlet"]),
+    ("clap_mangen", &["crates/martlet"]),
     ("tracing-subscriber", &["crates/replicator"]),
     ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator"]),
-    ("tokio", &["crates/sync-client", "crates/rpc-server", "crates/replicator"]),
+    ("tokio", &["crates/sync-client", "crates/rpc-server", "crates/replicator", "crates/martlet"]),
 ];
 
 const DEVELOPERS: &[&str] = &["tests", "xtask"];

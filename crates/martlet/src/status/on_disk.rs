@@ -1,0 +1,55 @@
+use std::{
+    net::{IpAddr, ToSocketAddrs, UdpSocket},
+    path::{Path, PathBuf},
+};
+
+use db_broker::DbLocation;
+use ring::Device;
+use serde::Serialize;
+
+use super::subject::Subject;
+
+/// What is seen of a replica from its own machine only. Nothing is opened, and no lock taken.
+#[derive(Debug, Serialize)]
+pub(crate) struct OnDisk {
+    /// The database file in force.
+    pub(crate) file: PathBuf,
+    /// Bytes of rows that wait to be merged into it, before this question: whoever answers it merges them.
+    pub(crate) pending_bytes: u64,
+}
+
+impl OnDisk {
+    /// None where the device is another machine's, or has no such database. Blocks on the disk.
+    pub(crate) fn look(devices: &Path, subject: &Subject, device: &Device) -> Option<Self> {
+        let name: swift_types::DeviceName = device.device.parse().ok()?;
+        let location = || {
+            let device_dir = devices.join(name.as_str());
+            DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest).ok()
+        };
+        let location = is_of_this_machine(device).then(location).flatten()?;
+        let pending_bytes = location.pending_file().metadata().map_or(0, |pending| pending.len());
+        Some(Self { file: location.file().to_owned(), pending_bytes })
+    }
+}
+
+/// Only an address of its own can be bound by a machine.
+fn is_of_this_machine(device: &Device) -> bool {
+    let addresses = (device.replication_ip.as_str(), 0).to_socket_addrs();
+    addresses.into_iter().flatten().map(|address| address.ip()).any(is_own)
+}
+
+fn is_own(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_own_and_documentation_is_not() {
+        assert!(is_own("127.0.0.1".parse().unwrap()));
+        assert!(!is_own("192.0.2.1".parse().unwrap()));
+        assert!(!is_own("0.0.0.0".parse().unwrap()));
+    }
+}

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use ring::{Device, RingData};
+use serde::Serialize;
+use settings::SwiftConf;
+use swift_types::{Digest, ServerType};
+
+use super::StatusError;
+use crate::command_line::StatusArgs;
+
+/// What is asked about, and where it may lie.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) account: String,
+    /// None: the account itself.
+    pub(crate) container: Option<String>,
+    pub(crate) digest: Digest,
+    pub(crate) partition: u64,
+    /// Primaries first, in the ring's order.
+    pub(crate) places: Vec<Place>,
+}
+
+/// A device that is asked.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) device: Arc<Device>,
+    pub(crate) role: Role,
+}
+
+/// What the ring makes of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// It should have a replica.
+    Primary,
+    /// It stands in for a primary.
+    Handoff,
+}
+
+impl Role {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Handoff => "handoff",
+        }
+    }
+}
+
+impl Subject {
+    /// Reads swift.conf and the ring. Blocks on the disk.
+    pub(crate) fn read(args: &StatusArgs) -> Result<Self, StatusError> {
+        let (account, container) = names(&args.path)?;
+        let conf = SwiftConf::load(&args.swift_dir.join("swift.conf"))?;
+        let server_type = server_type(container);
+        let path = args.swift_dir.join(format!("{server_type}.ring.gz"));
+        let ring = RingData::load(&path)?;
+        let digest = conf.hash_path.of(account, container);
+        let partition = ring.partition(&digest);
+        let primaries = ring.primaries(partition);
+        if primaries.is_empty() {
+            return Err(StatusError::NoPrimaries { path, partition });
+        }
+        let handoffs = if args.all_handoffs { usize::MAX } else { args.handoffs.unwrap_or(primaries.len()) };
+        let handoffs =
+            ring.handoffs(partition).take(handoffs).map(|device| Place { device, role: Role::Handoff });
+        let primaries = primaries.into_iter().map(|device| Place { device, role: Role::Primary });
+        Ok(Self {
+            account: account.to_owned(),
+            container: container.map(str::to_owned),
+            digest,
+            partition,
+            places: primaries.chain(handoffs).collect(),
+        })
+    }
+
+    pub(crate) fn server_type(&self) -> ServerType {
+        server_type(self.container.as_deref())
+    }
+
+    /// As it was asked for.
+    pub(crate) fn path(&self) -> String {
+        match &self.container {
+            Some(container) => format!("{}/{container}", self.account),
+            None => self.account.clone(),
+        }
+    }
+}
+
+/// `IP/DEVICE`.
+pub(crate) fn name_of(device: &Device) -> String {
+    format!("{}/{}", device.replication_ip, device.device)
+}
+
+fn server_type(container: Option<&str>) -> ServerType {
+    if container.is_some() { ServerType::Container } else { ServerType::Account }
+}
+
+/// Account and container.
+fn names(path: &str) -> Result<(&str, Option<&str>), StatusError> {
+    let bad = |why| Err(StatusError::BadPath { path: path.to_owned(), why });
+    let (account, container) = match path.split_once('/') {
+        Some((account, container)) => (account, Some(container)),
+        None => (path, None),
+    };
+    match (account, container) {
+        ("", _) => bad("the account has no name; write it without / or /v1/ before it"),
+        (_, Some("")) => bad("the container has no name; leave the / out to ask about the account"),
+        (_, Some(container)) if container.contains('/') => {
+            bad("a container's name has no /; objects are not looked at, and /v1/ is left out")
+        }
+        _ => Ok((account, container)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_an_account_or_a_container() {
+        assert_eq!(names("AUTH_a").unwrap(), ("AUTH_a", None));
+        assert_eq!(names("AUTH_a/c d").unwrap(), ("AUTH_a", Some("c d")));
+        for (bad, part) in [
+            ("", "account has no name"),
+            ("/v1", "/v1/"),
+            ("a/", "container has no name"),
+            ("a/c/o", "objects"),
+        ] {
+            let error = names(bad).unwrap_err().to_string();
+            assert!(error.contains(part) && error.starts_with(&format!("{bad:?} is no ACCOUNT")), "{error}");
+        }
+    }
+}
