@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: the Debian package, a tarball and their checksums, and how the package is tried.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -78,15 +79,13 @@ fn write_sums(out: &Path, names: &[String]) -> Result<String> {
 }
 
 /// When the commit that is checked out was made, in seconds since 1970: the time of every file that is packed, so that
-/// the same commit gives the same packages. Stock: no answer; it is Debian's `SOURCE_DATE_EPOCH`.
+/// the same programs give the same packages. `SOURCE_DATE_EPOCH` comes before it.
 fn source_date_epoch(root: &Path) -> Result<String> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(epoch) => Ok(epoch),
-        Err(_) => {
-            let said = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
-            Ok(said.trim().to_owned())
-        }
+    if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
+        return Ok(epoch);
     }
+    let said = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
+    Ok(said.trim().to_owned())
 }
 
 /// The crates that are in the programs, each with its version and its licence.
@@ -96,8 +95,8 @@ fn crates() -> Result<String> {
     tree.args(["--no-dedupe", "-p", "account-replicator", "-p", "container-replicator"]);
     let said = output(&mut tree)?;
     let foreign = said.lines().filter(|line| !line.is_empty() && !line.contains("(/"));
-    let sorted: std::collections::BTreeSet<&str> = foreign.collect();
-    Ok(sorted.into_iter().map(|line| format!("{line}\n")).collect())
+    let sorted: BTreeSet<&str> = foreign.collect();
+    Ok(sorted.into_iter().flat_map(|line| [line, "\n"]).collect())
 }
 
 /// What a command prints; an error has its words.
