@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How the programs are built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Profile {
     /// The quickest way from a fresh clone to a result.
     Dev,

@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `fuzz`, `install`, `instructions`, `load`,
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `dist`, `fuzz`, `install`, `instructions`, `load`,
 //! `probe`, `sim`, `soak`, `test` and `tidy`.
 
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ mod chaos;
 mod crash;
 mod demo;
 mod differential;
+mod dist;
 mod files;
 mod fuzz;
 mod install;
@@ -52,6 +53,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Random states of a cluster, stock's passes against ours from the same bytes, until all is at rest.
     Differential(differential::DifferentialArgs),
+    /// The Debian package, a tarball and their checksums.
+    Dist(dist::DistArgs),
     /// Mutants of every kind of bytes that comes from outside.
     Fuzz(fuzz::FuzzArgs),
     /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
@@ -94,6 +97,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Crash(args) => crash::run(&args, interrupt),
         Task::Demo(args) => demo::run(&args, interrupt),
         Task::Differential(args) => differential::run(&args, interrupt),
+        Task::Dist(args) => dist::run(&args, interrupt),
         Task::Fuzz(args) => fuzz::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),

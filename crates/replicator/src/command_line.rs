@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use ring::RingData;
 use settings::{ReplicatorConf, SwiftConf};
 use swift_types::ServerType;
@@ -69,11 +69,7 @@ impl Args {
 ///
 /// Stock: `main` of the replicators' modules, `parse_options` and the first lines of `run_daemon`.
 pub fn main_for(server_type: ServerType) -> ExitCode {
-    let name = match server_type {
-        ServerType::Account => "account-replicator",
-        ServerType::Container => "container-replicator",
-    };
-    let mut command = Args::command().name(name).about(about(server_type));
+    let mut command = command(server_type);
     let usage = command.render_usage();
     let parsed = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
     let args = match parsed {
@@ -95,6 +91,17 @@ pub fn main_for(server_type: ServerType) -> ExitCode {
     };
     println!("{usage}\n\nError: {missing}");
     ExitCode::FAILURE
+}
+
+/// A daemon's command line as its parser knows it, for manual pages and completions.
+///
+/// Stock: the `OptionParser` of its programs.
+pub fn command(server_type: ServerType) -> Command {
+    let name = match server_type {
+        ServerType::Account => "account-replicator",
+        ServerType::Container => "container-replicator",
+    };
+    Args::command().name(name).about(about(server_type))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -52,7 +52,7 @@ mod walking;
 
 use mimalloc::MiMalloc;
 
-pub use command_line::main_for;
+pub use command_line::{command, main_for};
 pub use embedded::EmbeddedNode;
 
 /// SQLite takes and gives back hundreds of pieces for each database that it opens, which is quicker than by glibc's. Taken for

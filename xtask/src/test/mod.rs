@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 
 use crate::{
+    dist,
     interrupt::{Interrupt, shown},
     probe,
     screen::Screen,
@@ -87,6 +88,8 @@ enum Step {
     Chaos,
     /// Random replicas: stock's passes against ours, equal at the end.
     Differential,
+    /// The Debian package of the debug build, installed, switched, upgraded and removed; where namespaces can be had.
+    Dist,
     /// A few of upstream's probe tests with our replicators and servers, in both layouts; where namespaces can be had.
     Probe,
 }
@@ -176,6 +179,7 @@ impl Runner<'_> {
             Step::Crash => self.command(&mut cargo(&["xtask", "crash", "--short"]))?,
             Step::Chaos => return self.chaos(),
             Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,
+            Step::Dist => return self.dist(),
             Step::Probe => return self.probe(),
         }
         Ok(Done::Passed)
@@ -201,6 +205,17 @@ impl Runner<'_> {
             return Ok(Done::Skipped(NEEDS_NAMESPACES));
         }
         self.command(&mut cargo(&["xtask", "chaos", "--seeds", "2", "--operations", "60"]))?;
+        Ok(Done::Passed)
+    }
+
+    fn dist(&self) -> Result<Done> {
+        if !setup::makes_namespaces(self) {
+            return Ok(Done::Skipped("a package is tried on a machine of its own, which needs namespaces"));
+        }
+        if !self.succeeds("dpkg-shlibdeps", &["--version"]) {
+            return Ok(Done::Skipped("there is no dpkg-shlibdeps (Debian's package dpkg-dev)"));
+        }
+        dist::try_out(self.screen, self.interrupt)?;
         Ok(Done::Passed)
     }
 

@@ -1,0 +1,61 @@
+use std::{fs, path::Path, process::Command};
+
+use anyhow::Result;
+
+use super::{
+    VERSION,
+    contents::{Contents, Packed, text},
+};
+use crate::interrupt::Interrupt;
+
+const SCRIPTS: [(&str, &str); 3] = [
+    ("postinst", include_str!("../../dist/postinst")),
+    ("prerm", include_str!("../../dist/prerm")),
+    ("postrm", include_str!("../../dist/postrm")),
+];
+
+/// Writes the package into a folder; returns its name. The same files give the same bytes.
+pub(super) fn write(contents: &Contents, out: &Path, interrupt: &Interrupt) -> Result<String> {
+    let tree = tempfile::tempdir()?;
+    for file in contents.files.iter().chain(&control_files(contents)) {
+        file.write(tree.path())?;
+    }
+    let name = format!("martlet_{VERSION}_{}.deb", contents.architecture);
+    let mut build = Command::new("dpkg-deb");
+    build.args(["--root-owner-group", "-Zxz", "-z2", "--build"]).arg(tree.path()).arg(out.join(&name));
+    // A temporary folder is closed to others, and becomes the package's `./`.
+    fs::set_permissions(tree.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    interrupt.run(build.env("SOURCE_DATE_EPOCH", &contents.epoch))?;
+    Ok(name)
+}
+
+fn control_files(contents: &Contents) -> Vec<Packed> {
+    let mut files = vec![text("DEBIAN/control", control(contents))];
+    for (name, script) in SCRIPTS {
+        files.push(Packed { mode: 0o755, ..text(format!("DEBIAN/{name}"), script) });
+    }
+    files
+}
+
+/// No dependency on stock's packages: stock may come from elsewhere, and ours runs without it.
+pub(super) fn control(contents: &Contents) -> String {
+    let kib = contents.files.iter().map(|file| file.bytes.len().div_ceil(1024)).sum::<usize>();
+    let Contents { depends, architecture, .. } = contents;
+    format!(
+        "Package: martlet
+Version: {VERSION}
+Architecture: {architecture}
+Maintainer: The Martlet developers <martlet@localhost>
+Installed-Size: {kib}
+Depends: {depends}
+Recommends: rsync
+Suggests: swift-account, swift-container
+Section: net
+Priority: optional
+Description: account and container database replication for OpenStack Swift
+ Two daemons that take the place of swift-account-replicator and
+ swift-container-replicator and answer REPLICATE, with the same disks, rings,
+ conf files and wire. Nothing is started or enabled by installing it.
+"
+    )
+}

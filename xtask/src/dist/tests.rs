@@ -1,0 +1,57 @@
+use super::{contents::units, *};
+
+fn contents() -> Contents {
+    Contents {
+        files: TYPES.into_iter().flat_map(units).collect(),
+        depends: "libc6 (>= 2.34)".to_owned(),
+        architecture: "amd64".to_owned(),
+        epoch: "1700000000".to_owned(),
+    }
+}
+
+#[test]
+fn each_unit_is_about_one_type_and_runs_the_packages_program() {
+    for server_type in TYPES {
+        for unit in units(server_type) {
+            let text = String::from_utf8(unit.bytes).unwrap();
+            assert!(
+                text.contains(&format!("ExecStart=/usr/bin/{server_type}-replicator ${{CONFIG}}")),
+                "{text}"
+            );
+            assert!(!text.contains('@'), "{text}");
+            let has_conflict = text.contains(&format!("Conflicts=swift-{server_type}-replicator.service"));
+            assert_eq!(has_conflict, unit.path.ends_with("-replicator.service"), "{}", unit.path);
+        }
+    }
+}
+
+#[test]
+fn manual_pages_and_completions_know_the_options() {
+    for server_type in TYPES {
+        let files = pages::of(server_type).unwrap();
+        assert_eq!(files.len(), 4);
+        for file in files {
+            let text = String::from_utf8(file.bytes).unwrap().replace('\\', "");
+            assert!(text.contains("check-config"), "{}", file.path);
+            assert!(text.contains(&format!("{server_type}-replicator")), "{}", file.path);
+        }
+    }
+}
+
+#[test]
+fn a_package_is_the_same_twice() {
+    let (contents, interrupt) = (contents(), Interrupt::default());
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let made = dirs.each_ref().map(|dir| {
+        let name = tarball::write(&contents, dir.path()).unwrap();
+        fs::read(dir.path().join(name)).unwrap()
+    });
+    assert_eq!(made[0], made[1]);
+    if Command::new("dpkg-deb").arg("--version").output().is_ok() {
+        let made = dirs.each_ref().map(|dir| {
+            let name = package::write(&contents, dir.path(), &interrupt).unwrap();
+            fs::read(dir.path().join(name)).unwrap()
+        });
+        assert_eq!(made[0], made[1]);
+    }
+}
