@@ -209,11 +209,8 @@ impl Runner<'_> {
     }
 
     fn dist(&self) -> Result<Done> {
-        if !setup::makes_namespaces(self) {
-            return Ok(Done::Skipped("a package is tried on a machine of its own, which needs namespaces"));
-        }
-        if !self.succeeds("dpkg-shlibdeps", &["--version"]) {
-            return Ok(Done::Skipped("there is no dpkg-shlibdeps (Debian's package dpkg-dev)"));
+        if !setup::makes_namespaces(self) || !self.succeeds("dpkg-shlibdeps", &["--version"]) {
+            return Ok(Done::Skipped("a package is tried on a Debian of its own: namespaces and dpkg-dev"));
         }
         dist::try_out(self.screen, self.interrupt)?;
         Ok(Done::Passed)
