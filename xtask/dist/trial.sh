@@ -62,6 +62,7 @@ inside() {
             dpkg --listfiles martlet | grep -q "^/usr/share/$page\$" || fail "/usr/share/$page is missing"
         done
     done
+    says martlet "martlet "
     if command -v systemd-analyze > /dev/null; then
         # It complains of other units too.
         systemd-analyze verify --man=no /usr/lib/systemd/system/martlet-*.service 2>&1 | grep martlet- \

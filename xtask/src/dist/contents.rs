@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use testkit::ServerType;
 
-use super::{TYPES, crates, output, pages, source_date_epoch};
+use super::{COMMAND, PROGRAMS, TYPES, crates, output, pages, source_date_epoch};
 use crate::{interrupt::Interrupt, workspace::Workspace};
 
 const REPLICATOR: &str = include_str!("../../dist/replicator.service");
@@ -45,12 +45,12 @@ impl Contents {
         let root = Workspace::load()?.root;
         let scratch = tempfile::tempdir()?;
         let mut files = texts(&root)?;
-        for server_type in TYPES {
-            let name = format!("{server_type}-replicator");
-            let stripped = scratch.path().join(&name);
-            interrupt.run(Command::new("strip").arg("-o").arg(&stripped).arg(built.join(&name)))?;
-            files.push(program(&name, fs::read(&stripped)?));
+        for name in PROGRAMS {
+            let stripped = scratch.path().join(name);
+            interrupt.run(Command::new("strip").arg("-o").arg(&stripped).arg(built.join(name)))?;
+            files.push(program(name, fs::read(&stripped)?));
         }
+        files.extend(pages::of_command(&scratch.path().join(COMMAND))?);
         let depends = depends(scratch.path())?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
         Ok(Self { files, depends, architecture, epoch: source_date_epoch(&root)? })
@@ -108,7 +108,7 @@ fn depends(folder: &Path) -> Result<String> {
     fs::create_dir(folder.join("debian"))?;
     fs::write(folder.join("debian/control"), "Source: martlet\n\nPackage: martlet\nArchitecture: any\n")?;
     let mut command = Command::new("dpkg-shlibdeps");
-    command.current_dir(folder).arg("-O").args(TYPES.map(|server_type| format!("{server_type}-replicator")));
+    command.current_dir(folder).arg("-O").args(PROGRAMS);
     let said = output(&mut command).context("Debian's package dpkg-dev has it")?;
     let found = said.lines().find_map(|line| line.strip_prefix("shlibs:Depends="));
     let found = found.context("dpkg-shlibdeps names nothing that the programs link")?;

@@ -25,6 +25,10 @@ mod tarball;
 #[cfg(test)]
 mod tests;
 
+/// What is built and packed.
+const PROGRAMS: [&str; 3] = ["account-replicator", "container-replicator", COMMAND];
+/// The operator's.
+const COMMAND: &str = "martlet";
 const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 /// Everywhere in Cargo.toml the same.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -46,7 +50,7 @@ pub(crate) struct DistArgs {
 pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let contents = Contents::of(&build(args.profile, screen, interrupt)?, interrupt)?;
+    let contents = Contents::of(&build_all(args.profile, screen, interrupt)?, interrupt)?;
     let made = [package::write(&contents, &args.out, interrupt)?, tarball::write(&contents, &args.out)?];
     for name in made.iter().chain([&write_sums(&args.out, &made)?]) {
         screen.good(&args.out.join(name).display().to_string());
@@ -59,7 +63,7 @@ pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
 /// over a copy of this machine's files that is dropped afterwards. Needs root and dpkg.
 pub(crate) fn try_out(screen: Screen, interrupt: &Interrupt) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let contents = Contents::of(&build(Profile::Dev, screen, interrupt)?, interrupt)?;
+    let contents = Contents::of(&build_all(Profile::Dev, screen, interrupt)?, interrupt)?;
     let deb = package::write(&contents, dir.path(), interrupt)?;
     tarball::write(&contents, dir.path())?;
     let root = dir.path().join("machine");
@@ -68,6 +72,14 @@ pub(crate) fn try_out(screen: Screen, interrupt: &Interrupt) -> Result<()> {
     trial.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh"]);
     trial.arg(Workspace::load()?.root.join(TRIAL)).arg(dir.path().join(deb)).arg(root);
     interrupt.run(trial.stdin(Stdio::null()))
+}
+
+/// The replicators and the operator's command; the folder they are in.
+fn build_all(profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<PathBuf> {
+    let folder = build(profile, screen, interrupt)?;
+    interrupt
+        .run(cargo(&["build", "--quiet", "-p", COMMAND, "--profile", profile.name()]).stdin(Stdio::null()))?;
+    Ok(folder)
 }
 
 /// In the form of `sha256sum`, by which they can be checked.
@@ -92,7 +104,7 @@ fn source_date_epoch(root: &Path) -> Result<String> {
 fn crates() -> Result<String> {
     let mut tree =
         cargo(&["tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p} {l}"]);
-    tree.args(["--no-dedupe", "-p", "account-replicator", "-p", "container-replicator"]);
+    tree.arg("--no-dedupe").args(PROGRAMS.iter().flat_map(|program| ["-p", program]));
     let said = output(&mut tree)?;
     let foreign = said.lines().filter(|line| !line.is_empty() && !line.contains("(/"));
     let sorted: BTreeSet<&str> = foreign.collect();
