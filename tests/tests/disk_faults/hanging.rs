@@ -220,7 +220,9 @@ fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
         until(scene, "it still counts as hanging", || Ok(!halved.is_shown()?))?;
         let alone = halved.others_arrive_again()?;
         let count = halved.lacking.len();
-        println!("{count} files of the other disk: {beside:.1?} while one hangs, {alone:.1?} when it does not");
+        println!(
+            "{count} files of the other disk: {beside:.1?} while one hangs, {alone:.1?} when it does not"
+        );
         assert!(!halved.says("ERROR d1b"), "{}", scene.cluster.log_lines().join("\n"));
         Ok(())
     })
