@@ -190,7 +190,7 @@ pub(crate) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     })
 }
 
-/// A file for node_exporter's textfile collector, which reads no other names; or nothing.
+/// A file for `node_exporter`'s textfile collector, which reads no other names; or nothing.
 pub(crate) fn textfile_or_none<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PathBuf>, D::Error> {

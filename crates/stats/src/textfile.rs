@@ -8,7 +8,7 @@ use std::{
 /// Whoever runs node_exporter reads it; nothing in it is a secret.
 const MODE: u32 = 0o644;
 
-/// Puts a metrics page into a file for node_exporter's textfile collector. Blocks on the disk.
+/// Puts a metrics page into a file for `node_exporter`'s textfile collector. Blocks on the disk.
 ///
 /// It is written beside, under a name that the collector passes over, and renamed without fsync: a reader or a crash finds the
 /// old page or the new one. Stock has no such file.

@@ -23,7 +23,7 @@ pub struct ServeConf {
     /// The port of the metrics and status page; 0 means that there is none.
     #[serde(deserialize_with = "value::port_or_off")]
     pub metrics_bind_port: u16,
-    /// Where every pass leaves the metrics for node_exporter's textfile collector; none: nowhere.
+    /// Where every pass leaves the metrics for `node_exporter`'s textfile collector; none: nowhere.
     #[serde(default, deserialize_with = "value::textfile_or_none")]
     pub metrics_textfile: Option<PathBuf>,
     /// The largest JSON body of a REPLICATE request, in bytes.
