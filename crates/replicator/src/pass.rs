@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
-use stats::{PassStats, dump_recon_cache, report};
+use stats::{PassStats, dump_recon_cache, report, write_textfile};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -43,8 +43,15 @@ pub(crate) enum PassEnd {
     CouldNotRun,
 }
 
-/// Runs one pass to its end, or until nothing more of it comes to one; blocks until then. Stock: `run_once`.
+/// Runs one pass to its end, or until nothing more of it comes to one, and leaves the metrics where `metrics_textfile` says;
+/// blocks until then. Stock: `run_once`.
 pub(crate) fn run(node: &Arc<Node>, scope: &Scope) -> PassEnd {
+    let end = pass(node, scope);
+    leave_textfile(node);
+    end
+}
+
+fn pass(node: &Arc<Node>, scope: &Scope) -> PassEnd {
     let Some(ips) = own_ips(node) else { return PassEnd::CouldNotRun };
     let unusual = node.conf.pass.handoffs_only || node.handoff_delete().is_some();
     if unusual {
@@ -127,4 +134,17 @@ fn conclude(node: &Node, stats: &PassStats) {
     let cache_file = node.conf.node.recon_cache_path.join(format!("{}.recon", node.server_type()));
     dump_recon_cache(&cache_file, &stats.recon_entries(now));
     node.metrics.pass_completed(stats, now);
+}
+
+/// Costs the file if it cannot be written, never the pass.
+fn leave_textfile(node: &Node) {
+    let Some(file) = &node.conf.serve.metrics_textfile else { return };
+    if let Err(error) = write_textfile(file, &node.metrics.render()) {
+        error!(
+            "ERROR {}: {error}; node_exporter shows old metrics until this is mended: make the folder of metrics_textfile \
+             writable for {}, or take the line out",
+            file.display(),
+            node.conf.daemon.user
+        );
+    }
 }

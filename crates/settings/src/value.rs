@@ -190,6 +190,23 @@ pub(crate) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     })
 }
 
+/// A file for `node_exporter`'s textfile collector, which reads no other names; or nothing.
+pub(crate) fn textfile_or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    read(deserializer, |text| {
+        let path = PathBuf::from(text);
+        match text {
+            "" => Ok(None),
+            _ if path.is_absolute() && path.extension().is_some_and(|end| end == "prom") => Ok(Some(path)),
+            _ => {
+                Err("is no file of node_exporter's collector: write an absolute path that ends in .prom"
+                    .into())
+            }
+        }
+    })
+}
+
 /// Text where an empty value counts as none.
 pub(crate) fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     read(deserializer, |text| Ok((!text.is_empty()).then(|| text.to_owned())))

@@ -90,6 +90,8 @@ fn values_that_would_do_nothing_or_harm_are_refused() {
         "forward_timeout = 0",
         "metrics_bind_ip = localhost",
         "metrics_bind_port = 65536",
+        "metrics_textfile = martlet.prom",
+        "metrics_textfile = /var/lib/metrics",
     ] {
         let error = with(line).expect_err(line);
         let (key, value) = line.split_once(" =").unwrap();

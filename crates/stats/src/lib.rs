@@ -49,6 +49,7 @@ mod recon;
 mod rpc_statsd;
 mod statsd;
 mod summary;
+mod textfile;
 mod udp_target;
 
 pub use aggregator::Aggregator;
@@ -60,4 +61,5 @@ pub use recon::dump_recon_cache;
 pub use rpc_statsd::RpcStatsd;
 pub use statsd::Statsd;
 pub use summary::{lags, report, summary};
+pub use textfile::write_textfile;
 pub use udp_target::{LookUp, Preferred, UdpTarget};

@@ -47,6 +47,9 @@ const ON_THEIR_OWN: [&str; 11] = [
     "hanging::",
 ];
 
+/// Tests with a real Prometheus, by parts of their names.
+const WITH_PROMETHEUS: [&str; 2] = ["prometheus_answers", "promtool_has"];
+
 /// What can be chosen.
 #[derive(clap::Args)]
 pub(crate) struct TestArgs {
@@ -189,10 +192,17 @@ impl Runner<'_> {
         let python = stock::python()?;
         let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
         tests.env("MARTLET_STOCK_PYTHON", python).env("MARTLET_BIN_DIR", self.workspace.bin_dir("debug"));
+        let mut skipped = Vec::new();
         if !setup::makes_namespaces(self) {
             self.screen.aside(&format!(" - without {}: {NEEDS_NAMESPACES}", ON_THEIR_OWN.join(", ")));
-            tests.arg("--").args(ON_THEIR_OWN.iter().flat_map(|test| ["--skip", test]));
+            skipped.extend(ON_THEIR_OWN);
         }
+        if !(self.succeeds("prometheus", &["--version"]) && self.succeeds("promtool", &["--version"])) {
+            let names = WITH_PROMETHEUS.join(", ");
+            self.screen.aside(&format!(" - without {names}: Debian's package prometheus is not installed"));
+            skipped.extend(WITH_PROMETHEUS);
+        }
+        tests.arg("--").args(skipped.iter().flat_map(|test| ["--skip", test]));
         self.command(&mut tests)
     }
 

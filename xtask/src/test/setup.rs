@@ -11,6 +11,9 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     for program in ["rsync", "strace"] {
         tool(program, runner)?;
     }
+    if is_root()? {
+        tool("prometheus", runner)?;
+    }
     stock::install(runner)?;
     if makes_namespaces(runner) {
         stock::install_client(runner)?;

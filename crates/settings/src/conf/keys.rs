@@ -81,7 +81,7 @@ const DEFAULTS: &[(&str, &str)] = &[
 const BY_TYPE: [&str; 4] = ["bind_port", "log_name", "metrics_bind_port", "rsync_module"];
 
 /// Keys without a default.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "run_pause",
     "nice_priority",
     "ionice_class",
@@ -90,6 +90,7 @@ const OPTIONAL: [&str; 8] = [
     "log_custom_handlers",
     "forward_to",
     "cluster_secret_file",
+    "metrics_textfile",
 ];
 
 /// Keys of stock that mean nothing here and look, or may look, like one of ours.

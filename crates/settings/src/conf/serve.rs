@@ -1,6 +1,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -22,6 +23,9 @@ pub struct ServeConf {
     /// The port of the metrics and status page; 0 means that there is none.
     #[serde(deserialize_with = "value::port_or_off")]
     pub metrics_bind_port: u16,
+    /// Where every pass leaves the metrics for `node_exporter`'s textfile collector; none: nowhere.
+    #[serde(default, deserialize_with = "value::textfile_or_none")]
+    pub metrics_textfile: Option<PathBuf>,
     /// The largest JSON body of a REPLICATE request, in bytes.
     #[serde(deserialize_with = "value::bytes")]
     pub max_request_bytes: NonZeroU64,
@@ -104,6 +108,9 @@ impl ServeConf {
             self.cluster_secret_file
                 .iter()
                 .map(|file| ("cluster_secret_file", file.path.display().to_string())),
+        );
+        lines.extend(
+            self.metrics_textfile.iter().map(|file| ("metrics_textfile", file.display().to_string())),
         );
         lines.extend(self.forward_to.map(|to| ("forward_to", to.to_string())));
         lines

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -6,62 +6,94 @@ use prometheus::{
 };
 use swift_types::ServerType;
 
+use super::table::Row;
+
 /// Seconds: from a request answered out of a cache to a whole file over a slow line.
 const DURATIONS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0];
 
+/// What every metric of a family has in common; its kind is the method that makes it.
+pub(super) struct Family {
+    /// Without `martlet_`; its end names the unit.
+    pub(super) name: &'static str,
+    /// What tells its metrics apart, beside the server type: bounded by the ring or a closed set.
+    pub(super) labels: &'static [&'static str],
+    /// What it says, for the page and for docs/metrics.md.
+    pub(super) help: &'static str,
+    /// The value or the course of it that calls for nothing, for docs/metrics.md.
+    pub(super) healthy: &'static str,
+}
+
+impl Family {
+    fn opts(&self) -> Opts {
+        Opts::new(self.name, self.help)
+    }
+
+    fn durations(&self) -> HistogramOpts {
+        HistogramOpts::new(self.name, self.help).buckets(DURATIONS.to_vec())
+    }
+}
+
 /// Makes metrics and registers them, all under `martlet_` and with the server type as a constant label.
 pub(super) struct Families {
     registry: Registry,
+    declared: RefCell<Vec<Row>>,
 }
 
 impl Families {
     pub(super) fn new(server_type: ServerType) -> Self {
         let labels = HashMap::from([("type".to_owned(), server_type.name().to_owned())]);
         let registry = Registry::new_custom(Some("martlet".to_owned()), Some(labels));
-        Self { registry: registry.expect("the prefix and the label are constants") }
+        let registry = registry.expect("the prefix and the label are constants");
+        Self { registry, declared: RefCell::default() }
     }
 
-    pub(super) fn into_registry(self) -> Registry {
-        self.registry
+    /// What was registered, and the same as rows of docs/metrics.md.
+    pub(super) fn into_parts(self) -> (Registry, Vec<Row>) {
+        (self.registry, self.declared.into_inner())
     }
 
-    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.registered(IntCounter::new(name, help))
+    pub(super) fn counter(&self, family: &Family) -> IntCounter {
+        self.registered(family, Row::new("counter", family), IntCounter::with_opts(family.opts()))
     }
 
-    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.registered(IntCounterVec::new(Opts::new(name, help), labels))
+    pub(super) fn counters(&self, family: &Family) -> IntCounterVec {
+        self.registered(family, Row::new("counter", family), IntCounterVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn int_gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.registered(IntGauge::new(name, help))
+    pub(super) fn int_gauge(&self, family: &Family) -> IntGauge {
+        self.registered(family, Row::new("gauge", family), IntGauge::with_opts(family.opts()))
     }
 
-    pub(super) fn int_gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.registered(IntGaugeVec::new(Opts::new(name, help), labels))
+    pub(super) fn int_gauges(&self, family: &Family) -> IntGaugeVec {
+        self.registered(family, Row::new("gauge", family), IntGaugeVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn gauge(&self, name: &str, help: &str) -> Gauge {
-        self.registered(Gauge::new(name, help))
+    pub(super) fn gauge(&self, family: &Family) -> Gauge {
+        self.registered(family, Row::new("gauge", family), Gauge::with_opts(family.opts()))
     }
 
-    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.registered(GaugeVec::new(Opts::new(name, help), labels))
+    pub(super) fn gauges(&self, family: &Family) -> GaugeVec {
+        self.registered(family, Row::new("gauge", family), GaugeVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn durations(&self, name: &str, help: &str) -> Histogram {
-        self.registered(Histogram::with_opts(HistogramOpts::new(name, help).buckets(DURATIONS.to_vec())))
+    pub(super) fn durations(&self, family: &Family) -> Histogram {
+        self.registered(family, Row::new("histogram", family), Histogram::with_opts(family.durations()))
     }
 
-    pub(super) fn durations_by(&self, name: &str, help: &str, label: &str) -> HistogramVec {
-        let opts = HistogramOpts::new(name, help).buckets(DURATIONS.to_vec());
-        self.registered(HistogramVec::new(opts, &[label]))
+    pub(super) fn durations_by(&self, family: &Family) -> HistogramVec {
+        let metric = HistogramVec::new(family.durations(), family.labels);
+        self.registered(family, Row::new("histogram", family), metric)
     }
 
-    fn registered<M: Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
+    fn registered<M>(&self, family: &Family, row: Row, metric: prometheus::Result<M>) -> M
+    where
+        M: Collector + Clone + 'static,
+    {
         let metric = metric.expect("names, helps and labels are constants that the lint test checks");
-        self.registry.register(Box::new(metric.clone())).expect("no name is used twice");
+        let registered = self.registry.register(Box::new(metric.clone()));
+        registered.unwrap_or_else(|error| panic!("{} is registered twice: {error}", family.name));
+        self.declared.borrow_mut().push(row);
         metric
     }
 }

@@ -1,3 +1,4 @@
+mod declared;
 mod families;
 mod lag;
 #[cfg(test)]
@@ -5,6 +6,7 @@ mod lint;
 mod pass;
 mod reconciler;
 mod rpc;
+mod table;
 
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ pub use lag::PeerLag;
 use pass::PassMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
+use table::Row;
 
 /// A bounded channel of the pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,7 @@ impl Queue {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    declared: Vec<Row>,
     pass: PassMetrics,
     rpc: RpcMetrics,
     remembered: IntCounter,
@@ -64,40 +68,21 @@ impl Metrics {
     /// All metrics, at zero. `version` is the program's, for `martlet_build_info`.
     pub fn new(server_type: ServerType, version: &str) -> Self {
         let families = Families::new(server_type);
-        families
-            .int_gauges(
-                "build_info",
-                "Always 1; the version of the running program is a label.",
-                &["version"],
-            )
-            .with_label_values(&[version])
-            .set(1);
-        Self {
+        families.int_gauges(&declared::BUILD_INFO).with_label_values(&[version]).set(1);
+        let metrics = Self {
             pass: PassMetrics::new(&families),
             rpc: RpcMetrics::new(&families),
-            remembered: families.counter(
-                "databases_remembered_total",
-                "Databases that passes did not open, as they have not changed since they were found settled.",
-            ),
-            to_send: families.int_gauges(
-                "peer_rows_to_send",
-                "Rows that a peer is known to lack of the databases in hand at this moment.",
-                &["peer"],
-            ),
-            stalled: families.gauges(
-                "device_stalled_timestamp_seconds",
-                "Since when nothing of a device has come to an end although it is being worked at, Unix time; 0 if it goes on.",
-                &["device"],
-            ),
-            queue_depth: families.int_gauges("queue_depth", "Items waiting in a channel.", &["queue"]),
-            queue_capacity: families.int_gauges("queue_capacity", "Items a channel can hold.", &["queue"]),
-            queue_blocked: families.gauges(
-                "queue_blocked_seconds",
-                "Time that senders spent waiting for a place in a full channel, in the current pass.",
-                &["queue"],
-            ),
-            registry: families.into_registry(),
-        }
+            remembered: families.counter(&declared::DATABASES_REMEMBERED),
+            to_send: families.int_gauges(&declared::PEER_ROWS_TO_SEND),
+            stalled: families.gauges(&declared::DEVICE_STALLED_TIMESTAMP),
+            queue_depth: families.int_gauges(&declared::QUEUE_DEPTH),
+            queue_capacity: families.int_gauges(&declared::QUEUE_CAPACITY),
+            queue_blocked: families.gauges(&declared::QUEUE_BLOCKED),
+            declared: Vec::new(),
+            registry: Registry::new(),
+        };
+        let (registry, declared) = families.into_parts();
+        Self { registry, declared, ..metrics }
     }
 
     /// The text exposition, format 0.0.4.
@@ -106,6 +91,12 @@ impl Metrics {
             tracing::error!("the metrics cannot be written as text: {error}");
             String::new()
         })
+    }
+
+    /// Every family with its kind, labels, meaning and healthy value: the Markdown table of docs/metrics.md, which a test holds
+    /// to this.
+    pub fn table(&self) -> String {
+        table::markdown(&self.declared)
     }
 
     /// Tells the state of a channel: items waiting, items it can hold, and how long its senders were blocked

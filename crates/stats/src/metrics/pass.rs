@@ -1,6 +1,6 @@
 use prometheus::{Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::{families::Families, reconciler::ReconcilerMetrics};
+use super::{declared, families::Families, reconciler::ReconcilerMetrics};
 use crate::{DbOutcome, DbResult, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep};
 
 /// The `result` of a peer that holds all that was to be told.
@@ -33,70 +33,28 @@ pub(super) struct PassMetrics {
 
 impl PassMetrics {
     pub(super) fn new(families: &Families) -> Self {
-        let counters = |name, help, labels: &[&str]| families.counters(name, help, labels);
+        let counters = |family| families.counters(family);
         let metrics = Self {
-            databases: counters(
-                "databases_total",
-                "Databases attempted, by what became of them.",
-                &["device", "result"],
-            ),
-            database_duration: families
-                .durations("database_duration_seconds", "The course of one database, all peers included."),
-            removed: counters(
-                "removed_total",
-                "Databases removed: handed over, misplaced or reclaimed.",
-                &["device"],
-            ),
-            quarantined: counters("quarantined_total", "Broken databases moved to quarantined.", &["device"]),
-            walk_faults: counters(
-                "walk_faults_total",
-                "Directories that could not be read or removed.",
-                &["device"],
-            ),
-            orphans: counters(
-                "orphans_total",
-                "Directories without a database: removed, or kept for the rows in them, once each pass.",
-                &["device", "result"],
-            ),
-            devices_skipped: counters(
-                "devices_skipped_total",
-                "Passes that left out a device, or the rest of one: unmounted, or its disk does not answer.",
-                &["device"],
-            ),
+            databases: counters(&declared::DATABASES),
+            database_duration: families.durations(&declared::DATABASE_DURATION),
+            removed: counters(&declared::REMOVED),
+            quarantined: counters(&declared::QUARANTINED),
+            walk_faults: counters(&declared::WALK_FAULTS),
+            orphans: counters(&declared::ORPHANS),
+            devices_skipped: counters(&declared::DEVICES_SKIPPED),
             reconciler: ReconcilerMetrics::new(families),
-            peer_syncs: counters(
-                "peer_syncs_total",
-                "Databases brought to peers, by success or kind of failure.",
-                &["result"],
-            ),
-            peer_duration: families.durations_by(
-                "peer_sync_duration_seconds",
-                "One database brought to one peer, by result.",
-                "result",
-            ),
-            peer_steps: counters("peer_steps_total", "Steps begun to bring peers up to date.", &["step"]),
-            failures: counters(
-                "failures_total",
-                "Failures as recon's failure_nodes counts them, by IP/DEVICE.",
-                &["peer"],
-            ),
-            behind: families.int_gauges(
-                "peer_behind_rows",
-                "Rows that a peer lacks: the last pass's sum, raised as soon as this pass's is higher.",
-                &["peer"],
-            ),
-            rows_sent: families.counter("rows_sent_total", "Rows that peers acknowledged."),
-            bytes_sent: families
-                .counter("bytes_sent_total", "Bytes of request bodies and database files sent to peers."),
-            passes_started: families.counter("passes_started_total", "Passes begun."),
-            passes_completed: families.counter("passes_completed_total", "Passes completed."),
-            last_timestamp: families.gauge(
-                "last_pass_timestamp_seconds",
-                "When the last pass was completed, Unix time; 0 before the first.",
-            ),
-            last_duration: families
-                .gauge("last_pass_duration_seconds", "How long the last completed pass took."),
-            progress: families.int_gauge("pass_databases", "Databases attempted in the current pass so far."),
+            peer_syncs: counters(&declared::PEER_SYNCS),
+            peer_duration: families.durations_by(&declared::PEER_SYNC_DURATION),
+            peer_steps: counters(&declared::PEER_STEPS),
+            failures: counters(&declared::FAILURES),
+            behind: families.int_gauges(&declared::PEER_BEHIND_ROWS),
+            rows_sent: families.counter(&declared::ROWS_SENT),
+            bytes_sent: families.counter(&declared::BYTES_SENT),
+            passes_started: families.counter(&declared::PASSES_STARTED),
+            passes_completed: families.counter(&declared::PASSES_COMPLETED),
+            last_timestamp: families.gauge(&declared::LAST_PASS_TIMESTAMP),
+            last_duration: families.gauge(&declared::LAST_PASS_DURATION),
+            progress: families.int_gauge(&declared::PASS_DATABASES),
         };
         metrics.show_zeros();
         metrics

@@ -1,6 +1,6 @@
 use prometheus::IntCounterVec;
 
-use super::families::Families;
+use super::{declared, families::Families};
 use crate::{EnqueueResult, ReconcilerDb};
 
 /// What the passes tell of the reconciler's queue.
@@ -13,16 +13,8 @@ pub(super) struct ReconcilerMetrics {
 impl ReconcilerMetrics {
     pub(super) fn new(families: &Families) -> Self {
         let metrics = Self {
-            dbs: families.counters(
-                "reconciler_dbs_total",
-                "Containers of the reconciler's queue that passes put rows into, by whether they were made.",
-                &["result"],
-            ),
-            misplaced_rows: families.counters(
-                "misplaced_rows_total",
-                "Rows in another policy than their container's, by whether they got into the reconciler's queue.",
-                &["result"],
-            ),
+            dbs: families.counters(&declared::RECONCILER_DBS),
+            misplaced_rows: families.counters(&declared::MISPLACED_ROWS),
         };
         for found in ReconcilerDb::ALL {
             metrics.dbs.with_label_values(&[found.label()]);

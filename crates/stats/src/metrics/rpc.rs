@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge};
 
-use super::families::Families;
+use super::{declared, families::Families};
 
 /// What the REPLICATE server tells.
 #[derive(Debug)]
@@ -19,30 +19,13 @@ pub(super) struct RpcMetrics {
 impl RpcMetrics {
     pub(super) fn new(families: &Families) -> Self {
         Self {
-            requests: families.counters(
-                "rpc_requests_total",
-                "Requests answered, by op and HTTP status.",
-                &["op", "status"],
-            ),
-            duration: families.durations_by(
-                "rpc_duration_seconds",
-                "From a REPLICATE request's arrival to its answer, by op.",
-                "op",
-            ),
-            in_flight: families.int_gauge("rpc_in_flight", "REPLICATE requests in hand."),
-            refusals: families.counters(
-                "rpc_refusals_total",
-                "REPLICATE requests refused that stock would take, by reason.",
-                &["reason"],
-            ),
-            forwards: families.counters(
-                "forwards_total",
-                "Requests other than REPLICATE passed on to stock's server, by how that ended.",
-                &["result"],
-            ),
-            forward_duration: families
-                .durations("forward_duration_seconds", "A forwarded request, to its end."),
-            forwards_in_flight: families.int_gauge("forwards_in_flight", "Requests being forwarded."),
+            requests: families.counters(&declared::RPC_REQUESTS),
+            duration: families.durations_by(&declared::RPC_DURATION),
+            in_flight: families.int_gauge(&declared::RPC_IN_FLIGHT),
+            refusals: families.counters(&declared::RPC_REFUSALS),
+            forwards: families.counters(&declared::FORWARDS),
+            forward_duration: families.durations(&declared::FORWARD_DURATION),
+            forwards_in_flight: families.int_gauge(&declared::FORWARDS_IN_FLIGHT),
         }
     }
 

@@ -1,0 +1,165 @@
+//! A real Prometheus scrapes a daemon of ours and answers what an operator asks it, and promtool finds nothing amiss.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, metrics_page};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const TYPE: ServerType = ServerType::Container;
+const SENDER: usize = 1;
+/// Nobody answers there.
+const DEAD: usize = 4;
+const BOUND: Duration = Duration::from_secs(120);
+
+/// What an operator asks, of whom there is an answer once a pass is over whose peer is dead.
+const ASKED: [&str; 9] = [
+    "up == 1",
+    "martlet_build_info{type=\"container\"} == 1",
+    "martlet_passes_completed_total > 1",
+    "time() - martlet_last_pass_timestamp_seconds < 3600",
+    "sum by (device) (martlet_databases_total{result=\"kept\"}) > 0",
+    "martlet_peer_syncs_total{result=\"success\"} > 0",
+    "martlet_failures_total{peer=~\".*/d4a\"} > 0",
+    "histogram_quantile(0.99, sum by (le) (martlet_database_duration_seconds_bucket)) > 0",
+    "martlet_queue_capacity{queue=\"outcomes\"} > 0",
+];
+
+/// Containers on four nodes, of which one is dead.
+fn cluster(lines: String) -> Result<Cluster> {
+    let tuning = Tuning { daemon: lines, ..Tuning::default() };
+    let mut cluster = Cluster::start(Shape { tuning, ..Shape::default() })?;
+    cluster.stock().call(&json!({
+        "op": "corpus", "type": TYPE.name(), "scenario": "in-sync", "databases": 8, "rows": 2,
+        "base": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(), "round": 1,
+        "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
+    }))?;
+    for node in Cluster::nodes().filter(|node| ![SENDER, DEAD].contains(node)) {
+        cluster.serve(node, TYPE, Daemon::Martlet)?;
+    }
+    Ok(cluster)
+}
+
+/// A Prometheus of the test's own; its process ends when this is dropped.
+struct Prometheus {
+    address: SocketAddr,
+    _process: ProcessGroup,
+    _dir: TempDir,
+}
+
+impl Prometheus {
+    fn scraping(target: SocketAddr, address: SocketAddr) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let conf = dir.path().join("prometheus.yml");
+        let targets = format!("[{{targets: [\"{target}\"]}}]");
+        let job = format!("  - {{job_name: martlet, scrape_interval: 1s, static_configs: {targets}}}\n");
+        fs::write(&conf, format!("scrape_configs:\n{job}"))?;
+        let mut command = Command::new("prometheus");
+        command.arg(format!("--config.file={}", conf.display()));
+        command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+        command.arg(format!("--web.listen-address={address}"));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(fs::File::create(dir.path().join("log"))?);
+        let mut process = ProcessGroup::spawn(&mut command, "prometheus")?;
+        process.wait_listening(address, BOUND)?;
+        Ok(Self { address, _process: process, _dir: dir })
+    }
+
+    /// The series that answer a query now.
+    fn query(&self, query: &str) -> Result<Vec<Value>> {
+        let mut escaped = String::new();
+        for byte in query.bytes() {
+            write!(escaped, "%{byte:02x}")?;
+        }
+        let mut stream = TcpStream::connect_timeout(&self.address, BOUND)?;
+        stream.set_read_timeout(Some(BOUND))?;
+        write!(stream, "GET /api/v1/query?query={escaped} HTTP/1.0\r\nhost: x\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
+        // Until it has read its own files it answers with 503.
+        if head.contains(" 503 ") {
+            return Ok(Vec::new());
+        }
+        let mut body: Value = serde_json::from_str(body).with_context(|| answer.clone())?;
+        ensure!(body["status"] == "success", "{query}: {body}");
+        Ok(body["data"]["result"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+}
+
+#[test]
+fn prometheus_answers_what_an_operator_asks() -> Result<()> {
+    let cluster = cluster(String::new())?;
+    let ip = cluster.address(SENDER);
+    let lines = format!("metrics_bind_ip = {ip}\nmetrics_bind_port = 9461\ninterval = 0.1\n");
+    let _daemon = cluster.martlet_loop(SENDER, TYPE, &lines)?;
+    let prometheus = Prometheus::scraping((ip, 9461).into(), (ip, 9090).into())?;
+    for query in ASKED {
+        let deadline = Instant::now() + BOUND;
+        while prometheus.query(query)?.is_empty() {
+            let page = metrics_page((ip, 9461).into());
+            assert!(Instant::now() < deadline, "no answer to {query} of {page:?}");
+        }
+    }
+    let all = prometheus.query("{__name__=~\"martlet_.*\"}")?;
+    let labelled = |label: &str| all.iter().filter(|series| series["metric"][label].is_string()).count();
+    assert_eq!(labelled("type"), all.len());
+    assert_eq!(labelled("partition") + labelled("hash") + labelled("container"), 0);
+    Ok(())
+}
+
+/// Fails with what promtool has to say.
+fn promtool(page: &str) -> Result<()> {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("promtool of Debian's package prometheus")?;
+    child.stdin.take().context("its stdin is a pipe")?.write_all(page.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8([output.stdout, output.stderr].concat())?;
+    ensure!(output.status.success() && said.is_empty(), "{said}");
+    Ok(())
+}
+
+#[test]
+fn promtool_has_nothing_to_say_of_the_page_and_of_the_textfile() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("martlet.prom");
+    let cluster = cluster(format!("metrics_textfile = {}", file.display()))?;
+    // The dead peer costs the pass nothing but its databases.
+    cluster.pass(SENDER, TYPE, Daemon::Martlet)?;
+    let left = fs::read_to_string(&file)?;
+    assert!(left.contains("martlet_passes_completed_total{type=\"container\"} 1\n"), "{left}");
+    promtool(&left)?;
+    let ip = cluster.address(SENDER);
+    let lines = format!("metrics_bind_ip = {ip}\nmetrics_bind_port = 9461\nserve = yes\n");
+    let mut daemon = cluster.martlet_loop(SENDER, TYPE, &lines)?;
+    daemon.wait_listening((ip, 9461).into(), BOUND)?;
+    let page = metrics_page((ip, 9461).into())?;
+    promtool(page.split_once("\r\n\r\n").context("a page has a head")?.1)?;
+    promtool("martlet_bad_total 1\nmartlet_bad_total 1\n").expect_err("it looks");
+    assert_eq!(fs::read_dir(Path::new(dir.path()))?.count(), 1, "nothing beside the file");
+    Ok(())
+}
+
+#[test]
+fn a_textfile_that_cannot_be_written_costs_the_pass_nothing() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("missing/martlet.prom");
+    let cluster = cluster(format!("metrics_textfile = {}", file.display()))?;
+    let stats = cluster.pass(SENDER, TYPE, Daemon::Martlet)?;
+    assert!(stats["attempted"].as_u64() > Some(0), "{stats}");
+    let told = |line: &String| {
+        line.contains(&file.display().to_string()) && line.contains("metrics_textfile writable for")
+    };
+    assert!(cluster.log_lines().iter().any(told), "{:#?}", cluster.log_lines());
+    Ok(())
+}
