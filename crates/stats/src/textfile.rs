@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-/// Whoever runs node_exporter reads it; nothing in it is a secret.
+/// Whoever runs `node_exporter` reads it; nothing in it is a secret.
 const MODE: u32 = 0o644;
 
 /// Puts a metrics page into a file for `node_exporter`'s textfile collector. Blocks on the disk.
