@@ -19,16 +19,21 @@ use crate::{
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl DbLocation {
-    /// That the hash directory and `DEVICE/tmp` are reached from the device without a symbolic link, as far as they exist. Links
-    /// on the way to the device itself are the operator's. Nothing like it in stock, which follows them.
+    /// That the hash directory is reached from the device without a symbolic link, as far as it exists. Links on the way to the
+    /// device itself are the operator's. Nothing like it in stock, which follows them.
     ///
     /// Each directory is opened from the one before. Blocks on the disk. Beside this, the files of a database are taken for links
-    /// when the directory is [read](crate::HashDir::read), and a received file when it is [found](crate::ReceivedDb::find).
+    /// when the directory is [read](crate::HashDir::read), and `DEVICE/tmp` and a received file when that is
+    /// [found](crate::ReceivedDb::find).
     ///
     /// # Errors
     /// [`BrokerError::Link`] names the first one; [`BrokerError::Io`] if one cannot be looked at.
     pub fn refuse_links(&self) -> Result<()> {
-        refuse_links(self.device_dir(), self.dir())?;
+        refuse_links(self.device_dir(), self.dir())
+    }
+
+    /// As [`refuse_links`](Self::refuse_links), of `DEVICE/tmp`.
+    pub(crate) fn refuse_linked_tmp(&self) -> Result<()> {
         refuse_links(self.device_dir(), &self.tmp_dir())
     }
 }
@@ -83,11 +88,12 @@ mod tests {
         for link in levels.chain([place.tmp_dir()]) {
             fs::create_dir_all(place.dir()).unwrap();
             fs::create_dir_all(place.tmp_dir()).unwrap();
-            place.refuse_links().unwrap();
+            place.refuse_links().and_then(|()| place.refuse_linked_tmp()).unwrap();
             let elsewhere = root.path().join("elsewhere");
             crate::durable::rename_file(&link, &elsewhere).unwrap();
             symlink(&elsewhere, &link).unwrap();
-            let Err(BrokerError::Link { path }) = place.refuse_links() else { panic!("{}", link.display()) };
+            let refused = place.refuse_links().and_then(|()| place.refuse_linked_tmp());
+            let Err(BrokerError::Link { path }) = refused else { panic!("{}", link.display()) };
             assert_eq!(path, link);
             fs::remove_dir_all(&elsewhere).unwrap();
             fs::remove_file(link).unwrap();

@@ -57,8 +57,10 @@ impl ReceivedDb {
     /// second one by that name, is another transfer. After a crash it is there under one of the two.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`] if it is not there, or is no file: a link is removed and not followed.
+    /// [`BrokerError::Missing`] if it is not there, or is no file: a link is removed and not followed. [`BrokerError::Link`] if
+    /// `tmp` is one.
     pub fn find(destination: DbLocation, sender_id: TmpName) -> Result<Self> {
+        destination.refuse_linked_tmp()?;
         let tmp_dir = destination.tmp_dir();
         let path = tmp_dir.join(sender_id.as_str());
         let file = OwnFile::named(&tmp_dir, "received");

@@ -81,7 +81,7 @@ fn a_replaced_file_is_not_copied() {
     assert!(!device.path().join("tmp").exists());
 }
 
-/// A sharder that removes it between the look into the directory and the opening.
+/// A retiring file that cannot be opened, a dangling link: the fresh one is not taken for missing.
 #[test]
 fn a_retiring_file_that_is_gone_does_not_make_the_database_missing() {
     let device = tempfile::tempdir().unwrap();
@@ -91,7 +91,7 @@ fn a_retiring_file_that_is_gone_does_not_make_the_database_missing() {
     let retiring = DbLocation::new(ServerType::Container, device.path(), 7, &DbName::unsharded(digest));
     std::os::unix::fs::symlink("nowhere", retiring.file()).unwrap();
     let error = broker.replication_info().unwrap_err();
-    assert!(matches!(error, BrokerError::Io { .. }), "{error}");
+    assert!(matches!(error, BrokerError::Link { .. }), "{error}");
     fs::remove_file(retiring.file()).unwrap();
     broker.replication_info().unwrap();
 }

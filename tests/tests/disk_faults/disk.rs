@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use martlet_testkit::{Cluster, node_of};
 use rustix::{
     fs::{FallocateFlags, fallocate},
@@ -16,6 +16,8 @@ use rustix::{
 
 const SIZE: u64 = 16 << 20;
 const FILLER: &str = "filler";
+/// How often a disk is looked at that does not become full.
+const TRIES: usize = 20;
 
 /// An ext4 of 16 MiB. Unmounted when dropped, whoever still uses it.
 pub(crate) struct Disk {
@@ -50,21 +52,20 @@ impl Disk {
         run("mount", &["-o", &format!("remount,{how}"), path(&self.place)?])
     }
 
-    /// Leaves no room for a byte.
+    /// Leaves no room for a byte. What was removed before comes free by and by, so it looks again.
     pub(crate) fn fill(&self) -> Result<()> {
-        run("sync", &["-f", path(&self.place)?])?;
         let file = File::create(self.place.join(FILLER))?;
-        let (mut at, mut piece) = (0, SIZE);
-        while piece > 0 {
-            match fallocate(&file, FallocateFlags::empty(), at, piece) {
-                Ok(()) => at += piece,
-                Err(Errno::NOSPC) => piece /= 2,
-                Err(errno) => return Err(errno.into()),
+        let mut at = 0;
+        for _ in 0..TRIES {
+            run("sync", &["-f", path(&self.place)?])?;
+            at = take_all(&file, at)?;
+            let full = fs::write(self.place.join("more"), "x").map_err(|error| error.kind());
+            fs::remove_file(self.place.join("more"))?;
+            if full == Err(ErrorKind::StorageFull) {
+                return Ok(());
             }
         }
-        let full = fs::write(self.place.join("more"), "x").map_err(|error| error.kind());
-        ensure!(full == Err(ErrorKind::StorageFull), "{full:?}");
-        Ok(fs::remove_file(self.place.join("more"))?)
+        bail!("{} does not become full", self.place.display())
     }
 
     /// As [`fill`](Self::fill), with room for so many bytes.
@@ -95,6 +96,19 @@ impl Drop for Disk {
     fn drop(&mut self) {
         let _ = unmount(&self.place);
     }
+}
+
+/// Every byte that is free, for a file that ends at `at`; where it ends then.
+fn take_all(file: &File, mut at: u64) -> Result<u64> {
+    let mut piece = SIZE;
+    while piece > 0 {
+        match fallocate(file, FallocateFlags::empty(), at, piece) {
+            Ok(()) => at += piece,
+            Err(Errno::NOSPC) => piece /= 2,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(at)
 }
 
 /// A disk that hangs.
