@@ -25,7 +25,7 @@ mod stock;
 const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
 /// Small states, so that the step stays short.
-const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "20", "--most", "8"];
+const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "8", "--most", "8"];
 
 /// MiB that a replicator may have resident, however many databases there are.
 const MEMORY_LIMIT: &str = "48";
@@ -81,7 +81,7 @@ enum Step {
     Demo,
     /// The demo with replicators and servers killed at work.
     Kill,
-    /// The demo with 2,500 databases, in the memory that 400 may take.
+    /// The demo with 1,000 databases, in the memory that 400 may take.
     Many,
     /// 500 seeds of the simulated cluster.
     Sim,
@@ -176,7 +176,7 @@ impl Runner<'_> {
             Step::Demo => self.demo(&["--memory-limit", MEMORY_LIMIT])?,
             Step::Kill => self.demo(&["--kills", "60", "--containers", "150", "--accounts", "50"])?,
             Step::Many => {
-                self.demo(&["--containers", "2000", "--accounts", "500", "--memory-limit", MEMORY_LIMIT])?;
+                self.demo(&["--containers", "800", "--accounts", "200", "--memory-limit", MEMORY_LIMIT])?;
             }
             Step::Sim => self.command(&mut cargo(&["xtask", "sim", "--seeds", "500"]))?,
             Step::Crash => self.command(&mut cargo(&["xtask", "crash", "--short"]))?,
