@@ -11,10 +11,6 @@ use crate::{answer::Answer, coming::ComingBody, device_share::DevicePlace, room:
 
 /// How long a peer may pause within a body before it is given up.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
-/// What is read, and thrown away, of a body that is refused by its head: more than any question about many databases. Bytes.
-const MOST_DRAINED: usize = 4 << 20;
-/// For how long that is read: nobody who is not listened to keeps a connection.
-const DRAINED_FOR: Duration = Duration::from_secs(5);
 /// Chunks between the connection and the disk; the connection waits when the disk is behind.
 const CHUNKS_IN_FLIGHT: usize = 8;
 
@@ -77,23 +73,6 @@ where
         bytes.extend_from_slice(&chunk);
     }
     Ok(ReadBody { bytes, _room: room })
-}
-
-/// Reads what of a body the connection may hold already, so that the answer of a request that is refused gets through: a
-/// connection that closes on unread bytes is reset.
-pub(crate) async fn drain<S, B>(body: S)
-where
-    S: Stream<Item = Result<B, warp::Error>> + Send,
-    B: Buf + Send,
-{
-    let reading = async {
-        let (mut body, mut left) = (pin!(body), MOST_DRAINED);
-        while let Some(Ok(chunk)) = body.next().await {
-            let Some(rest) = left.checked_sub(chunk.remaining()) else { break };
-            left = rest;
-        }
-    };
-    let _ = timeout(DRAINED_FOR, reading).await;
 }
 
 /// Has the chunks of a body worked off on a blocking thread, as they come, in a place of their device. What comes of it

@@ -23,7 +23,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     answer::Answer,
-    body::{ReadBody, content_length, content_type, drain, length_within, read_body},
+    body::{ReadBody, content_length, content_type, length_within, read_body},
     coming::ComingBodies,
     device_share::{DevicePlace, DeviceShares},
     dispatch::{dispatch, dispatch_with_file, has_free_space, mounted_device, usable_device},
@@ -128,13 +128,7 @@ impl Service {
             return Err(self.not_ours());
         }
         self.refuse_stranger(peer)?;
-        let promised = match self.lock.open(peer, path, headers) {
-            Ok(promised) => promised,
-            Err(refused) => {
-                drain(body).await;
-                return Err(refused);
-            }
-        };
+        let promised = self.lock.open(peer, path, headers)?;
         let _place = self.place().await?;
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";

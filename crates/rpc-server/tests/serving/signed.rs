@@ -15,11 +15,11 @@ use protocol::{
 
 use crate::{
     files_with_messages::{COMPLETE, MERGE, body, head, large_file},
-    server::{Answer, Server, path_of, read_answer, sync_body},
+    server::{Answer, Server, path_of, sync_body},
     transfers::file_of,
 };
 
-const SECRET: &str = "a-secret-of-the-cluster";
+pub(crate) const SECRET: &str = "a-secret-of-the-cluster";
 
 fn secrets(text: &str) -> ClusterSecrets {
     ClusterSecrets::parse(text).unwrap()
@@ -34,13 +34,13 @@ fn now() -> u64 {
 }
 
 /// The head line of a signature by that secret, made so many seconds from now.
-fn signed(secret: &str, signable: Signable<'_>, ahead: i64, body: &[u8]) -> String {
+pub(crate) fn signed(secret: &str, signable: Signable<'_>, ahead: i64, body: &[u8]) -> String {
     let seconds = now().checked_add_signed(ahead).unwrap();
     let signature = secrets(secret).sign(signable, seconds, BodyDigest::of(body));
     format!("{}: {signature}\r\n", Signature::HEADER)
 }
 
-fn tell(server: &Server, path: &str, signature: &str, body: &[u8]) -> Answer {
+pub(crate) fn tell(server: &Server, path: &str, signature: &str, body: &[u8]) -> Answer {
     server.send(&format!("REPLICATE {path}"), signature, body)
 }
 
@@ -220,24 +220,4 @@ fn a_file_that_is_not_signed_is_not_received() {
 #[test]
 fn other_methods_need_no_signature() {
     assert_eq!(locked().send_line("GET /sdb1/7/a/c HTTP/1.1"), 405);
-}
-
-/// Else the connection would be reset under the sender, which would take the peer for one that does not answer.
-#[test]
-fn who_is_refused_can_send_its_question_to_the_end_and_hears_why() {
-    let server = locked();
-    let question = vec![b'['; 3 << 20];
-    let mut stream = server.connect();
-    stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
-    // The system holds little of it, so what is not read is not sent.
-    rustix::net::sockopt::set_socket_send_buffer_size(&stream, 4096).unwrap();
-    let (kind, length) = (CompareMessage::CONTENT_TYPE, question.len());
-    let head = format!(
-        "REPLICATE / HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    for part in question.chunks(64 << 10) {
-        stream.write_all(part).unwrap();
-    }
-    is_refused(&server, &read_answer(stream), SignatureFault::Missing);
 }
