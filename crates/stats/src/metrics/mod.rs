@@ -114,6 +114,14 @@ impl Metrics {
         self.stalled.with_label_values(&[device]).set(stalled.unwrap_or(0.0));
     }
 
+    /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more.
+    pub fn show_devices(&self, devices: impl IntoIterator<Item = (String, Option<f64>)>) {
+        self.stalled.reset();
+        for (device, stalled) in devices {
+            self.observe_device(&device, stalled);
+        }
+    }
+
     /// A pass begins. [`crate::Aggregator::run`] calls it.
     pub fn pass_started(&self) {
         self.pass.started();
