@@ -1,4 +1,4 @@
-//! Builds the two programs, and shows that it goes on.
+//! Builds programs, and shows that it goes on.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -10,13 +10,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ProcessGroup;
+use testkit::{ProcessGroup, ServerType};
 
 use crate::{
     interrupt::Interrupt,
     screen::Screen,
     workspace::{Workspace, cargo},
 };
+
+/// Both types of server.
+pub(crate) const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
 /// How the programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -6,14 +6,14 @@ use anyhow::{Result, bail};
 use swift_types::Timestamp;
 
 use self::{
-    cluster::{Cluster, Conf, DISKS_PER_NODE, Daemon, NODES, PART_POWER, TYPES, take_ports},
+    cluster::{Cluster, Conf, DISKS_PER_NODE, Daemon, NODES, PART_POWER, take_ports},
     expected::Expected,
     pass::{HEADING, Pass},
     plan::{Database, Ground},
     verdict::{Aspect, Fault},
 };
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, TYPES},
     interrupt::Interrupt,
     screen::{Screen, thousands},
 };

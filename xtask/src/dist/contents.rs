@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use testkit::ServerType;
 
-use super::{COMMAND, PROGRAMS, TYPES, crates, output, pages, source_date_epoch};
-use crate::{interrupt::Interrupt, workspace::Workspace};
+use super::{COMMAND, PROGRAMS, crates, output, pages, source_date_epoch};
+use crate::{build::TYPES, interrupt::Interrupt, workspace::Workspace};
 
 const REPLICATOR: &str = include_str!("../../dist/replicator.service");
 const SERVER: &str = include_str!("../../dist/server.service");

@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ServerType;
 
 use self::contents::Contents;
 use crate::{
@@ -29,7 +28,6 @@ mod tests;
 const PROGRAMS: [&str; 3] = ["account-replicator", "container-replicator", COMMAND];
 /// The operator's.
 const COMMAND: &str = "martlet";
-const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 /// Everywhere in Cargo.toml the same.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What the package's programs are tried by, in the namespaces that it makes.

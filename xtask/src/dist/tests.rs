@@ -1,4 +1,5 @@
 use super::{contents::units, *};
+use crate::build::TYPES;
 
 fn contents() -> Contents {
     Contents {

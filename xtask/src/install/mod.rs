@@ -6,14 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ServerType;
 
 use self::{
     kind::Kind,
     place::{Place, Step},
 };
 use crate::{
-    build::{Profile, build},
+    build::{Profile, TYPES, build},
     interrupt::Interrupt,
     screen::Screen,
 };
@@ -22,8 +21,6 @@ mod kind;
 mod place;
 #[cfg(test)]
 mod tests;
-
-const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
 /// What can be chosen.
 #[derive(clap::Args)]
