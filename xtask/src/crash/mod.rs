@@ -11,7 +11,7 @@ use testkit::{CrashRun, Pairing, Point, ServerType, Step, Suite};
 
 use self::matrix::Matrix;
 use crate::{
-    build::{self, Profile, TYPES},
+    build::{self, Profile, REPLICATORS, TYPES},
     interrupt::Interrupt,
     screen::Screen,
     side_by_side::side_by_side,
@@ -77,7 +77,7 @@ impl CrashArgs {
 pub(crate) fn run(args: &CrashArgs, interrupt: &Interrupt) -> Result<()> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    build::build(Profile::Dev, screen, interrupt)?;
+    build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let started = Instant::now();
     let work = Work { screen, matrix: Mutex::default() };
     side_by_side(args.side_by_side, args.runs().into_iter(), |(server_type, point)| {

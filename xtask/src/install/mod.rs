@@ -12,7 +12,7 @@ use self::{
     place::{Place, Step},
 };
 use crate::{
-    build::{Profile, TYPES, build},
+    build::{Profile, REPLICATORS, TYPES, build},
     interrupt::Interrupt,
     screen::Screen,
 };
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &InstallArgs, interrupt: &Interrupt) -> Result<()> {
     let built = match &args.bin_dir {
         _ if args.restore => PathBuf::new(),
         Some(folder) => folder.clone(),
-        None => build(Profile::Release, screen, interrupt)?,
+        None => build(&REPLICATORS, Profile::Release, screen, interrupt)?,
     };
     carry_out(args, &plan, &built, screen)?;
     screen.aside(
