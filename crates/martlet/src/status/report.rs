@@ -9,7 +9,7 @@ use swift_types::ServerType;
 
 use super::{
     Answer, OnDisk,
-    comparing::{Merged, agree, is_deleted, majority_hash, metadata_of, rows_behind},
+    comparing::{Merged, agree, majority_hash, metadata_of, rows_behind},
     forecast::{Seen, next_pass},
     subject::{Role, Subject},
     table,
@@ -227,7 +227,7 @@ impl DbReport {
             max_row: info.max_row,
             hash: info.hash.clone(),
             id: info.id.clone(),
-            deleted: is_deleted(info),
+            deleted: info.is_deleted(),
             created_at: info.created_at.clone(),
             put_timestamp: info.put_timestamp.clone(),
             delete_timestamp: info.delete_timestamp.clone(),
