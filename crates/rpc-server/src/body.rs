@@ -1,9 +1,14 @@
 //! The body of a request, as it comes.
 
-use std::{ops::Deref, pin::pin, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream::unfold};
+use futures_util::{Stream, StreamExt};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
@@ -64,9 +69,8 @@ where
     B: Buf + Send,
 {
     let mut bytes = BytesMut::with_capacity(announced.min(limit));
-    let mut body = pin!(paced(coming, body));
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
+    let mut body = PacedBody { coming, body: pin!(body) };
+    while let Some(chunk) = body.next().await? {
         if bytes.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
@@ -105,36 +109,43 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    let mut body = pin!(paced(coming, body));
-    while let Some(chunk) = body.next().await {
+    let mut body = PacedBody { coming, body: pin!(body) };
+    while let Some(chunk) = body.next().await? {
+        body.coming.is_held_up();
         // The writer has ended with an error, which is answered instead.
-        if sender.send(chunk?).await.is_err() {
+        if sender.send(chunk).await.is_err() {
             break;
         }
+        body.coming.has_come_on();
     }
     Ok(())
 }
 
-/// The chunks of a body, or the answer to one that breaks, pauses for too long or has to give way.
-pub(crate) fn paced<S, B>(coming: ComingBody, body: S) -> impl Stream<Item = Result<Bytes, Answer>> + Send
+/// A body as it comes.
+struct PacedBody<'b, S> {
+    coming: ComingBody,
+    body: Pin<&'b mut S>,
+}
+
+impl<S, B> PacedBody<'_, S>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    unfold((coming, Box::pin(body)), |(mut coming, mut body)| async {
+    /// The next chunk; the error answers a body that breaks, pauses for too long or has to give way.
+    async fn next(&mut self) -> Result<Option<Bytes>, Answer> {
         let next = tokio::select! {
-            next = timeout(BODY_PAUSE, body.next()) => next,
-            () = coming.gives_way() => return Some((Err(given_way()), (coming, body))),
+            next = timeout(BODY_PAUSE, self.body.next()) => next,
+            () = self.coming.gives_way() => return Err(given_way()),
         };
-        coming.has_come_on();
-        let chunk = match next {
-            Ok(None) => return None,
-            Ok(Some(Ok(mut chunk))) => Ok(chunk.copy_to_bytes(chunk.remaining())),
+        self.coming.has_come_on();
+        match next {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(mut chunk))) => Ok(Some(chunk.copy_to_bytes(chunk.remaining()))),
             Ok(Some(Err(_))) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
             Err(_) => Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
-        };
-        Some((chunk, (coming, body)))
-    })
+        }
+    }
 }
 
 fn given_way() -> Answer {

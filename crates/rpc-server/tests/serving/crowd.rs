@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use martlet_rpc_server::ForwardSettings;
 
-use crate::server::{Server, path_of, read_answer, sync_body};
+use crate::server::{Answer, Server, create, path_of, read_answer, sync_body};
 
 fn stock_at(listener: &TcpListener) -> ForwardSettings {
     let to: SocketAddr = listener.local_addr().unwrap();
@@ -87,17 +87,22 @@ fn half_sent(server: &Server, path: &str, length: usize) -> TcpStream {
 }
 
 fn padded(length: usize) -> String {
-    format!("{:length$}", sync_body("1"))
+    let message = sync_body("1");
+    let blanks = " ".repeat(length - message.len());
+    message + &blanks
+}
+
+/// Sends the second half.
+fn completed(mut stream: TcpStream, length: usize) -> Answer {
+    // One that was refused is closed already.
+    let _ = stream.write_all(&padded(length).as_bytes()[length / 2..]);
+    read_answer(stream)
 }
 
 /// Sends the second halves. One has been refused, whichever brought nothing for longest; all others are answered.
 fn one_was_refused(halves: Vec<TcpStream>, length: usize) {
     let others = halves.len() - 1;
-    let answers = halves.into_iter().map(|mut stream| {
-        // The one that was refused is closed already.
-        let _ = stream.write_all(&padded(length).as_bytes()[length / 2..]);
-        read_answer(stream)
-    });
+    let answers = halves.into_iter().map(|half| completed(half, length));
     let (refused, answered): (Vec<_>, Vec<_>) = answers.partition(|answer| answer.status == 503);
     assert!(refused.len() == 1 && refused[0].head.contains("retry-after: 5"), "{refused:?}");
     assert!(answered.len() == others && answered.iter().all(|answer| answer.status == 200), "{answered:?}");
@@ -124,10 +129,16 @@ fn half_a_body_gives_its_memory_to_another() {
     });
     let location = server.container("c");
     let path = path_of(&location);
-    // As much as all may have together, and it was told that all of it comes.
-    let halves: Vec<_> = (0..4).map(|_| half_sent(&server, &path, large)).collect();
+    // As much as their device may have, and it was told that all of it comes.
+    let halves: Vec<_> = (0..2).map(|_| half_sent(&server, &path, large)).collect();
+    let elsewhere = create(&server.devices.path().join("sdb2"), "c");
+    let elsewhere = path_of(&elsewhere).replace("sdb1", "sdb2");
+    // As much again is left for others, of which nobody has to give anything.
+    let beside = half_sent(&server, &elsewhere, large);
+    assert_eq!(server.replicate(&elsewhere, padded(large - 1000)).status, 200);
     for _ in 0..3 {
         assert_eq!(server.replicate(&path, padded(large - 1000)).status, 200);
     }
     one_was_refused(halves, large);
+    assert_eq!(completed(beside, large).status, 200);
 }
