@@ -76,7 +76,7 @@ impl Service {
         let longest = settings.max_request_bytes.max(usize::try_from(LONGEST_GATHERED).unwrap_or(usize::MAX));
         let room = Room::for_bodies_of(longest, Arc::clone(&coming));
         let kept = Arc::new(KeptOpen::new(settings.keep_open_for));
-        let lock = Lock::new(settings.secrets.clone());
+        let lock = Lock::new(settings.secrets.clone(), settings.clock.clone());
         Self {
             host: Arc::new(Host { settings, replicas, kept }),
             places: Arc::new(Semaphore::new(threads + queue)),

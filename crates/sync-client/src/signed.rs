@@ -1,6 +1,7 @@
 //! Requests, signed where the cluster has a secret, and peers that do not take the signature.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -76,19 +77,23 @@ enum News {
 }
 
 /// What an operator of this node does about it.
-fn advice(fault: SignatureFault, we_sign: bool) -> &'static str {
-    match fault {
+fn advice(fault: SignatureFault, we_sign: bool) -> Cow<'static, str> {
+    let text = match fault {
         SignatureFault::Missing if !we_sign => {
             "it has a cluster_secret_file and this node has none: name one with the same secret here"
         }
         SignatureFault::Wrong => {
             "the first secret in this node's cluster_secret_file is none of those in its own: make the files the same"
         }
-        SignatureFault::Stale => "its clock and this node's are more than 300 s apart: set the clocks",
+        SignatureFault::Stale => {
+            let apart = Signature::FRESH_SECONDS;
+            return format!("its clock and this node's are more than {apart} s apart: set the clocks").into();
+        }
         SignatureFault::Missing | SignatureFault::Unreadable | SignatureFault::OtherBody => {
             "what this node sent came otherwise: look at what lies between the two"
         }
-    }
+    };
+    text.into()
 }
 
 impl LockedOut {

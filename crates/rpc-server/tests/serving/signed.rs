@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use db_broker::{Broker, DbLocation};
+use db_broker::{Broker, Clock, DbLocation};
 use martlet_rpc_server::Refusal;
 use protocol::{
     BodyDigest, ClusterSecrets, CompareMessage, FileWithMessage, MarkMessage, Signable, Signature,
@@ -84,6 +84,19 @@ fn a_message_is_heard_if_it_is_signed_now_as_it_came() {
     assert_eq!(tell(&server, &path, &good(&path, -290), message.as_bytes()).status, 200);
     assert_eq!(put_timestamp(&location), LATER);
     assert_eq!(server.next_event().refusal, None);
+}
+
+#[test]
+fn the_time_is_the_servers_own() {
+    let fast = Clock::told_by(|| SystemTime::now() + Duration::from_secs(3600));
+    let server = Server::start(|settings| (settings.secrets, settings.clock) = (Some(secrets(SECRET)), fast));
+    let (path, message) = (path_of(&server.container("c")), sync_body("1"));
+    let told = |ahead| {
+        let signature = signed(SECRET, Signable::message(&path), ahead, message.as_bytes());
+        tell(&server, &path, &signature, message.as_bytes())
+    };
+    is_refused(&server, &told(0), SignatureFault::Stale);
+    assert_eq!(told(3600).status, 200);
 }
 
 #[test]
