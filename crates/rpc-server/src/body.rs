@@ -152,3 +152,41 @@ fn given_way() -> Answer {
     let text = "too many requests in hand, and the body of this one brought nothing for longest\n";
     Answer::text(StatusCode::SERVICE_UNAVAILABLE, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::{FutureExt, stream};
+    use tokio::{task::yield_now, time::Instant};
+
+    use super::*;
+    use crate::coming::ComingBodies;
+
+    /// Asks for what is never free; whether somebody is on the way who can give way for it, at once or later.
+    fn somebody_comes(coming: &ComingBodies) -> bool {
+        let until = Instant::now() + BODY_PAUSE;
+        coming.make_way(1, |_| 1, until, pending::<()>()).now_or_never().is_none()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_our_disk_gives_way_to_nobody() {
+        let coming = Arc::new(ComingBodies::default());
+        let (sender, mut disk) = mpsc::channel(1);
+        let chunks = ["one", "two"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())));
+        let body = stream::iter(chunks).chain(stream::pending());
+        let streaming = tokio::spawn(stream_into(sender, coming.begin(None, 0), body));
+        // It does all that it can do before others have their turn.
+        yield_now().await;
+        coming.grow_older(BODY_PAUSE);
+        assert!(!somebody_comes(&coming));
+        for _ in 0..2 {
+            disk.recv().await.unwrap();
+        }
+        yield_now().await;
+        coming.grow_older(BODY_PAUSE);
+        assert!(somebody_comes(&coming), "now it waits for its peer");
+        let refused = streaming.await.unwrap().unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

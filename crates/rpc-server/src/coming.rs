@@ -107,6 +107,14 @@ impl ComingBodies {
         timeout_at(until, freed).await.ok()
     }
 
+    /// As if so much time had passed.
+    #[cfg(test)]
+    pub(crate) fn grow_older(&self, by: Duration) {
+        for body in self.lock().bodies.values_mut() {
+            body.since -= by;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Coming> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,7 +176,7 @@ impl Drop for ComingBody {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use std::future::pending;
 
     use super::*;
 
@@ -176,56 +184,54 @@ mod tests {
         bodies.iter().map(|body| body.told.gives_way.is_cancelled()).collect()
     }
 
-    /// Asks each at once for what is lacking, and does not wait.
-    fn ask(all: &ComingBodies, brings: impl Fn(&Told) -> u32) -> Asked {
-        all.lock().ask(brings)
+    fn ask(all: &ComingBodies) -> Asked {
+        all.lock().ask(|_| 1)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_one_that_brought_nothing_for_longest_gives_way_once() {
         let all = Arc::new(ComingBodies::default());
         let (mut first, second, third) = (all.begin(None, 0), all.begin(None, 0), all.begin(None, 0));
         first.has_come_on();
-        advance(STILL).await;
-        assert_eq!(ask(&all, |_| 1), Asked::Gives(1));
+        all.grow_older(STILL);
+        assert_eq!(ask(&all), Asked::Gives(1));
         assert_eq!(given_way(&[&first, &second, &third]), [false, true, false]);
         drop(third);
-        assert_eq!(ask(&all, |_| 1), Asked::Gives(1));
-        assert_eq!(ask(&all, |_| 1), Asked::Later(Instant::now() + STILL), "each only once, and both leave");
+        assert_eq!(ask(&all), Asked::Gives(1));
+        assert!(matches!(ask(&all), Asked::Later(_)), "each only once, and both leave");
         first.has_come_on();
         drop(second);
-        assert_eq!(ask(&all, |_| 1), Asked::None, "what has to give way comes on no more");
+        assert_eq!(ask(&all), Asked::None, "what has to give way comes on no more");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_is_sending_gives_way_to_nobody() {
         let all = Arc::new(ComingBodies::default());
         let mut body = all.begin(None, 0);
         for _ in 0..9 {
-            advance(STILL / 2).await;
+            all.grow_older(STILL / 2);
+            assert!(matches!(ask(&all), Asked::Later(_)));
             body.has_come_on();
-            assert_eq!(ask(&all, |_| 1), Asked::Later(Instant::now() + STILL));
         }
         body.is_held_up();
-        advance(10 * STILL).await;
-        assert_eq!(ask(&all, |_| 1), Asked::None, "our disk is not its fault");
+        all.grow_older(STILL);
+        assert_eq!(ask(&all), Asked::None, "our disk is not its fault");
         body.has_come_on();
-        assert_eq!(ask(&all, |_| 1), Asked::Later(Instant::now() + STILL), "nor is the time that it took");
+        assert!(matches!(ask(&all), Asked::Later(_)), "nor is the time that it took");
         assert_eq!(given_way(&[&body]), [false]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn as_few_give_way_as_will_do_and_only_those_meant() {
         let all = Arc::new(ComingBodies::default());
         let device: DeviceName = "a".parse().unwrap();
         let of_a = |room| all.begin(Some(&device), room);
         let bodies = [of_a(0), all.begin(None, 2), of_a(2), of_a(2), of_a(2)];
         let brings = |told: &Told| if told.is_for(&device) { told.room } else { 0 };
-        let (begun, until) = (Instant::now(), Instant::now() + 5 * STILL);
-        let (freed, ()) = tokio::join!(all.make_way(3, brings, until, bodies[3].gives_way()), async {
-            bodies[2].gives_way().await
-        });
-        assert_eq!((freed, begun.elapsed()), (Some(()), STILL));
+        let until = Instant::now() + 60 * STILL;
+        all.grow_older(STILL);
+        let freed = all.make_way(3, brings, until, bodies[3].gives_way()).await;
+        assert_eq!(freed, Some(()));
         let [streamed, elsewhere, first, second, third] = &bodies;
         assert_eq!(
             given_way(&[streamed, elsewhere, first, second, third]),
@@ -233,16 +239,36 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_gives_way_at_most_and_the_time_is_that_of_the_request() {
+    #[tokio::test]
+    async fn one_gives_way_and_the_time_is_that_of_the_request() {
         let all = Arc::new(ComingBodies::default());
         let (first, second) = (all.begin(None, 0), all.begin(None, 0));
-        let until = Instant::now() + 5 * STILL;
-        let never = std::future::pending::<()>;
-        assert_eq!(all.make_way(1, |_| 1, until, never()).await, None);
-        assert_eq!((given_way(&[&first, &second]), Instant::now()), (vec![true, false], until));
-        assert_eq!(all.make_way(1, |_| 0, until + STILL, never()).await, None, "nobody can");
-        assert_eq!(Instant::now(), until, "so that is not waited for");
-        assert_eq!(all.make_way(0, |_| 1, until, async { 7 }).await, Some(7));
+        all.grow_older(STILL);
+        let (over, far) = (Instant::now(), Instant::now() + 60 * STILL);
+        let at_once = |brings: u32| all.make_way(1, move |_| brings, far, pending::<()>()).now_or_never();
+        assert_eq!(at_once(1), None);
+        assert_eq!(given_way(&[&first, &second]), [true, false]);
+        assert_eq!(all.make_way(0, |_| 1, over, pending::<()>()).await, None);
+        assert_eq!(at_once(0), Some(None), "nobody can, so that is not waited for");
+        assert_eq!(all.make_way(1, |_| 1, over, async { 7 }).await, Some(7));
+        assert_eq!(given_way(&[&first, &second]), [true, false]);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_still_for_long_enough_is_waited_for() {
+        let all = Arc::new(ComingBodies::default());
+        let mut body = all.begin(None, 0);
+        all.grow_older(STILL.mul_f32(0.9));
+        let until = Instant::now() + 60 * STILL;
+        let mut waits = pin!(all.make_way(1, |_| 1, until, pending::<()>()));
+        assert_eq!(waits.as_mut().now_or_never(), None);
+        assert_eq!(given_way(&[&body]), [false]);
+        body.has_come_on();
+        all.grow_older(STILL.mul_f32(0.9));
+        tokio::select! {
+            _ = waits => {}
+            () = body.gives_way() => {}
+        }
+        assert_eq!(given_way(&[&body]), [true]);
     }
 }

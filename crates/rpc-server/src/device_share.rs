@@ -267,13 +267,14 @@ mod tests {
         second.await.unwrap().unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_on_its_way_to_the_device_gives_its_place() {
         let shares = Arc::new(DeviceShares::of(1, 0, 0));
         let coming = Arc::new(ComingBodies::default());
         let held = enter(&shares, "a").await.unwrap();
         let [elsewhere, body, next] = ["b", "a", "a"].map(|name| coming.begin(Some(&device(name)), 0));
         let name = device("a");
+        coming.grow_older(STILL);
         let (entered, ()) = tokio::join!(shares.enter(&name, &coming, soon()), async {
             body.gives_way().await;
             // Another is quicker, which is no reason to end one more.
@@ -287,12 +288,12 @@ mod tests {
         assert_eq!([elsewhere, next], [None; 2]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_enters_at_once_or_not_at_all_ends_no_body() {
         let (shares, coming) = (Arc::new(DeviceShares::of(1, 0, 0)), Arc::new(ComingBodies::default()));
         let held = enter(&shares, "a").await.unwrap();
         let body = coming.begin(Some(&device("a")), 0);
-        tokio::time::advance(STILL).await;
+        coming.grow_older(STILL);
         let refused = shares.enter_at_once(&device("a")).map(drop).unwrap_err();
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body.gives_way().now_or_never(), None);

@@ -112,17 +112,20 @@ mod tests {
     use super::*;
     use crate::device_share::DeviceShares;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(5)
+        Instant::now() + LONG
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_brings_nothing_gives_way_and_what_is_worked_on_does_not() {
         let coming = Arc::new(ComingBodies::default());
         let room = Room::for_bodies_of(2 * UNIT, Arc::clone(&coming));
         let most = room.take(7 * UNIT, None, soon()).await.unwrap();
         assert_eq!(most.units(), 7);
         let body = coming.begin(None, most.units());
+        coming.grow_older(LONG);
         let (whole, ()) = tokio::join!(room.take(2 * UNIT, None, soon()), async {
             body.gives_way().await;
             drop(most);
@@ -133,7 +136,7 @@ mod tests {
         drop(room.take(8 * UNIT, None, soon()).await.unwrap());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_free_is_asked_of_nobody() {
         let coming = Arc::new(ComingBodies::default());
         let room = Room::for_bodies_of(2 * UNIT, Arc::clone(&coming));
@@ -142,6 +145,7 @@ mod tests {
             room.take(3 * UNIT, None, soon()).await.unwrap(),
         );
         let bodies = [&first, &second].map(|taken| coming.begin(None, taken.units()));
+        coming.grow_older(LONG);
         let (third, ()) = tokio::join!(room.take(5 * UNIT, None, soon()), async {
             bodies[0].gives_way().await;
             drop(first);
@@ -150,7 +154,7 @@ mod tests {
         assert!(bodies[1].gives_way().now_or_never().is_none(), "two were free already");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_device_has_half_of_it_and_asks_its_own() {
         let coming = Arc::new(ComingBodies::default());
         let room = Room::for_bodies_of(2 * UNIT, Arc::clone(&coming));
@@ -161,6 +165,7 @@ mod tests {
         let at_b = room.take(2 * UNIT, Some(&of_b), soon()).await.unwrap();
         let at_a = room.take(4 * UNIT, Some(&of_a), soon()).await.unwrap();
         let (elsewhere, body) = (coming.begin(Some(&b), at_b.units()), coming.begin(Some(&a), at_a.units()));
+        coming.grow_older(LONG);
         let (another, ()) = tokio::join!(room.take(2 * UNIT, Some(&of_a), soon()), async {
             body.gives_way().await;
             drop(at_a);
