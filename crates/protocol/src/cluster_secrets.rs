@@ -84,14 +84,9 @@ impl fmt::Debug for ClusterSecrets {
 
 /// What the secrets are put to.
 fn signed_text(request: Signable<'_>, seconds: u64, body: BodyDigest) -> String {
-    let mut text = format!("REPLICATE\n{}\n{seconds}\n{body}\n", request.path);
-    if let Some(content_type) = request.content_type {
-        text += &format!("{content_type}\n");
-    }
-    if let Some(deciding) = request.deciding {
-        text += &format!("{}\n", BodyDigest::of(deciding));
-    }
-    text
+    let content_type = request.content_type.map(|kind| format!("{kind}\n")).unwrap_or_default();
+    let deciding = request.deciding.map(|value| format!("{}\n", BodyDigest::of(value))).unwrap_or_default();
+    format!("REPLICATE\n{}\n{seconds}\n{body}\n{content_type}{deciding}", request.path)
 }
 
 fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
