@@ -11,8 +11,8 @@ use serde_json::Value;
 
 /// Between two bytes of an answer that trickles.
 const TRICKLE: Duration = Duration::from_millis(50);
-/// What is sent of an answer without end, bytes: stock reads all of it into memory.
-const ENDLESS: u64 = 256 << 20;
+/// What is sent of each answer without end, bytes: stock reads all of it into memory, and does nothing else meanwhile.
+const ENDLESS: u64 = 64 << 20;
 
 /// What a peer does about one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Fault {
     Ends(&'static str),
     /// Resets the connection.
     Reset,
-    /// Sends the first bytes, and then the second over and over: 256 MiB.
+    /// Sends the first bytes, and then the second over and over: 64 MiB.
     Endless(&'static str, &'static str),
     /// Sends these bytes, one by one and slowly.
     Trickle(&'static str),
@@ -126,7 +126,8 @@ fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
             Fault::Endless(head, rest) => {
                 writer.write_all(head.as_bytes())?;
                 let block = rest.repeat(65_536 / rest.len());
-                while stage.endless.fetch_add(block.len() as u64, Ordering::AcqRel) < ENDLESS {
+                for _ in 0..ENDLESS / block.len() as u64 {
+                    stage.endless.fetch_add(block.len() as u64, Ordering::AcqRel);
                     writer.write_all(block.as_bytes())?;
                 }
                 return keep(connection, stage);
