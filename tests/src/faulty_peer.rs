@@ -27,7 +27,7 @@ pub enum Fault {
     Reset,
     /// Sends the first bytes, and then the second over and over: 64 MiB.
     Endless(&'static str, &'static str),
-    /// Sends these bytes, one by one and slowly.
+    /// Sends these bytes, and then `x` by `x` every 50 ms for as long as somebody is there.
     Trickle(&'static str),
     /// Answers with this status and body, as it should.
     Answers(u16, String),
@@ -133,9 +133,12 @@ fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
                 return keep(connection, stage);
             }
             Fault::Trickle(bytes) => {
-                for byte in bytes.bytes() {
-                    writer.write_all(&[byte])?;
+                writer.write_all(bytes.as_bytes())?;
+                keep(connection, stage)?;
+                // Until whoever asked has gone, or the peer is dropped.
+                loop {
                     thread::sleep(TRICKLE);
+                    writer.write_all(b"x")?;
                 }
             }
             Fault::Answers(status, body) => {
@@ -186,20 +189,29 @@ mod tests {
         let address = SocketAddr::from((block.address(1), 6001));
         let peer = FaultyPeer::open(address, |told| match told.message[0].as_str() {
             Some("reset") => Fault::Reset,
+            Some("trickle") => Fault::Trickle("HTTP/1.1 200 OK\r\n\r\n"),
             _ => Fault::Answers(503, format!("{} at {}", told.message, told.path)),
         })
         .unwrap();
-        let say = |message: &str| {
+        let send = |message: &str| {
             let mut stream = TcpStream::connect(address).unwrap();
             write!(stream, "REPLICATE /d/1/x HTTP/1.1\r\nContent-Length: {}\r\n\r\n{message}", message.len())
                 .unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
+            stream
+        };
+        let say = |message: &str| {
             let mut answer = String::new();
-            stream.read_to_string(&mut answer).map(|_| answer)
+            send(message).read_to_string(&mut answer).map(|_| answer)
         };
         assert!(say(r#"["sync"]"#).unwrap().ends_with("\r\n\r\n[\"sync\"] at /d/1/x"));
         assert_eq!(say(r#"["reset"]"#).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        let mut trickle = send(r#"["trickle"]"#);
+        let mut begun = [0; 22];
+        trickle.read_exact(&mut begun).unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK\r\n\r\nxxx");
         drop(peer);
+        trickle.read_to_end(&mut Vec::new()).unwrap();
         drop(TcpListener::bind(address).unwrap());
     }
 }

@@ -120,6 +120,7 @@ pub(crate) const TABLE: &[Row] = &[
         ours: Some("the answer is over 67108864 bytes"),
         ..row("endless-body", |_, _| Fault::Endless(ENDLESS_BODY, "x"))
     },
+    // It would be whole, and no JSON, after 25 seconds: who waits for each byte anew gets that far.
     row("trickle", |_, _| Fault::Trickle(HALF_A_BODY)),
     Row {
         ours: Some("Bad response 503"),
