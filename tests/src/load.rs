@@ -25,7 +25,7 @@ const PARTITION: u64 = 7;
 const DEVICES: [&str; 2] = ["d1a", "d1b"];
 /// What the healthy peer waits for each answer: half of the usual `node_timeout`.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Questions of the healthy peer when all connections are there.
+/// Questions of the healthy peer when all connections are there; no more when one is not answered in time.
 const LAST_QUESTIONS: usize = 3;
 /// Of each body half is sent, bytes.
 const BODY: usize = 512 << 10;
@@ -120,7 +120,7 @@ impl Load {
 }
 
 impl Loaded {
-    /// Asks and asks again while `hostile` is at work, and some more when it is done.
+    /// Asks and asks again while `hostile` is at work, and some more when it is done, as long as there are answers.
     fn beside_a_peer<T: Send>(
         &mut self,
         address: SocketAddr,
@@ -136,12 +136,15 @@ impl Loaded {
             });
             let mut last = 0;
             while last < LAST_QUESTIONS {
-                last += usize::from(done.load(Ordering::Acquire));
+                let is_last = done.load(Ordering::Acquire);
                 let begun = Instant::now();
                 self.asked += 1;
                 if ask(address, path).is_ok_and(|right| right) {
                     self.right += 1;
                     self.slowest = self.slowest.max(begun.elapsed());
+                    last += usize::from(is_last);
+                } else if is_last {
+                    break;
                 }
             }
             hostile.join().expect("connecting does not panic")
