@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Read as _, Write};
+use std::io::{BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use rustix::net::sockopt;
 use serde_json::Value;
+
+use crate::message::Message;
 
 /// Between two bytes of an answer that trickles.
 const TRICKLE: Duration = Duration::from_millis(50);
@@ -110,7 +112,11 @@ fn accept(listener: &TcpListener, stage: &Arc<Stage>) {
 
 fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection);
-    while let Some(told) = read_message(&mut reader)? {
+    while let Some(message) = Message::read(&mut reader)? {
+        let told = Told {
+            path: message.path().to_owned(),
+            message: serde_json::from_slice(message.body()).unwrap_or_default(),
+        };
         let mut writer = connection;
         match (stage.play)(&told) {
             Fault::Silence => return keep(connection, stage),
@@ -156,30 +162,10 @@ fn keep(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The next message on a connection, if one comes. Its body has a length: replicators of both makes say it.
-fn read_message(reader: &mut impl BufRead) -> std::io::Result<Option<Told>> {
-    let (mut path, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        if path.is_empty() {
-            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or_default();
-        }
-        if line == "\r\n" {
-            let mut body = Vec::new();
-            reader.by_ref().take(length).read_to_end(&mut body)?;
-            return Ok(Some(Told { path, message: serde_json::from_slice(&body).unwrap_or_default() }));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
     use crate::loopback::LoopbackBlock;
 

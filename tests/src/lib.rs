@@ -46,6 +46,7 @@ mod levels;
 mod load;
 mod loopback;
 mod machine;
+mod message;
 mod metrics_page;
 mod outcome;
 mod process;
