@@ -28,6 +28,7 @@ use crate::start::{
 use crate::stock::Stock;
 use crate::syslog::LogSink;
 
+pub(crate) use clocks::peak_kib;
 pub use costs::{PassCost, Passes};
 pub use counts::{Counts, TracedPasses};
 pub(crate) use crashes::Role;

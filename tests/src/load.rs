@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,7 @@ use db_broker::{Broker, DbLocation, NewDb};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 
-use crate::cluster::{Cluster, Shape};
+use crate::cluster::{Cluster, Shape, peak_kib};
 use crate::conf::Tuning;
 use crate::daemon::Daemon;
 
@@ -245,10 +244,7 @@ fn create(cluster: &Cluster, device: &str) -> Result<String> {
 
 /// The most memory that the server has had, bytes.
 fn peak(cluster: &Cluster) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", cluster.server_id(NODE, TYPE)?))?;
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-    let kib: u64 = kib.with_context(|| format!("the server has ended:\n{}", cluster.stderr()))?;
+    let kib = peak_kib(cluster.server_id(NODE, TYPE)?).with_context(|| cluster.stderr())?;
     Ok(kib << 10)
 }
 
