@@ -4,6 +4,7 @@ mod counts;
 mod crashes;
 mod passes;
 mod refusals;
+mod secrets;
 mod servers;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use martlet_testkit::{Cluster, Daemon, Scene, Shape, Tree, node_of};
 use protocol::{BodyDigest, Checksum, ClusterSecrets, FileWithMessage, Signable, Signature, SignatureFault};
 
-use super::nodes::{CASE, KIND, SECRET, SUITE, give};
+use super::nodes::{CASE, KIND, SECRET, SUITE};
 
 const MERGE: &str = r#"["rsync_then_merge", "them"]"#;
 
@@ -31,7 +31,7 @@ impl Door {
         let mut scene = Scene::set(Shape::default(), SUITE, KIND)?;
         let device = scene.primaries(CASE)?.remove(1);
         let node = node_of(&device);
-        give(&scene.cluster, node, SECRET)?;
+        scene.cluster.give_secrets(node, SECRET)?;
         scene.cluster.serve(node, KIND, Daemon::Martlet)?;
         let hash = scene.case(CASE)?["hash"].as_str().context("a hash")?.to_owned();
         let partition = &scene.case(CASE)?["part"];
