@@ -167,6 +167,7 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::by_hand;
     use crate::loopback::LoopbackBlock;
 
     #[test]
@@ -180,9 +181,8 @@ mod tests {
         })
         .unwrap();
         let send = |message: &str| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            write!(stream, "REPLICATE /d/1/x HTTP/1.1\r\nContent-Length: {}\r\n\r\n{message}", message.len())
-                .unwrap();
+            let stream = TcpStream::connect(address).unwrap();
+            by_hand::replicate(&stream, "/d/1/x", "", message).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
             stream
         };

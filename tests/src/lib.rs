@@ -35,6 +35,7 @@
 mod arena;
 mod beaten;
 mod blackhole;
+pub mod by_hand;
 mod cluster;
 mod conf;
 mod course;

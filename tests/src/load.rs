@@ -13,6 +13,7 @@ use db_broker::{Broker, DbLocation, NewDb};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 
+use crate::by_hand::{self, Answer};
 use crate::cluster::{Cluster, Shape, peak_kib};
 use crate::conf::Tuning;
 use crate::daemon::Daemon;
@@ -109,7 +110,7 @@ impl Load {
             // One that was closed meanwhile is one that was closed.
             let _ = match number % 3 {
                 0 => stream.write_all(format!("REPLICATE {path} HTTP/1.1\r\nHost: ").as_bytes()),
-                1 => stream.write_all(head(path, BODY).as_bytes()).and_then(|()| stream.write_all(&half)),
+                1 => stream.write_all(head(path, "", BODY).as_bytes()).and_then(|()| stream.write_all(&half)),
                 _ => stream.write_all(question(paths[1], "keep-alive").as_bytes()),
             };
             Some(stream)
@@ -156,7 +157,8 @@ impl Loaded {
             let mut bytes = [0; 64];
             let _ = stream.set_nonblocking(true);
             match stream.read(&mut bytes) {
-                Ok(length) if length > 0 => match status(&String::from_utf8_lossy(&bytes[..length])) {
+                Ok(length) if length > 0 => match by_hand::status(&String::from_utf8_lossy(&bytes[..length]))
+                {
                     Some(status) => *self.answered.entry(status).or_default() += 1,
                     None => self.closed += 1,
                 },
@@ -192,10 +194,9 @@ fn ask(address: SocketAddr, path: &str) -> Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(question(path, "close").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(status(&answer) == Some(200)
-        && answer.contains(path.trim_start_matches('/').split('/').next().unwrap_or("?")))
+    let answer = Answer::read(stream)?;
+    Ok(answer.status == 200
+        && answer.body.contains(path.trim_start_matches('/').split('/').next().unwrap_or("?")))
 }
 
 /// Asks until the answer is right, now that nobody is in the way.
@@ -209,19 +210,15 @@ fn recovered(address: SocketAddr, path: &str) -> Result<Duration> {
     bail!("the server answers nothing although it has had {BOUND:?} to come to itself")
 }
 
-fn status(answer: &str) -> Option<u16> {
-    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
-}
-
-fn head(path: &str, length: usize) -> String {
-    format!("REPLICATE {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+fn head(path: &str, lines: &str, length: usize) -> String {
+    by_hand::head(&format!("REPLICATE {path}"), lines, length)
 }
 
 /// A `sync` from somebody who has no rows either.
 fn question(path: &str, connection: &str) -> String {
     let nothing = "00000000000000000000000000000000";
     let body = format!(r#"["sync", -1, "{nothing}", "somebody", "1", "1", "0", ""]"#);
-    head(path, body.len()).replace("Host: x", &format!("Host: x\r\nConnection: {connection}")) + &body
+    head(path, &format!("Connection: {connection}\r\n"), body.len()) + &body
 }
 
 /// An empty container on a device, called as the device is; its path in requests.

@@ -2,14 +2,17 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, cluster_dir, metrics_page, on_its_own};
+use martlet_testkit::{
+    Cluster, Daemon, ProcessGroup, Scene, Shape,
+    by_hand::{self, Answer},
+    cluster_dir, metrics_page, on_its_own,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -62,22 +65,14 @@ fn until(scene: &Scene, what: &str, is_so: impl Fn() -> Result<bool>) -> Result<
 fn ask_to_write(scene: &Scene, title: &str, device: &str) -> Result<TcpStream> {
     let database = scene.database(title, device)?;
     let body = r#"["merge_syncs", [{"remote_id": "somebody", "sync_point": 1}]]"#;
-    let mut stream = TcpStream::connect((scene.cluster.address(2), TYPE.default_port()))?;
-    stream.set_read_timeout(Some(BOUND))?;
-    write!(
-        stream,
-        "REPLICATE /{device}/{}/{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        scene.case(title)?["part"],
-        database.digest(),
-        body.len()
-    )?;
+    let stream = by_hand::connect((scene.cluster.address(2), TYPE.default_port()).into())?;
+    let path = format!("/{device}/{}/{}", scene.case(title)?["part"], database.digest());
+    by_hand::replicate(&stream, &path, "", body)?;
     Ok(stream)
 }
 
-fn status(mut stream: TcpStream) -> Result<u16> {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).with_context(|| format!("{answer:?}"))
+fn status(stream: TcpStream) -> Result<u16> {
+    Ok(Answer::read(stream)?.status)
 }
 
 #[test]
