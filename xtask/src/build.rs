@@ -1,4 +1,4 @@
-//! Builds the two programs, and shows that it goes on.
+//! Builds programs, and shows that it goes on.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -10,13 +10,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ProcessGroup;
+use testkit::{ProcessGroup, ServerType};
 
 use crate::{
     interrupt::Interrupt,
     screen::Screen,
     workspace::{Workspace, cargo},
 };
+
+/// Both types of server.
+pub(crate) const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
+/// The packages of their daemons, and the programs that these make.
+pub(crate) const REPLICATORS: [&str; 2] = ["account-replicator", "container-replicator"];
 
 /// How the programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,11 +50,16 @@ impl Profile {
     }
 }
 
-/// Builds both programs; returns the folder they are in.
-pub(crate) fn build(profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<PathBuf> {
-    let started = Instant::now();
+/// Builds the programs of some packages; returns the folder they are in.
+pub(crate) fn build(
+    packages: &[&str],
+    profile: Profile,
+    screen: Screen,
+    interrupt: &Interrupt,
+) -> Result<PathBuf> {
+    let (started, names) = (Instant::now(), packages.join(", "));
     let mut command = cargo(&["build", "--quiet", "--message-format=json-render-diagnostics"]);
-    command.args(["-p", "account-replicator", "-p", "container-replicator", "--profile", profile.name()]);
+    command.args(["--profile", profile.name()]).args(packages.iter().flat_map(|package| ["-p", package]));
     let mut group = ProcessGroup::spawn(command.stdout(Stdio::piped()), "cargo build")?;
     let messages = group.child().stdout.take().map(BufReader::new).context("cargo has no output")?;
     let crates = AtomicUsize::new(0);
@@ -58,14 +68,14 @@ pub(crate) fn build(profile: Profile, screen: Screen, interrupt: &Interrupt) -> 
         scope.spawn(|| messages.lines().for_each(|_| _ = crates.fetch_add(1, Ordering::Relaxed)));
         let status = interrupt.wait(&mut group, || {
             let (crates, seconds) = (crates.load(Ordering::Relaxed), started.elapsed().as_secs());
-            screen.progress(&format!("   building the two replicators: {crates} crates, {seconds} s"));
+            screen.progress(&format!("   building {names}: {crates} crates, {seconds} s"));
             Ok(())
         });
         drop(group);
         status
     })?;
-    ensure!(status.success(), "the replicators cannot be built, see above");
+    ensure!(status.success(), "{names} cannot be built, see above");
     let seconds = started.elapsed().as_secs_f64();
-    screen.good(&format!("built account-replicator and container-replicator ({seconds:.1} s)"));
+    screen.good(&format!("built {names} ({seconds:.1} s)"));
     Ok(Workspace::load()?.bin_dir(profile.folder()))
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use testkit::{Daemon, Load};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS},
     interrupt::Interrupt,
     screen::{Screen, thousands},
     test,
@@ -26,7 +26,7 @@ pub(crate) struct LoadArgs {
 pub(crate) fn run(args: &LoadArgs, interrupt: &Interrupt) -> Result<()> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    build::build(Profile::Dev, screen, interrupt)?;
+    build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let count = thousands(args.connections as u64);
     screen.line(&format!("{count} hostile connections, and a healthy peer that asks and asks:"));
     let servers = args.server.map_or_else(|| vec![Whose::Martlet, Whose::Stock], |server| vec![server]);

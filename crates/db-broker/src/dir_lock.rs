@@ -1,12 +1,15 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, OFlags, flock},
+    io::Errno,
+};
 
 use crate::error::{BrokerError, Result};
 
@@ -38,7 +41,7 @@ impl DirLock {
                     file = open(dir, &path)?;
                     continue;
                 }
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => return Err(BrokerError::Io { path, source: errno.into() }),
             }
             if Instant::now() >= deadline {
@@ -50,18 +53,19 @@ impl DirLock {
 }
 
 fn open(dir: &Path, path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(|source| {
-        if source.kind() == std::io::ErrorKind::NotFound {
-            BrokerError::Missing { path: dir.to_owned() }
-        } else {
-            BrokerError::Io { path: path.to_owned(), source }
-        }
+    let mut options = OpenOptions::new();
+    // The kernel takes the flag's bits as they are.
+    options.write(true).create(true).truncate(false).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    options.open(path).map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::NOENT) => BrokerError::Missing { path: dir.to_owned() },
+        Some(Errno::LOOP) => BrokerError::Link { path: path.to_owned() },
+        _ => BrokerError::Io { path: path.to_owned(), source },
     })
 }
 
 fn is_named(file: &File, path: &Path) -> bool {
     let same = |one: &Metadata, other: &Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
-    match (file.metadata(), path.metadata()) {
+    match (file.metadata(), path.symlink_metadata()) {
         (Ok(open), Ok(named)) => same(&open, &named),
         _ => false,
     }
@@ -80,6 +84,16 @@ mod tests {
         assert!(matches!(refused, Err(BrokerError::LockTimeout { .. })));
         drop(held);
         DirLock::acquire(dir.path(), Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_nothing_is_made_where_it_leads() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let made = elsewhere.path().join("made");
+        std::os::unix::fs::symlink(&made, dir.path().join(".lock")).unwrap();
+        let refused = DirLock::acquire(dir.path(), Duration::ZERO);
+        assert!(matches!(refused, Err(BrokerError::Link { .. })), "{refused:?}");
+        assert!(!made.exists());
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl PartFile {
     pub fn create(device_dir: &Path, length: u64) -> io::Result<Self> {
         let tmp_dir = device_dir.join("tmp");
         if tmp_dir.is_symlink() {
-            return Err(io::Error::other("tmp is a symbolic link, and none is followed below a device"));
+            // As the kernel says it, so that it is not taken for a fault of the file.
+            return Err(Errno::LOOP.into());
         }
         let own = OwnFile::named(&tmp_dir, "received");
         let create = || File::options().write(true).create_new(true).open(own.path());

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     DbLocation, durable,
     error::{BrokerError, Result},
+    links::refuse_links,
 };
 
 /// Moves a database's directory to `DEVICE/quarantined/{accounts,containers}/HASH`, or `HASH-UUIDHEX` if
@@ -15,10 +16,12 @@ use crate::{
 /// `DatabaseBroker.quarantine`.
 ///
 /// # Errors
-/// [`BrokerError::Io`] if it could not be moved; it stays where it was.
+/// [`BrokerError::Io`] if it could not be moved, [`BrokerError::Link`] if `quarantined` is a symbolic link; it stays where it
+/// was.
 pub fn quarantine(location: &DbLocation, reason: &str) -> Result<BrokerError> {
     let from = location.dir().to_owned();
     let parent = location.device_dir().join("quarantined").join(location.server_type().datadir());
+    refuse_links(location.device_dir(), &parent)?;
     let mut to = parent.join(location.digest().to_string());
     let moved =
         around(Step::Quarantine, &from, || durable::move_dir(&from, &to)).or_else(|error| {

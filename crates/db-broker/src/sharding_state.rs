@@ -173,3 +173,21 @@ fn same_moment(one: &str, other: &str) -> bool {
         _ => one == other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::container;
+
+    /// A sharder that removes the retiring file between the look into the directory and the opening.
+    #[test]
+    fn a_retiring_file_that_is_gone_does_not_make_the_database_missing() {
+        let device = tempfile::tempdir().unwrap();
+        let mut broker = container(device.path());
+        let gone = broker.location().dir().join("gone.db");
+        assert_eq!(broker.view_without(gone, "a/c").unwrap(), (DbState::Unsharded, None));
+        let listed = broker.file().to_owned();
+        let error = broker.view_without(listed, "a/c").unwrap_err();
+        assert!(matches!(error, BrokerError::Io { .. }), "{error}");
+    }
+}

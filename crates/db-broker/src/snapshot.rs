@@ -81,6 +81,7 @@ impl Broker {
         if self.size()? <= MOST_IN_MEMORY {
             return self.copy_into_memory().map(Snapshot::InMemory);
         }
+        self.location.refuse_linked_tmp()?;
         let tmp = self.location.tmp_dir();
         fs::create_dir_all(&tmp).map_err(BrokerError::io(&tmp))?;
         let copy = OwnFile::named(&tmp, "snapshot");

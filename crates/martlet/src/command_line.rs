@@ -87,6 +87,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The command line as its parser knows it, for manual pages and completions.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
 /// Does what the words say, the program's name first, and returns the exit code: 0 when all is as it should be, 1 when it is
 /// not, 2 when the question could not be asked; why stands in `errors` then.
 ///
@@ -118,12 +123,12 @@ fn status(args: &StatusArgs, out: &mut impl Write, errors: &mut impl Write) -> i
 
 fn completions(shell: Shell, out: &mut impl Write) -> io::Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), "martlet", &mut script);
+    clap_complete::generate(shell, &mut command(), "martlet", &mut script);
     out.write_all(&script).map(|()| AGREE)
 }
 
 fn man_pages(folder: &Path, errors: &mut impl Write) -> io::Result<u8> {
-    match clap_mangen::generate_to(CommandLine::command(), folder) {
+    match clap_mangen::generate_to(command(), folder) {
         Ok(()) => Ok(AGREE),
         Err(error) => {
             let folder = folder.display();

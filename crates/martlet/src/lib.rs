@@ -5,4 +5,4 @@
 mod command_line;
 mod status;
 
-pub use command_line::run;
+pub use command_line::{command, run};

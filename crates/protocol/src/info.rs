@@ -227,6 +227,16 @@ impl RemoteInfo {
             || self.put_timestamp != local.put_timestamp.as_ref()
             || self.delete_timestamp != local.delete_timestamp.as_ref()
     }
+
+    /// Whether clients see it as gone. Stock: `_is_deleted`, without the word that account servers write into the status.
+    pub fn is_deleted(&self) -> bool {
+        is_deleted(&self.put_timestamp, &self.delete_timestamp, self.count)
+    }
+}
+
+/// Of any replica.
+pub(crate) fn is_deleted(put_timestamp: &str, delete_timestamp: &str, count: i64) -> bool {
+    delete_timestamp > put_timestamp && count == 0
 }
 
 #[cfg(test)]

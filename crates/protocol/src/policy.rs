@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 
 use swift_types::Timestamp;
 
-use crate::{RemoteInfo, ReplicationInfo, SyncArgs};
+use crate::{RemoteInfo, ReplicationInfo, SyncArgs, info::is_deleted};
 
 /// What one replica claims about its container's storage policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl<'a> PolicyClaim<'a> {
     }
 
     fn is_deleted(&self) -> bool {
-        self.delete_timestamp > self.put_timestamp && self.count == 0
+        is_deleted(self.put_timestamp, self.delete_timestamp, self.count)
     }
 
     /// Deleted once, and put again since. A text that is no moment counts as never.

@@ -24,17 +24,23 @@ use crate::{
     subject::Subject,
     sync_store,
     to_peer::{Anew, Gathered, Local, ToPeer},
+    vigil::Watch,
 };
 
 /// Runs the course of one database. Blocks for as long as disks and peers take.
 ///
 /// Answers to stock's `_replicate_object`.
-pub(crate) fn replicate(node: &Node, unsettled: Unsettled<'_>, reconciler: &ToReconciler) -> DbOutcome {
+pub(crate) fn replicate(
+    node: &Node,
+    watch: &Watch,
+    unsettled: Unsettled<'_>,
+    reconciler: &ToReconciler,
+) -> DbOutcome {
     let started = Instant::now();
     let Unsettled { database, heard, permit: _permit } = unsettled;
     debug!("Replicating db {}", database.task().db_file.display());
     let running = match database {
-        Database::Closed(task) => Running::begin(node, task, reconciler),
+        Database::Closed(task) => Running::begin(node, watch, task, reconciler),
         Database::Opened(running) => Ok(*running),
     };
     match running {
@@ -75,6 +81,7 @@ impl Database<'_> {
 /// A database that could be opened and read.
 pub(crate) struct Running<'a> {
     node: &'a Node,
+    watch: &'a Watch,
     task: DbTask,
     reconciler: ToReconciler,
     ring: Arc<RingData>,
@@ -195,6 +202,7 @@ impl Running<'_> {
                 sync: &sync,
                 subject: &self.subject,
                 device: self.task.device.id,
+                hands: &self.watch.hands,
                 gathered,
             };
             let region = roster.region_of(&device);
@@ -256,7 +264,8 @@ impl Running<'_> {
             broker: &mut self.broker,
             page: i64::from(self.node.conf.sync.per_diff.get()),
             queue: &self.reconciler,
-            stop: &self.node.stop,
+            watch: self.watch,
+            device: self.task.device.id,
         };
         misplaced.enqueue(&self.info, peers).unwrap_or_else(|error| {
             error!("UNHANDLED EXCEPTION: in post replicate hook: {error}{}", self.subject);

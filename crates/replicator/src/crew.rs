@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, bounded};
 use stats::{Aggregator, DbOutcome, DbResult, Outcome, PassStats, Queue};
 use tracing::error;
-use walker::{Lanes, WalkMeter};
+use walker::{HeldAt, Lanes, WalkMeter};
 
 use crate::{
     course::{Unsettled, replicate},
@@ -69,8 +69,8 @@ impl Crew<'_> {
         let (outcome_sender, outcomes) = bounded::<Outcome>(OUTCOME_QUEUE);
         let (order_sender, orders) = bounded(workers);
         let outcomes_in = Outcomes::new(Queue::Outcomes, outcome_sender, Arc::clone(&node.metrics));
-        let order_sender = Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics));
-        let reconciler = ToReconciler::new(order_sender, Arc::clone(&watch.hands));
+        let reconciler =
+            ToReconciler::new(Metered::new(Queue::Reconciler, order_sender, Arc::clone(&node.metrics)));
         let course_sender = Metered::new(Queue::Courses, course_sender, Arc::clone(&node.metrics));
         thread::scope(|threads| {
             let aggregated = threads.spawn(move || {
@@ -129,13 +129,16 @@ fn work(
     outcomes: &Outcomes,
 ) {
     for unsettled in courses {
+        let (started, task) = (Instant::now(), unsettled.database.task().clone());
+        let (device, at) = (task.device.id, HeldAt::Database(task.digest));
         if watch.stop.is_set() {
+            // It may be open, and what closes it may hang.
+            watch.hands.hold(device, at, || drop(unsettled));
             continue;
         }
-        let (started, task) = (Instant::now(), unsettled.database.task().clone());
         // A defect that shows on one database must not end the pass of all others.
-        let replicated = watch.hands.hold(task.device.id, &task.db_file, || {
-            catch_unwind(AssertUnwindSafe(|| replicate(node, unsettled, reconciler)))
+        let replicated = watch.hands.hold(device, at, || {
+            catch_unwind(AssertUnwindSafe(|| replicate(node, watch, unsettled, reconciler)))
         });
         let outcome = replicated.unwrap_or_else(|_| {
             error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());

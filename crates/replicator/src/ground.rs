@@ -10,9 +10,9 @@ use ring::Device;
 use stats::Outcome;
 use swift_types::DeviceName;
 use tracing::{debug, warn};
-use walker::DeviceTree;
+use walker::{DeviceTree, Hands, HeldAt};
 
-use crate::{node::Node, pass::Scope};
+use crate::{left_behind::Behind, node::Node, pass::Scope};
 
 /// A device that has not said for so long whether it is mounted is not waited for; less if `device_timeout` is less.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +25,8 @@ pub(crate) struct Ground {
     pub(crate) with_datadir: Vec<DeviceTree>,
     /// What is to be told of the others.
     pub(crate) skipped: Vec<Outcome>,
+    /// How many of these do not answer.
+    pub(crate) left_behind: usize,
 }
 
 /// A device that is there.
@@ -40,7 +42,8 @@ impl Ground {
     /// [`left_behind`](Node::left_behind).
     pub(crate) fn look(node: &Arc<Node>, scope: &Scope, local: &[Arc<Device>]) -> Self {
         let answers = ask(node, local);
-        let mut ground = Self { trees: Vec::new(), with_datadir: Vec::new(), skipped: Vec::new() };
+        let mut ground =
+            Self { trees: Vec::new(), with_datadir: Vec::new(), skipped: Vec::new(), left_behind: 0 };
         for device in local {
             match answers.get(&device.id) {
                 Some(Ok(Found { tree, .. })) if !scope.has_device(tree.name.as_str()) => {
@@ -52,6 +55,7 @@ impl Ground {
                 }
                 Some(Err(reason)) => ground.skip(device, reason.clone()),
                 None => {
+                    ground.left_behind += usize::from(scope.has_device(&device.device));
                     ground
                         .skip(device, format!("{} is left behind: its disk does not answer", device.device));
                 }
@@ -67,22 +71,27 @@ impl Ground {
     }
 }
 
-/// What each has answered; nothing of those that did not.
+/// What each has answered; nothing of those that did not. Tells the metrics which these are.
 fn ask(node: &Arc<Node>, local: &[Arc<Device>]) -> HashMap<u64, Result<Found, String>> {
     let (answering, answers) = bounded(local.len());
-    let asked = local.iter().filter(|device| !node.left_behind.holds(device.id));
-    let mut waiting: HashMap<u64, Receiver<()>> =
-        asked.map(|device| (device.id, ask_one(node, device, answering.clone()))).collect();
+    let asked: Vec<_> = local.iter().filter(|device| node.left_behind.since(device.id).is_none()).collect();
+    let hands = Arc::new(Hands::at(asked.iter().map(|device| device.id)));
+    let begun = node.clock.seconds();
+    for device in &asked {
+        ask_one(node, &hands, device, answering.clone());
+    }
     drop(answering);
     let until = deadline(node.conf.pass.device_timeout);
     let mut answered = HashMap::new();
     while let Some((id, answer)) = next(&answers, until) {
-        waiting.remove(&id);
         answered.insert(id, answer);
     }
-    for (id, life) in waiting {
-        node.left_behind.add(id, life);
+    for device in asked.iter().filter(|device| !answered.contains_key(&device.id)) {
+        let (id, name) = (device.id, device.device.clone());
+        node.left_behind.add(Behind { device: id, name, since: begun, hands: Arc::clone(&hands) });
     }
+    let stalled = |device: &Arc<Device>| (device.device.clone(), node.left_behind.since(device.id));
+    node.metrics.show_devices(local.iter().map(stalled));
     answered
 }
 
@@ -96,19 +105,17 @@ fn next(answers: &Receiver<Answer>, until: Option<Instant>) -> Option<Answer> {
     until.map_or_else(|| answers.recv().ok(), |until| answers.recv_deadline(until).ok())
 }
 
-/// Closes what it gives when the device has answered.
-fn ask_one(node: &Arc<Node>, device: &Arc<Device>, answering: Sender<Answer>) -> Receiver<()> {
-    let ((alive, life), id) = (bounded(0), device.id);
-    let (node, of_ring, refused) = (Arc::clone(node), Arc::clone(device), answering.clone());
+fn ask_one(node: &Arc<Node>, hands: &Arc<Hands>, device: &Arc<Device>, answering: Sender<Answer>) {
+    let (node, hands, of_ring, id) = (Arc::clone(node), Arc::clone(hands), Arc::clone(device), device.id);
+    let refused = answering.clone();
     let thread = thread::Builder::new().name(format!("look {}", device.device));
     let asked = thread.spawn(move || {
-        let _alive: Sender<()> = alive;
-        let _ = answering.send((id, look_at(&node, &of_ring)));
+        let found = hands.hold(id, HeldAt::Directories, || look_at(&node, &of_ring));
+        let _ = answering.send((id, found));
     });
     if let Err(error) = asked {
         let _ = refused.send((id, Err(format!("no thread to look at {}: {error}", device.device))));
     }
-    life
 }
 
 /// Blocks on the disk.

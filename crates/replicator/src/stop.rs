@@ -22,19 +22,6 @@ impl Stop {
         Self { begin_nothing: CancellationToken::new(), cut: CancellationToken::new(), sender, receiver }
     }
 
-    /// For a part of the daemon's work that may be told to end by itself. Told so of the whole, it is asked by
-    /// [`is_set`](Self::is_set) only: whoever watches over the part closes its [`receiver`](Self::receiver).
-    pub(crate) fn of_a_part(&self) -> Self {
-        let (sender, receiver) = bounded(0);
-        let sender = Arc::new(Mutex::new(Some(sender)));
-        Self {
-            begin_nothing: self.begin_nothing.child_token(),
-            cut: self.cut.child_token(),
-            sender,
-            receiver,
-        }
-    }
-
     /// From now on nothing new is begun; databases in hand are finished.
     pub(crate) fn begin_nothing(&self) {
         self.begin_nothing.cancel();

@@ -20,6 +20,7 @@ use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
 use swift_types::{Digest, ServerType};
 use sync_client::{CallError, Region, Reply, Target};
 use tracing::{debug, error};
+use walker::Hands;
 
 use crate::{from_memory::Said, node::Node, subject::Subject};
 
@@ -36,6 +37,8 @@ pub(crate) struct Local<'a> {
     pub(crate) subject: &'a Subject,
     /// The id in the ring of the device that it lies on.
     pub(crate) device: u64,
+    /// That of its disk; whoever waits for a peer does not wait for it.
+    pub(crate) hands: &'a Hands,
     pub(crate) gathered: &'a mut Gathered,
 }
 
@@ -179,7 +182,9 @@ impl<'a> ToPeer<'a> {
     }
 
     fn call(&mut self, request: &Request, timeout: Duration) -> Result<Reply, PeerFailure> {
-        self.answered(self.node.client.replicate(&self.target, request, timeout))
+        let ask = || self.node.client.replicate(&self.target, request, timeout);
+        let reply = self.local.hands.rest(self.local.device, ask);
+        self.answered(reply)
     }
 
     fn answered(&self, reply: Result<Reply, CallError>) -> Result<Reply, PeerFailure> {

@@ -3,17 +3,19 @@
 use std::{
     collections::BTreeSet,
     panic::resume_unwind,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvError, Sender, bounded, select, select_biased};
 use stats::{Outcome, PassStats};
+use swift_types::storage_directory;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
-use walker::{DeviceTree, Hands, Stalled};
+use walker::{DeviceTree, Hands, HeldAt, Stalled};
 
-use crate::{node::Node, stop::Stop};
+use crate::{left_behind::Behind, node::Node, stop::Stop};
 
 /// How often the devices are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,7 +29,7 @@ pub(crate) struct Watch {
     /// Who is at work at which disk.
     pub(crate) hands: Arc<Hands>,
     /// Nothing new is begun: the daemon is told to stop, or the pass has gone to its end without what is left.
-    pub(crate) stop: Stop,
+    pub(crate) stop: Arc<PassStop>,
     given_up: Receiver<()>,
     counted: Sender<PassStats>,
 }
@@ -52,6 +54,37 @@ impl Watch {
     }
 }
 
+/// The way one pass is told to end.
+pub(crate) struct PassStop {
+    token: CancellationToken,
+    /// Dropping it is what plain threads see at once.
+    sender: Mutex<Option<Sender<()>>>,
+    receiver: Receiver<()>,
+}
+
+impl PassStop {
+    /// For a pass of this daemon.
+    fn of(stop: &Stop) -> Self {
+        let (sender, receiver) = bounded(0);
+        Self { token: stop.token().child_token(), sender: Mutex::new(Some(sender)), receiver }
+    }
+
+    /// Whether nothing new may be begun. True as soon as the daemon is told to stop.
+    pub(crate) fn is_set(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Closed when nothing new may be begun; for plain threads.
+    pub(crate) fn receiver(&self) -> &Receiver<()> {
+        &self.receiver
+    }
+
+    fn begin_nothing(&self) {
+        self.token.cancel();
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
 /// How a pass, or a part of one, ended.
 pub(crate) enum Watched<T> {
     /// Every thread of it has ended; this is what it came to.
@@ -73,13 +106,11 @@ pub(crate) fn watch<T: Send + 'static>(
 ) -> Watched<T> {
     let hands = Arc::new(Hands::at(devices.iter().map(|device| device.id)));
     let ((abandon, given_up), (counting, counted)) = (bounded(0), bounded(1));
-    let stop = node.stop.of_a_part();
-    let watch = Watch { hands: Arc::clone(&hands), stop: stop.clone(), given_up, counted: counting };
+    let stop = Arc::new(PassStop::of(&node.stop));
+    let watch = Watch { hands: Arc::clone(&hands), stop: Arc::clone(&stop), given_up, counted: counting };
     let (ending, ended) = bounded(1);
-    let (alive, life) = bounded(0);
     let of_thread = Arc::clone(node);
     let thread = thread::Builder::new().name("pass".to_owned()).spawn(move || {
-        let _alive: Sender<()> = alive;
         let _ = ending.send(work(&of_thread, &watch));
     });
     let thread = thread.expect("a thread for the pass");
@@ -88,7 +119,7 @@ pub(crate) fn watch<T: Send + 'static>(
         Some(Ok(end)) => Watched::Ended(end),
         Some(Err(_)) => resume_unwind(thread.join().expect_err("it ended without a word")),
         None => {
-            let left = vigil.leave_behind(&life);
+            let left = vigil.leave_behind();
             drop(abandon);
             let nothing = |_| PassStats::new(node.clock.seconds());
             Watched::LeftBehind(counted.recv_timeout(COUNTED_IN).unwrap_or_else(nothing), left)
@@ -99,8 +130,8 @@ pub(crate) fn watch<T: Send + 'static>(
 struct Vigil<'a> {
     node: &'a Node,
     devices: &'a [DeviceTree],
-    hands: &'a Hands,
-    stop: &'a Stop,
+    hands: &'a Arc<Hands>,
+    stop: &'a PassStop,
     /// Devices of which the log says that they do not go on.
     told: BTreeSet<u64>,
 }
@@ -120,6 +151,7 @@ impl Vigil<'_> {
             }
         };
         self.show(&[]);
+        self.told.iter().for_each(|device| self.say_goes_on(*device));
         Some(end)
     }
 
@@ -136,32 +168,38 @@ impl Vigil<'_> {
             error!(
                 "ERROR {}: nothing has come to an end for {:.0} s (device_timeout), in hand is {}: its disk hangs, or this \
                  takes so long. The pass goes on with the other devices",
-                self.name(stalled.device),
+                self.device(stalled.device).map_or("", |device| device.name.as_str()),
                 stalled.time.as_secs_f64(),
-                stalled.at.display()
+                self.place(stalled)
             );
         }
         let is_late = |device: &u64| late.iter().any(|stalled| stalled.device == *device);
-        for device in self.told.iter().filter(|device| !is_late(device)) {
-            info!("{} goes on", self.name(*device));
-        }
+        self.told.iter().filter(|device| !is_late(device)).for_each(|device| self.say_goes_on(*device));
         self.told = late.iter().map(|stalled| stalled.device).collect();
         !late.is_empty() && self.hands.quiet(now) >= limit
     }
 
-    fn leave_behind(&self, life: &Receiver<()>) -> Vec<DeviceTree> {
+    fn leave_behind(&self) -> Vec<DeviceTree> {
+        self.stop.begin_nothing();
+        let now = self.node.clock.seconds();
+        let stalled = self.hands.stalled(Instant::now());
+        let times = stalled.iter().filter(|stalled| self.told.contains(&stalled.device));
         let left: Vec<_> =
-            self.devices.iter().filter(|device| self.told.contains(&device.id)).cloned().collect();
-        for device in &left {
+            times.filter_map(|stalled| Some((self.device(stalled.device)?, stalled.time))).collect();
+        for (device, time) in &left {
             error!(
                 "ERROR {}: left behind, this pass ends without the rest of it. No pass takes it up before what is under way \
                  there has come to an end",
                 device.name
             );
-            self.node.left_behind.add(device.id, life.clone());
+            self.node.left_behind.add(Behind {
+                device: device.id,
+                name: device.name.to_string(),
+                since: now - time.as_secs_f64(),
+                hands: Arc::clone(self.hands),
+            });
         }
-        self.stop.begin_nothing();
-        left
+        left.into_iter().map(|(device, _)| device.clone()).collect()
     }
 
     fn show(&self, stalled: &[Stalled]) {
@@ -173,7 +211,26 @@ impl Vigil<'_> {
         }
     }
 
-    fn name(&self, id: u64) -> &str {
-        self.devices.iter().find(|device| device.id == id).map_or("a device", |device| device.name.as_str())
+    fn say_goes_on(&self, device: u64) {
+        if let Some(device) = self.device(device) {
+            info!("{} goes on", device.name);
+        }
+    }
+
+    fn device(&self, id: u64) -> Option<&DeviceTree> {
+        self.devices.iter().find(|device| device.id == id)
+    }
+
+    /// Where that is, as far as the ring knows.
+    fn place(&self, stalled: &Stalled) -> String {
+        let Some(device) = self.device(stalled.device) else { return String::new() };
+        match stalled.at {
+            HeldAt::Directories => device.datadir.display().to_string(),
+            HeldAt::Database(digest) => {
+                let partition = self.node.ring().partition(&digest);
+                let dir = storage_directory(self.node.server_type(), partition, &digest);
+                device.datadir.with_file_name(dir).display().to_string()
+            }
+        }
     }
 }

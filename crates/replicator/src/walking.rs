@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use ring::{Device, RingData};
 use stats::{Outcome, PassStats};
 use tracing::error;
-use walker::{DeviceTree, MassMisplacement, Walk, WalkEnd};
+use walker::{DeviceTree, HeldAt, MassMisplacement, Walk, WalkEnd};
 
 use crate::{
     crew::{Crew, Ended},
@@ -42,7 +42,8 @@ impl Walking {
     /// Walks over all of it. Blocks until the last database has had its turn.
     pub(crate) fn run(self, node: &Node, watch: &Watch) -> Walked {
         let started = node.clock.seconds();
-        let Self { ring, partitions, local, ground: Ground { trees, with_datadir, skipped } } = self;
+        let Self { ring, partitions, local, ground } = self;
+        let Ground { trees, with_datadir, skipped, left_behind } = ground;
         let devices = LocalDevices::new(&with_datadir, &local);
         let walked = trees.iter().map(|tree| tree.id).collect();
         let crew =
@@ -57,8 +58,10 @@ impl Walking {
                 feed(node, watch, &ring, walk, lanes, meter, outcomes)
             },
         );
-        let stopped = end == WalkEnd::Stopped || node.stop.is_set();
-        let end = if stopped { PassEnd::Stopped } else { PassEnd::Complete };
+        if end == WalkEnd::Stopped || watch.stop.is_set() {
+            return Walked { end: PassEnd::Stopped, stats, devices, containers };
+        }
+        let end = if left_behind > 0 { PassEnd::LeftBehind } else { PassEnd::Complete };
         let stats = node.aggregator().go_on(gone_meanwhile(node, watch, &local, &trees), stats);
         Walked { end, stats, devices, containers }
     }
@@ -92,7 +95,8 @@ fn gone_meanwhile<'a>(
     walked: &'a [DeviceTree],
 ) -> impl Iterator<Item = Outcome> + 'a {
     walked.iter().filter_map(|device| {
-        let dir = watch.hands.hold(device.id, &device.datadir, || node.device_dir(&device.name));
+        let look = || node.device_dir(&device.name);
+        let dir = watch.hands.hold(device.id, HeldAt::Directories, look);
         let reason = dir.err()?.to_string();
         error!("ERROR {reason} any more: it went during this pass, which leaves out what it has not come to");
         skipped(local, device, reason)

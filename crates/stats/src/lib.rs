@@ -46,6 +46,7 @@ mod outcome;
 mod pass;
 mod python_json;
 mod recon;
+mod replacement;
 mod rpc_statsd;
 mod statsd;
 mod summary;

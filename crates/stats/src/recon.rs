@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, BufRead, BufReader, ErrorKind, Write},
+    io::{self, BufRead, BufReader, ErrorKind},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     thread,
@@ -10,7 +10,10 @@ use std::{
 use failpoint::{Step, around};
 use serde_json::{Map, Value};
 
-use crate::python_json;
+use crate::{python_json, replacement::replacement};
+
+/// As stock's, which is the temporary file's.
+const MODE: u32 = 0o600;
 
 /// How long another daemon may hold the cache file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,10 +52,8 @@ fn update(cache_file: &Path, entries: &Map<String, Value>, timeout: Duration) ->
     }
     let mut line = python_json::dumps(&Value::Object(cache));
     line.push('\n');
-    let dir = cache_file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut tmp = tempfile::NamedTempFile::new_in(dir)?;
-    tmp.write_all(line.as_bytes())?;
-    around(Step::WriteRecon, cache_file, || tmp.persist(cache_file))?;
+    let new = replacement(cache_file, line.as_bytes(), MODE)?;
+    around(Step::WriteRecon, cache_file, || new.persist(cache_file))?;
     Ok(())
 }
 
@@ -61,8 +62,7 @@ fn lock(cache_file: &Path, timeout: Duration) -> io::Result<File> {
     let give_up = Instant::now() + PATIENCE * timeout;
     loop {
         let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(cache_file)?;
+        let file = options.read(true).write(true).create(true).truncate(false).mode(MODE).open(cache_file)?;
         wait_for_lock(&file, timeout)?;
         match fs::metadata(cache_file) {
             Ok(named) if named.ino() == file.metadata()?.ino() => return Ok(file),

@@ -1,9 +1,6 @@
-use std::{
-    fs::Permissions,
-    io::{self, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{io, path::Path};
+
+use crate::replacement::replacement;
 
 /// Whoever runs `node_exporter` reads it; nothing in it is a secret.
 const MODE: u32 = 0o644;
@@ -16,17 +13,13 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// If the folder is missing or cannot be written to, or its disk is full; what was there stays.
 pub fn write_textfile(file: &Path, page: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(page.as_bytes())?;
-    beside.as_file().set_permissions(Permissions::from_mode(MODE))?;
-    beside.persist(file)?;
+    replacement(file, page.as_bytes(), MODE)?.persist(file)?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 

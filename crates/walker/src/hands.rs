@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
+
+use swift_types::Digest;
 
 /// The threads that are at work at each device's disk. Shared by all of them and by whoever watches.
 ///
@@ -23,15 +24,22 @@ struct Disk {
     held: Vec<Held>,
     /// When work at it last came to an end.
     ended: Instant,
-    /// When work at it last began or came to an end.
-    moved: Instant,
 }
 
 #[derive(Debug)]
 struct Held {
     by: ThreadId,
     since: Instant,
-    at: PathBuf,
+    at: HeldAt,
+}
+
+/// What of a device is in hand. Copied for each step of a walk and each look at a database, so it is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldAt {
+    /// Its directories.
+    Directories,
+    /// One database.
+    Database(Digest),
 }
 
 /// A device at which somebody is at work, and where nothing has come to an end lately.
@@ -41,29 +49,28 @@ pub struct Stalled {
     pub device: u64,
     /// How long that is so.
     pub time: Duration,
-    /// The directory or database that has been in hand for longest.
-    pub at: PathBuf,
+    /// What has been in hand for longest.
+    pub at: HeldAt,
 }
 
 impl Hands {
     /// Nobody is at work at any of these devices yet, which go by their ids in the ring.
     pub fn at(devices: impl IntoIterator<Item = u64>) -> Self {
-        let now = Instant::now();
-        let idle = || Mutex::new(Disk { held: Vec::new(), ended: now, moved: now });
+        let idle = || Mutex::new(Disk { held: Vec::new(), ended: Instant::now() });
         Self(devices.into_iter().map(|device| (device, idle())).collect())
     }
 
-    /// Works at a device's disk, at this directory or database. A thread does so at one at a time.
-    pub fn hold<T>(&self, device: u64, at: &Path, work: impl FnOnce() -> T) -> T {
+    /// Works at a device's disk. A thread does so at one at a time.
+    pub fn hold<T>(&self, device: u64, at: HeldAt, work: impl FnOnce() -> T) -> T {
         let Some(disk) = self.0.get(&device) else { return work() };
-        let _hand = Hand::take(disk, at.to_owned());
+        let _hand = Hand::take(disk, at);
         work()
     }
 
-    /// Waits, within [`hold`](Self::hold), for something else than that device's disk, which is not to blame meanwhile.
-    pub fn rest<T>(&self, wait: impl FnOnce() -> T) -> T {
-        let me = thread::current().id();
-        let held = self.0.values().find_map(|disk| Some((disk, lock(disk).end(me)?)));
+    /// Waits, within [`hold`](Self::hold), for something else than the device's disk, which is not to blame meanwhile.
+    pub fn rest<T>(&self, device: u64, wait: impl FnOnce() -> T) -> T {
+        let end = |disk| lock(disk).end(thread::current().id()).map(|held| (disk, held));
+        let held = self.0.get(&device).and_then(end);
         let waited = wait();
         if let Some((disk, held)) = held {
             lock(disk).begin(held.at);
@@ -79,9 +86,14 @@ impl Hands {
         devices
     }
 
+    /// Whether anybody is at work at a device now.
+    pub fn is_held(&self, device: u64) -> bool {
+        self.0.get(&device).is_some_and(|disk| !lock(disk).held.is_empty())
+    }
+
     /// For how long work at none of the devices has begun or come to an end.
     pub fn quiet(&self, now: Instant) -> Duration {
-        let moved = self.0.values().map(|disk| lock(disk).moved).max();
+        let moved = self.0.values().map(|disk| lock(disk).moved()).max();
         moved.map_or(Duration::ZERO, |moved| now.saturating_duration_since(moved))
     }
 }
@@ -90,7 +102,7 @@ impl Hands {
 struct Hand<'a>(&'a Mutex<Disk>);
 
 impl<'a> Hand<'a> {
-    fn take(disk: &'a Mutex<Disk>, at: PathBuf) -> Self {
+    fn take(disk: &'a Mutex<Disk>, at: HeldAt) -> Self {
         lock(disk).begin(at);
         Self(disk)
     }
@@ -103,23 +115,25 @@ impl Drop for Hand<'_> {
 }
 
 impl Disk {
-    fn begin(&mut self, at: PathBuf) {
-        let now = Instant::now();
-        self.held.push(Held { by: thread::current().id(), since: now, at });
-        self.moved = now;
+    fn begin(&mut self, at: HeldAt) {
+        self.held.push(Held { by: thread::current().id(), since: Instant::now(), at });
+    }
+
+    /// When work last began or came to an end: what began and has ended did so no later than the last end.
+    fn moved(&self) -> Instant {
+        self.held.iter().map(|held| held.since).fold(self.ended, Instant::max)
     }
 
     fn end(&mut self, by: ThreadId) -> Option<Held> {
         let place = self.held.iter().position(|held| held.by == by)?;
         self.ended = Instant::now();
-        self.moved = self.ended;
         Some(self.held.swap_remove(place))
     }
 
     fn stalled(&self, device: u64, now: Instant) -> Option<Stalled> {
         let oldest = self.held.iter().min_by_key(|held| held.since)?;
         let time = now.saturating_duration_since(self.ended.max(oldest.since));
-        Some(Stalled { device, time, at: oldest.at.clone() })
+        Some(Stalled { device, time, at: oldest.at })
     }
 }
 
@@ -133,8 +147,14 @@ mod tests {
 
     use super::*;
 
+    use HeldAt::Directories;
+
     const NONE: [u64; 0] = [];
     const AN_HOUR: Duration = Duration::from_secs(3600);
+
+    fn database() -> HeldAt {
+        HeldAt::Database("0123456789abcdef0123456789abcdef".parse().unwrap())
+    }
 
     fn ids(hands: &Hands) -> Vec<u64> {
         hands.stalled(Instant::now()).iter().map(|stalled| stalled.device).collect()
@@ -144,10 +164,10 @@ mod tests {
     fn a_device_is_stalled_while_somebody_is_at_work_there() {
         let hands = Hands::at([3, 1, 2]);
         assert_eq!(ids(&hands), NONE);
-        hands.hold(3, Path::new("/d3/x"), || {
-            hands.hold(1, Path::new("/d1/y"), || assert_eq!(ids(&hands), [1, 3]));
+        hands.hold(3, database(), || {
+            hands.hold(1, Directories, || assert_eq!(ids(&hands), [1, 3]));
             let [stalled] = &hands.stalled(Instant::now() + AN_HOUR)[..] else { panic!("one") };
-            assert_eq!((stalled.device, stalled.at.to_str()), (3, Some("/d3/x")));
+            assert_eq!((stalled.device, stalled.at), (3, database()));
             assert!(stalled.time > AN_HOUR / 2);
         });
         assert_eq!(ids(&hands), NONE);
@@ -156,27 +176,27 @@ mod tests {
     #[test]
     fn whoever_waits_for_something_else_does_not_hold_the_disk() {
         let hands = Hands::at([1]);
-        hands.hold(1, Path::new("/d1/x"), || {
-            hands.rest(|| assert_eq!(ids(&hands), NONE));
-            assert_eq!(ids(&hands), [1]);
+        hands.hold(1, Directories, || {
+            hands.rest(1, || assert!(!hands.is_held(1) && ids(&hands) == NONE));
+            assert!(hands.is_held(1) && ids(&hands) == [1]);
         });
-        hands.rest(|| assert_eq!(ids(&hands), NONE));
+        hands.rest(1, || assert_eq!(ids(&hands), NONE));
         assert_eq!(ids(&hands), NONE);
     }
 
     #[test]
     fn what_ends_beside_it_shows_that_the_disk_goes_on() {
         let hands = Hands::at([1, 2]);
-        hands.hold(1, Path::new("/d1/long"), || {
+        hands.hold(1, database(), || {
             let begun = Instant::now();
             while Instant::now() == begun {}
             thread::scope(|threads| {
-                threads.spawn(|| hands.hold(1, Path::new("/d1/short"), || ()));
+                threads.spawn(|| hands.hold(1, Directories, || ()));
             });
             let now = Instant::now();
             let [stalled] = &hands.stalled(now)[..] else { panic!("one") };
             assert!(stalled.time < now - begun, "it counts from the end of the other");
-            assert_eq!(stalled.at, Path::new("/d1/long"));
+            assert_eq!(stalled.at, database());
         });
     }
 
@@ -186,7 +206,7 @@ mod tests {
         let later = Instant::now() + AN_HOUR;
         assert!(hands.quiet(later) > AN_HOUR / 2);
         let before = hands.quiet(later);
-        hands.hold(2, Path::new("/d2"), || assert!(hands.quiet(later) < before));
+        hands.hold(2, Directories, || assert!(hands.quiet(later) < before));
         assert_eq!(Hands::default().quiet(later), Duration::ZERO);
     }
 
@@ -196,7 +216,7 @@ mod tests {
         let (told, result) = mpsc::channel();
         thread::scope(|threads| {
             threads.spawn(|| {
-                let work = || hands.hold(1, Path::new("/d1"), || panic!("of this test"));
+                let work = || hands.hold(1, Directories, || panic!("of this test"));
                 told.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err()).unwrap();
             });
         });
@@ -207,6 +227,6 @@ mod tests {
     #[test]
     fn devices_that_are_not_watched_are_worked_at_all_the_same() {
         let hands = Hands::default();
-        assert_eq!(hands.hold(9, Path::new("/d9"), || hands.rest(|| 7)), 7);
+        assert_eq!(hands.hold(9, Directories, || hands.rest(9, || 7)), 7);
     }
 }

@@ -47,7 +47,7 @@ pub use brake::{MassFound, MassMisplacement, PartitionOf};
 pub use drive::{DriveFault, MountCheck, check_drive};
 pub use event::WalkEvent;
 pub use fault::WalkFault;
-pub use hands::{Hands, Stalled};
+pub use hands::{Hands, HeldAt, Stalled};
 pub use lanes::Lanes;
 pub use meter::WalkMeter;
 pub use pace::Pace;

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySen
 use rand::rngs::StdRng;
 
 use crate::{
-    DbTask, Hands, Lanes, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
+    DbTask, Hands, HeldAt, Lanes, Pace, PartitionTurns, Walk, WalkEvent, WalkMeter,
     brake::{Brake, Ruling},
     device_walk::{DeviceWalk, Step},
     reclaim_tmp,
@@ -86,10 +86,9 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
     fn walk(&self, mut device: DeviceWalk, mut dice: StdRng) -> Result<(), WalkEnd> {
         self.go_on()?;
         self.reclaim_tmp(&device);
-        let (id, dir) = (device.id(), device.device_dir().to_owned());
         loop {
             self.go_on()?;
-            match self.hands.hold(id, &dir, || device.step(&self.turns, &mut dice)) {
+            match self.hands.hold(device.id(), HeldAt::Directories, || device.step(&self.turns, &mut dice)) {
                 Step::Done => return Ok(()),
                 Step::Barren => {}
                 Step::Event(event) => self.tell(event),
@@ -101,7 +100,8 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
     fn reclaim_tmp(&self, device: &DeviceWalk) {
         let device_dir = device.device_dir();
         if let Some(before) = self.tmp_before
-            && let Err(source) = self.hands.hold(device.id(), device_dir, || reclaim_tmp(device_dir, before))
+            && let Err(source) =
+                self.hands.hold(device.id(), HeldAt::Directories, || reclaim_tmp(device_dir, before))
         {
             self.tell(WalkEvent::TmpNotReclaimed { device_dir: device_dir.to_owned(), source });
         }

@@ -13,9 +13,13 @@ use std::{
 /// `unlink_older_than`.
 ///
 /// # Errors
-/// `tmp` cannot be listed.
+/// `tmp` cannot be listed, or is a symbolic link: what it leads to is not this device's.
 pub fn reclaim_tmp(device_dir: &Path, older_than: SystemTime) -> io::Result<usize> {
-    let entries = match fs::read_dir(device_dir.join("tmp")) {
+    let tmp = device_dir.join("tmp");
+    if tmp.is_symlink() {
+        return Err(io::Error::other("it is a symbolic link, and none is followed below a device"));
+    }
+    let entries = match fs::read_dir(tmp) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };
@@ -66,5 +70,15 @@ mod tests {
         assert_eq!(reclaim_tmp(device.path(), SystemTime::now()).unwrap(), 0);
         fs::write(device.path().join("tmp"), "").unwrap();
         assert!(reclaim_tmp(device.path(), SystemTime::now()).is_err());
+    }
+
+    #[test]
+    fn nothing_is_removed_where_a_link_leads() {
+        let (device, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(elsewhere.path().join("old"), "").unwrap();
+        symlink(elsewhere.path(), device.path().join("tmp")).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(60);
+        reclaim_tmp(device.path(), later).unwrap_err();
+        assert!(elsewhere.path().join("old").exists());
     }
 }

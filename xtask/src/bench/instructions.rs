@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use self::paths::{HotPath, Laboratory};
 use super::{record::described_commit, report::whole};
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS},
     interrupt::Interrupt,
     screen::Screen,
     test,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &InstructionsArgs, interrupt: &Interrupt) -> Result<()> 
     test::set_up(interrupt)?;
     test::set_up_valgrind(interrupt)?;
     let screen = Screen::new();
-    let programs = build::build(Profile::Release, screen, interrupt)?;
+    let programs = build::build(&REPLICATORS, Profile::Release, screen, interrupt)?;
     let laboratory = Laboratory { programs, results: results()? };
     let file = Workspace::load()?.root.join(BASELINE);
     let mut baseline = Baseline::read(&file)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use testkit::{Daemon, ProcessGroup, Proof, Saio, ServerType, stock_python};
+use testkit::{Daemon, ProcessGroup, Proof, Saio, stock_python};
 
 use super::{
     heal,
@@ -18,7 +18,7 @@ use super::{
     storm::{self, Passes},
     verdict::{self, Verdict},
 };
-use crate::{interrupt::Interrupt, screen::Screen};
+use crate::{build::TYPES, interrupt::Interrupt, screen::Screen};
 
 /// Clients that work at the same time.
 const CLIENTS: u32 = 4;
@@ -147,7 +147,7 @@ fn tune_proxy() -> Result<()> {
 fn tune_replicators(per_diff: u32) -> Result<()> {
     let settings = format!("per_diff = {per_diff}\nmax_diffs = 3\n");
     for node in Saio::nodes() {
-        for server_type in [ServerType::Account, ServerType::Container] {
+        for server_type in TYPES {
             let section = format!("[{server_type}-replicator]\n");
             put_after(&Saio::conf(node, server_type), &section, &settings)?;
         }

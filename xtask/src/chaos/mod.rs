@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use testkit::{ProcessGroup, cluster_dir, in_namespaces};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS},
     interrupt::Interrupt,
     screen::Screen,
     test,
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ChaosArgs, interrupt: &Interrupt) -> Result<()> {
     }
     ensure!(args.seeds > 0, "--seeds 0 would show nothing");
     test::set_up(interrupt)?;
-    let bin_dir = build::build(Profile::Dev, screen, interrupt)?;
+    let bin_dir = build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let mut failed = Vec::new();
     for seed in args.first..args.first.saturating_add(args.seeds) {
         let mut dir = cluster_dir()?;

@@ -11,7 +11,7 @@ use testkit::{CrashRun, Pairing, Point, ServerType, Step, Suite};
 
 use self::matrix::Matrix;
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS, TYPES},
     interrupt::Interrupt,
     screen::Screen,
     side_by_side::side_by_side,
@@ -48,15 +48,13 @@ pub(crate) struct CrashArgs {
 }
 
 fn server_type(text: &str) -> Result<ServerType, String> {
-    let types = [ServerType::Account, ServerType::Container];
-    types.into_iter().find(|each| each.name() == text).ok_or_else(|| "it is account or container".to_owned())
+    TYPES.into_iter().find(|each| each.name() == text).ok_or_else(|| "it is account or container".to_owned())
 }
 
 impl CrashArgs {
     /// What is to be run: every point, of accounts and of containers.
     fn runs(&self) -> Vec<(ServerType, Point)> {
-        let both = [ServerType::Account, ServerType::Container];
-        let types = if self.types.is_empty() { &both[..] } else { &self.types };
+        let types = if self.types.is_empty() { &TYPES[..] } else { &self.types };
         let points = if self.point.is_empty() { Point::all().collect() } else { self.point.clone() };
         let runs = points.into_iter().flat_map(|point| types.iter().map(move |each| (*each, point)));
         let is_its_turn = |(place, _): &(usize, _)| !self.short || matches!(place % 4, 0 | 3);
@@ -79,7 +77,7 @@ impl CrashArgs {
 pub(crate) fn run(args: &CrashArgs, interrupt: &Interrupt) -> Result<()> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    build::build(Profile::Dev, screen, interrupt)?;
+    build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let started = Instant::now();
     let work = Work { screen, matrix: Mutex::default() };
     side_by_side(args.side_by_side, args.runs().into_iter(), |(server_type, point)| {

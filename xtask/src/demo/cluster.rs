@@ -16,14 +16,14 @@ use swift_types::{HashPath, ServerType};
 use tempfile::TempDir;
 use testkit::ProcessGroup;
 
+use crate::build::TYPES;
+
 /// Each node is a zone.
 pub(crate) const NODES: usize = 4;
 /// Disks of a node.
 pub(crate) const DISKS_PER_NODE: usize = 2;
 /// Two to this power are the partitions of each ring.
 pub(crate) const PART_POWER: u32 = 6;
-/// Both types, in the order of [`Cluster::rings`].
-pub(crate) const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
 const REPLICAS: u32 = 3;
 /// Set in the environment it makes the folder stay, as it does for the clusters of the tests.
@@ -38,6 +38,7 @@ const LOG_TAIL: u64 = 2000;
 pub(crate) struct Cluster {
     // Fields drop in this order: processes first, then the folder they work in.
     servers: Vec<Daemon>,
+    /// In the order of [`TYPES`].
     rings: [RingData; 2],
     ports: Ports,
     hash_path: HashPath,

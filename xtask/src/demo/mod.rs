@@ -6,14 +6,14 @@ use anyhow::{Result, bail};
 use swift_types::Timestamp;
 
 use self::{
-    cluster::{Cluster, Conf, DISKS_PER_NODE, Daemon, NODES, PART_POWER, TYPES, take_ports},
+    cluster::{Cluster, Conf, DISKS_PER_NODE, Daemon, NODES, PART_POWER, take_ports},
     expected::Expected,
     pass::{HEADING, Pass},
     plan::{Database, Ground},
     verdict::{Aspect, Fault},
 };
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS, TYPES},
     interrupt::Interrupt,
     screen::{Screen, thousands},
 };
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &DemoArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     screen.line(&format!("Martlet demo, seed {}", args.seed));
     screen.line("");
-    let bin_dir = build::build(args.profile(), screen, interrupt)?;
+    let bin_dir = build::build(&REPLICATORS, args.profile(), screen, interrupt)?;
     let started = Instant::now();
     let mut cluster = Cluster::lay_out(bin_dir, &plan::hash_suffix(args.seed))?;
     screen.good(&format!(

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use swift_types::ServerType;
 
-use super::cluster::{Cluster, Conf, Daemon, NODES, TYPES};
+use super::cluster::{Cluster, Conf, Daemon, NODES};
 use crate::{
+    build::TYPES,
     interrupt::Interrupt,
     screen::{Screen, thousands},
 };

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use super::cluster::{Cluster, Conf, Daemon, NODES, TYPES};
-use crate::{interrupt::Interrupt, screen::Screen};
+use super::cluster::{Cluster, Conf, Daemon, NODES};
+use crate::{build::TYPES, interrupt::Interrupt, screen::Screen};
 
 /// The longest time from one kill to the next.
 const CALM: Duration = Duration::from_millis(200);

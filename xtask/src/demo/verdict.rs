@@ -11,12 +11,8 @@ use db_broker::{Broker, DbLocation};
 use protocol::{Metadata, ReplicationInfo, Rows};
 use swift_types::{Digest, ServerType};
 
-use super::{
-    cluster::{Cluster, TYPES},
-    expected::Expected,
-    plan::Database,
-};
-use crate::interrupt::Interrupt;
+use super::{cluster::Cluster, expected::Expected, plan::Database};
+use crate::{build::TYPES, interrupt::Interrupt};
 
 /// What is checked, a line of the summary each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

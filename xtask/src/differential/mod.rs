@@ -15,7 +15,7 @@ use testkit::{Arena, Seed, ServerType};
 
 use self::contest::{Contest, Match};
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS},
     interrupt::Interrupt,
     screen::Screen,
     test,
@@ -112,7 +112,7 @@ impl DifferentialArgs {
 pub(crate) fn run(args: &DifferentialArgs, interrupt: &Interrupt) -> Result<()> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    build::build(Profile::Dev, screen, interrupt)?;
+    build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let started = Instant::now();
     let contests: Vec<_> = (0..args.side_by_side.get()).map(|_| Contest::start()).collect::<Result<_>>()?;
     check_features(args, &contests[0].stock)?;

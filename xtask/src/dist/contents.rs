@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use testkit::ServerType;
 
-use super::{COMMAND, PROGRAMS, TYPES, crates, output, pages, source_date_epoch};
-use crate::{interrupt::Interrupt, workspace::Workspace};
+use super::{PROGRAMS, crates, output, pages, source_date_epoch};
+use crate::{build::TYPES, interrupt::Interrupt, workspace::Workspace};
 
 const REPLICATOR: &str = include_str!("../../dist/replicator.service");
 const SERVER: &str = include_str!("../../dist/server.service");
@@ -50,7 +50,6 @@ impl Contents {
             interrupt.run(Command::new("strip").arg("-o").arg(&stripped).arg(built.join(name)))?;
             files.push(program(name, fs::read(&stripped)?));
         }
-        files.extend(pages::of_command(&scratch.path().join(COMMAND))?);
         let depends = depends(scratch.path())?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
         Ok(Self { files, depends, architecture, epoch: source_date_epoch(&root)? })
@@ -92,6 +91,7 @@ fn texts(root: &Path) -> Result<Vec<Packed>> {
         files.extend(units(server_type));
         files.extend(pages::of(server_type)?);
     }
+    files.extend(pages::of_command()?);
     Ok(files)
 }
 

@@ -8,11 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ServerType;
 
 use self::contents::Contents;
 use crate::{
-    build::{Profile, build},
+    build::{Profile, REPLICATORS, build},
     interrupt::{Interrupt, shown},
     screen::Screen,
     workspace::{Workspace, cargo},
@@ -25,11 +24,8 @@ mod tarball;
 #[cfg(test)]
 mod tests;
 
-/// What is built and packed.
-const PROGRAMS: [&str; 3] = ["account-replicator", "container-replicator", COMMAND];
-/// The operator's.
-const COMMAND: &str = "martlet";
-const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
+/// The packages that are built, and the programs that are packed: the daemons and the operator's command.
+const PROGRAMS: [&str; 3] = [REPLICATORS[0], REPLICATORS[1], "martlet"];
 /// Everywhere in Cargo.toml the same.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What the package's programs are tried by, in the namespaces that it makes.
@@ -50,7 +46,7 @@ pub(crate) struct DistArgs {
 pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let contents = Contents::of(&build_all(args.profile, screen, interrupt)?, interrupt)?;
+    let contents = Contents::of(&build(&PROGRAMS, args.profile, screen, interrupt)?, interrupt)?;
     let made = [package::write(&contents, &args.out, interrupt)?, tarball::write(&contents, &args.out)?];
     for name in made.iter().chain([&write_sums(&args.out, &made)?]) {
         screen.good(&args.out.join(name).display().to_string());
@@ -63,7 +59,7 @@ pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
 /// over a copy of this machine's files that is dropped afterwards. Needs root and dpkg.
 pub(crate) fn try_out(screen: Screen, interrupt: &Interrupt) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let contents = Contents::of(&build_all(Profile::Dev, screen, interrupt)?, interrupt)?;
+    let contents = Contents::of(&build(&PROGRAMS, Profile::Dev, screen, interrupt)?, interrupt)?;
     let deb = package::write(&contents, dir.path(), interrupt)?;
     tarball::write(&contents, dir.path())?;
     let root = dir.path().join("machine");
@@ -72,14 +68,6 @@ pub(crate) fn try_out(screen: Screen, interrupt: &Interrupt) -> Result<()> {
     trial.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh"]);
     trial.arg(Workspace::load()?.root.join(TRIAL)).arg(dir.path().join(deb)).arg(root);
     interrupt.run(trial.stdin(Stdio::null()))
-}
-
-/// The replicators and the operator's command; the folder they are in.
-fn build_all(profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<PathBuf> {
-    let folder = build(profile, screen, interrupt)?;
-    interrupt
-        .run(cargo(&["build", "--quiet", "-p", COMMAND, "--profile", profile.name()]).stdin(Stdio::null()))?;
-    Ok(folder)
 }
 
 /// In the form of `sha256sum`, by which they can be checked.

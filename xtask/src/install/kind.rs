@@ -55,6 +55,7 @@ mod tests {
     use testkit::stock_python;
 
     use super::*;
+    use crate::build::TYPES;
 
     #[test]
     fn stocks_own_scripts_are_known() -> Result<()> {
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn our_programs_are_known() -> Result<()> {
-        for server_type in [ServerType::Account, ServerType::Container] {
+        for server_type in TYPES {
             assert_eq!(Kind::of(&testkit::martlet_program(server_type)?, server_type)?, Kind::Ours);
         }
         Ok(())

@@ -6,14 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use testkit::ServerType;
 
 use self::{
     kind::Kind,
     place::{Place, Step},
 };
 use crate::{
-    build::{Profile, build},
+    build::{Profile, REPLICATORS, TYPES, build},
     interrupt::Interrupt,
     screen::Screen,
 };
@@ -22,8 +21,6 @@ mod kind;
 mod place;
 #[cfg(test)]
 mod tests;
-
-const TYPES: [ServerType; 2] = [ServerType::Account, ServerType::Container];
 
 /// What can be chosen.
 #[derive(clap::Args)]
@@ -55,7 +52,7 @@ pub(crate) fn run(args: &InstallArgs, interrupt: &Interrupt) -> Result<()> {
     let built = match &args.bin_dir {
         _ if args.restore => PathBuf::new(),
         Some(folder) => folder.clone(),
-        None => build(Profile::Release, screen, interrupt)?,
+        None => build(&REPLICATORS, Profile::Release, screen, interrupt)?,
     };
     carry_out(args, &plan, &built, screen)?;
     screen.aside(

@@ -66,8 +66,14 @@ impl Place {
         })
     }
 
-    /// What is at the place and what is aside, none of it unknown.
+    /// What is at the place and what is aside, none of it unknown, nor put there by our package's `martlet-switch`.
     fn kinds(&self) -> Result<(Kind, Kind)> {
+        ensure!(
+            !self.is_switched(),
+            "{} is the link of martlet-switch, and dpkg knows of it: `martlet-switch off {}` first, then say this again",
+            self.program.display(),
+            self.server_type
+        );
         let here = Kind::of(&self.program, self.server_type)?;
         let aside = Kind::of(&self.aside, self.server_type)?;
         let (program, kept) = (self.program.display(), self.aside.display());
@@ -80,6 +86,12 @@ impl Place {
             "{kept} is not stock's program, which is kept under this name: move it away, and say this again"
         );
         Ok((here, aside))
+    }
+
+    /// As `is_ours` in `xtask/dist/martlet-switch` looks.
+    fn is_switched(&self) -> bool {
+        let target = format!("{}-replicator", self.server_type);
+        fs::read_link(&self.program).is_ok_and(|link| link.as_os_str() == target.as_str())
     }
 
     /// Takes a step; `ours` is the program that it puts. A crash leaves stock's program or ours at the place,

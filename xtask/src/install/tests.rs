@@ -194,3 +194,20 @@ fn a_link_to_stocks_program_is_kept_as_a_link() -> Result<()> {
     assert_eq!(fs::read_link(prefix.path(ACCOUNT))?, prefix.path("elsewhere"));
     Ok(())
 }
+
+/// Only the switch takes dpkg's diversion back; left behind, stock's next upgrade would go to `.stock`.
+#[test]
+fn what_martlet_switch_has_put_is_the_switchs() -> Result<()> {
+    let prefix = Prefix::with_stock()?;
+    fs::rename(prefix.path(CONTAINER), prefix.path("bin/swift-container-replicator.stock"))?;
+    prefix.write("bin/container-replicator", &format!("{OURS} container"))?;
+    symlink("container-replicator", prefix.path(CONTAINER))?;
+    let before = prefix.bin()?;
+    for done in [prefix.install(), prefix.restore()] {
+        let said = done.expect_err("the switch is on").to_string();
+        assert!(said.contains("martlet-switch off container"), "{said}");
+    }
+    assert_eq!(prefix.bin()?, before);
+    assert!(fs::symlink_metadata(prefix.path(CONTAINER))?.is_symlink());
+    Ok(())
+}

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use testkit::{Layout, SaioPlan, cluster_dir, in_namespaces};
 
 use crate::{
-    build::{self, Profile},
+    build::{self, Profile, REPLICATORS},
     interrupt::Interrupt,
     screen::Screen,
     test,
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &ProbeArgs, interrupt: &Interrupt) -> Result<()> {
         return inside::run(args, dir, screen, interrupt);
     }
     test::set_up(interrupt)?;
-    let bin_dir = build::build(Profile::Dev, screen, interrupt)?;
+    let bin_dir = build::build(&REPLICATORS, Profile::Dev, screen, interrupt)?;
     let workspace = Workspace::load()?;
     let mut dir = cluster_dir()?;
     dir.disable_cleanup(std::env::var_os(KEEP_FILES).is_some());

@@ -60,16 +60,6 @@ pub(crate) fn metadata_of(info: &RemoteInfo) -> Metadata {
     Metadata::parse(&info.metadata).unwrap_or_default()
 }
 
-pub(crate) fn metadata_differs(one: &RemoteInfo, other: &RemoteInfo) -> bool {
-    let (one, other) = (metadata_of(one), metadata_of(other));
-    one.keys().chain(other.keys()).any(|key| one.get(key) != other.get(key))
-}
-
-/// Whether clients see it as gone. Stock: `_is_deleted`, without the word that account servers write into the status.
-pub(crate) fn is_deleted(info: &RemoteInfo) -> bool {
-    info.count == 0 && info.delete_timestamp > info.put_timestamp
-}
-
 /// The hash that more primaries have than any other; none if there is no such.
 pub(crate) fn majority_hash<'a>(seen: &'a [Seen<'_>]) -> Option<&'a str> {
     let hashes: Vec<_> =
@@ -94,7 +84,7 @@ fn equal(one: &RemoteInfo, other: &RemoteInfo) -> bool {
         && one.put_timestamp == other.put_timestamp
         && one.delete_timestamp == other.delete_timestamp
         && one.storage_policy_index == other.storage_policy_index
-        && !metadata_differs(one, other)
+        && metadata_of(one) == metadata_of(other)
 }
 
 fn primaries<'a, 'b>(seen: &'a [Seen<'b>]) -> impl Iterator<Item = &'a Seen<'b>> {

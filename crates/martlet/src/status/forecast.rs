@@ -6,7 +6,7 @@ use protocol::{
 
 use super::{
     Answer, OnDisk,
-    comparing::metadata_differs,
+    comparing::metadata_of,
     subject::{Place, Role, Subject, name_of},
 };
 
@@ -86,13 +86,10 @@ fn towards(subject: &Subject, own: &RemoteInfo, peer: &Seen<'_>, place: usize) -
         }
     };
     let mut steps = Vec::new();
-    if own.created_at != remote.created_at
-        || own.put_timestamp != remote.put_timestamp
-        || own.delete_timestamp != remote.delete_timestamp
-    {
+    if remote.timestamps_differ(&as_local(subject, own)) {
         steps.push(format!("exchanges timestamps with {name}"));
     }
-    if metadata_differs(own, remote) {
+    if metadata_of(own) != metadata_of(remote) {
         steps.push(format!("exchanges metadata with {name}"));
     }
     if let (Some(ours), Some(theirs)) = (PolicyClaim::of_reply(own), PolicyClaim::of_reply(remote))

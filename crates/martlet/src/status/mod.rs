@@ -52,7 +52,7 @@ pub(crate) fn report(args: &StatusArgs) -> Result<Report, StatusError> {
     let answers = asker.all_replicas();
     let points = asker.points(&answers);
     let seen = subject.places.iter().zip(answers).zip(points).zip(on_disk);
-    let seen =
+    let seen: Vec<_> =
         seen.map(|(((place, answer), points), on_disk)| Seen { place, answer, points, on_disk }).collect();
-    Ok(Report::of(&subject, seen))
+    Ok(Report::of(&subject, &seen))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::subject::Subject;
 
 /// What is seen of a replica from its own machine only. Nothing is opened, and no lock taken.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct OnDisk {
     /// The database file in force.
     pub(crate) file: PathBuf,

@@ -9,7 +9,7 @@ use swift_types::ServerType;
 
 use super::{
     Answer, OnDisk,
-    comparing::{Merged, agree, is_deleted, majority_hash, metadata_of, rows_behind},
+    comparing::{Merged, agree, majority_hash, metadata_of, rows_behind},
     forecast::{Seen, next_pass},
     subject::{Role, Subject},
     table,
@@ -111,30 +111,16 @@ pub(crate) struct PointReport {
 }
 
 impl Report {
-    pub(crate) fn of(subject: &Subject, mut seen: Vec<Seen<'_>>) -> Self {
-        let merged = Merged::of(seen.iter().filter_map(|seen| seen.answer.here()));
-        let majority_hash = majority_hash(&seen).map(str::to_owned);
-        let behind: Vec<_> = (0..seen.len()).map(|own| rows_behind(subject, &seen, own)).collect();
-        let on_disk: Vec<_> = seen.iter_mut().map(|seen| seen.on_disk.take()).collect();
-        let replica = |(own, on_disk)| {
-            let mut replica = ReplicaReport::of(&seen, own, &behind);
-            replica.on_disk = on_disk;
-            if let (Some(merged), Some(info)) = (&merged, seen[own].answer.here()) {
-                replica.timestamps_behind = merged.timestamps_not_in(info);
-                replica.metadata_keys_behind = merged.keys_not_in(info);
-            }
-            replica.next_pass = next_pass(subject, &seen, own);
-            replica.weigh_stat_row();
-            replica
-        };
+    pub(crate) fn of(subject: &Subject, seen: &[Seen<'_>]) -> Self {
+        let all = Replicas::of(subject, seen);
         Self {
             path: subject.path(),
             server_type: subject.server_type(),
             hash: subject.digest.to_string(),
             partition: subject.partition,
-            agree: agree(&seen),
-            majority_hash,
-            replicas: on_disk.into_iter().enumerate().map(replica).collect(),
+            agree: agree(seen),
+            majority_hash: majority_hash(seen).map(str::to_owned),
+            replicas: (0..seen.len()).map(|own| all.report(own)).collect(),
         }
     }
 
@@ -148,71 +134,90 @@ impl Report {
     }
 }
 
-impl ReplicaReport {
-    /// Without what depends on all others' stat rows.
-    fn of(seen: &[Seen<'_>], own: usize, behind: &[Vec<Option<u64>>]) -> Self {
-        let (device, answer) = (&seen[own].place.device, &seen[own].answer);
+/// What a report about one replica is made of: the others.
+struct Replicas<'a> {
+    subject: &'a Subject,
+    seen: &'a [Seen<'a>],
+    /// For each, how many rows of each other it lacks.
+    behind: Vec<Vec<Option<u64>>>,
+    merged: Option<Merged>,
+}
+
+impl<'a> Replicas<'a> {
+    fn of(subject: &'a Subject, seen: &'a [Seen<'a>]) -> Self {
         Self {
-            name: seen[own].name(),
-            ip: device.replication_ip.clone(),
-            port: device.replication_port,
-            device: device.device.clone(),
-            role: seen[own].place.role,
-            status: status(seen, own, behind),
+            subject,
+            seen,
+            behind: (0..seen.len()).map(|own| rows_behind(subject, seen, own)).collect(),
+            merged: Merged::of(seen.iter().filter_map(|seen| seen.answer.here())),
+        }
+    }
+
+    fn report(&self, own: usize) -> ReplicaReport {
+        let Seen { place, answer, on_disk, .. } = &self.seen[own];
+        let stat = self.merged.as_ref().zip(answer.here());
+        let timestamps_behind = stat.map_or_else(Vec::new, |(merged, info)| merged.timestamps_not_in(info));
+        let metadata_keys_behind = stat.map_or_else(Vec::new, |(merged, info)| merged.keys_not_in(info));
+        let is_stat_behind = !timestamps_behind.is_empty() || !metadata_keys_behind.is_empty();
+        ReplicaReport {
+            name: self.seen[own].name(),
+            ip: place.device.replication_ip.clone(),
+            port: place.device.replication_port,
+            device: place.device.device.clone(),
+            role: place.role,
+            status: match self.status_of_rows(own) {
+                Status::InSync if is_stat_behind => Status::StatBehind,
+                status => status,
+            },
             reason: match answer {
                 Answer::Refused(why) | Answer::Unreachable(why) => Some(why.clone()),
                 Answer::Here(_) | Answer::Missing | Answer::NotMounted => None,
             },
             db: answer.here().map(DbReport::of),
-            points: points(seen, own, &behind[own]),
-            timestamps_behind: Vec::new(),
-            metadata_keys_behind: Vec::new(),
-            on_disk: None,
-            next_pass: Vec::new(),
+            points: self.points(own),
+            timestamps_behind,
+            metadata_keys_behind,
+            on_disk: on_disk.clone(),
+            next_pass: next_pass(self.subject, self.seen, own),
         }
     }
 
-    fn weigh_stat_row(&mut self) {
-        let is_behind = !self.timestamps_behind.is_empty() || !self.metadata_keys_behind.is_empty();
-        if self.status == Status::InSync && is_behind {
-            self.status = Status::StatBehind;
+    fn points(&self, own: usize) -> Vec<PointReport> {
+        if self.seen[own].answer.here().is_none() {
+            return Vec::new();
         }
+        let is_other = |other: &usize| *other != own && self.seen[*other].answer.here().is_some();
+        let point = |other: usize| PointReport {
+            peer: self.seen[other].name(),
+            point: self.seen[own].points[other],
+            rows_behind: self.behind[own][other],
+        };
+        (0..self.seen.len()).filter(is_other).map(point).collect()
     }
-}
 
-fn points(seen: &[Seen<'_>], own: usize, behind: &[Option<u64>]) -> Vec<PointReport> {
-    if seen[own].answer.here().is_none() {
-        return Vec::new();
+    /// Whatever the stat rows say.
+    fn status_of_rows(&self, own: usize) -> Status {
+        let info = match &self.seen[own].answer {
+            Answer::Here(info) => info,
+            Answer::Missing => return Status::Missing,
+            Answer::NotMounted => return Status::NotMounted,
+            Answer::Refused(_) => return Status::Refused,
+            Answer::Unreachable(_) => return Status::Unreachable,
+        };
+        let lacks = |one: usize, other: usize| self.behind[one][other].is_some_and(|rows| rows > 0);
+        let mut all = 0..self.seen.len();
+        if all.clone().any(|other| lacks(own, other)) {
+            return Status::Behind;
+        }
+        if self.seen.iter().filter_map(|other| other.answer.here()).all(|other| other.hash == info.hash) {
+            return Status::InSync;
+        }
+        if all.any(|other| lacks(other, own)) {
+            return Status::Ahead;
+        }
+        // One of the others may be the one that lacks a third one's rows.
+        if majority_hash(self.seen) == Some(&info.hash) { Status::InSync } else { Status::Differs }
     }
-    let others = (0..seen.len()).filter(|other| *other != own && seen[*other].answer.here().is_some());
-    let point = |other: usize| PointReport {
-        peer: seen[other].name(),
-        point: seen[own].points[other],
-        rows_behind: behind[other],
-    };
-    others.map(point).collect()
-}
-
-fn status(seen: &[Seen<'_>], own: usize, behind: &[Vec<Option<u64>>]) -> Status {
-    let info = match &seen[own].answer {
-        Answer::Here(info) => info,
-        Answer::Missing => return Status::Missing,
-        Answer::NotMounted => return Status::NotMounted,
-        Answer::Refused(_) => return Status::Refused,
-        Answer::Unreachable(_) => return Status::Unreachable,
-    };
-    let lacks = |of: &Vec<Option<u64>>, place: usize| of[place].is_some_and(|rows| rows > 0);
-    if (0..seen.len()).any(|other| lacks(&behind[own], other)) {
-        return Status::Behind;
-    }
-    if seen.iter().filter_map(|other| other.answer.here()).all(|other| other.hash == info.hash) {
-        return Status::InSync;
-    }
-    if behind.iter().any(|of_other| lacks(of_other, own)) {
-        return Status::Ahead;
-    }
-    // One of the others may be the one that lacks a third one's rows.
-    if majority_hash(seen) == Some(&info.hash) { Status::InSync } else { Status::Differs }
 }
 
 impl DbReport {
@@ -227,7 +232,7 @@ impl DbReport {
             max_row: info.max_row,
             hash: info.hash.clone(),
             id: info.id.clone(),
-            deleted: is_deleted(info),
+            deleted: info.is_deleted(),
             created_at: info.created_at.clone(),
             put_timestamp: info.put_timestamp.clone(),
             delete_timestamp: info.delete_timestamp.clone(),

@@ -69,7 +69,7 @@ impl Running<'_> {
         let (device, acknowledged, subject) = (self.task.device.id, self.info, self.subject);
         let departure = Departure { broker: self.broker, device, acknowledged, removal, subject };
         if of_queue {
-            self.reconciler.remove_later(departure);
+            self.watch.hands.rest(device, || self.reconciler.remove_later(departure));
             return DbResult::Kept;
         }
         departure.remove()

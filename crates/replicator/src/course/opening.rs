@@ -15,6 +15,7 @@ use crate::{
     settled::{calls_for_nothing, calls_for_removal_only},
     subject::Subject,
     unreadable::unreadable,
+    vigil::Watch,
 };
 
 /// What a database says when it has just been opened, all of one moment.
@@ -37,10 +38,15 @@ impl Look {
 
 impl<'a> Running<'a> {
     /// Opens, reclaims and reads; the error says what became of a database that could not be.
-    pub(crate) fn begin(node: &'a Node, task: DbTask, reconciler: &ToReconciler) -> Result<Self, DbOutcome> {
+    pub(crate) fn begin(
+        node: &'a Node,
+        watch: &'a Watch,
+        task: DbTask,
+        reconciler: &ToReconciler,
+    ) -> Result<Self, DbOutcome> {
         let started = Instant::now();
         let device = Arc::clone(&task.device);
-        Self::open(node, task, reconciler.clone()).map_err(|result| DbOutcome {
+        Self::open(node, watch, task, reconciler.clone()).map_err(|result| DbOutcome {
             device: device.name.to_string(),
             elapsed: started.elapsed(),
             peers: Vec::new(),
@@ -48,7 +54,12 @@ impl<'a> Running<'a> {
         })
     }
 
-    fn open(node: &'a Node, task: DbTask, reconciler: ToReconciler) -> Result<Self, DbResult> {
+    fn open(
+        node: &'a Node,
+        watch: &'a Watch,
+        task: DbTask,
+        reconciler: ToReconciler,
+    ) -> Result<Self, DbResult> {
         let ring = node.ring();
         let ages = ReclaimAges::new(node.clock.seconds(), node.conf.pass.reclaim_age);
         let unread = |error| unreadable(node.server_type(), &ring, &task, error);
@@ -73,6 +84,19 @@ impl<'a> Running<'a> {
         });
         let (broker, Look { info, is_settled }) = read.map_err(unread)?;
         let subject = Subject::new(info.path(), broker.file());
-        Ok(Self { node, task, reconciler, ring, broker, standing, stamp, info, is_settled, ages, subject })
+        Ok(Self {
+            node,
+            watch,
+            task,
+            reconciler,
+            ring,
+            broker,
+            standing,
+            stamp,
+            info,
+            is_settled,
+            ages,
+            subject,
+        })
     }
 }

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use db_broker::{Broker, BrokerError, QueueDb, Source};
@@ -6,7 +6,7 @@ use protocol::{ObjectRow, RECONCILER_ACCOUNT, Rows};
 use stats::{DbResult, EnqueueResult, Outcome, ReconcilerDb};
 use swift_types::Digest;
 use tracing::{debug, error, warn};
-use walker::{DbTask, DeviceTree, DriveFault, Hands, Placement};
+use walker::{DbTask, DeviceTree, DriveFault, Hands, HeldAt, Placement};
 
 use super::LocalDevices;
 use crate::{
@@ -38,28 +38,23 @@ pub(crate) enum Order {
 
 /// A worker's way to the enqueuer.
 #[derive(Clone)]
-pub(crate) struct ToReconciler {
-    orders: Metered<Order>,
-    /// Whoever waits for the enqueuer does not wait for the disk of his own database.
-    hands: Arc<Hands>,
-}
+pub(crate) struct ToReconciler(Metered<Order>);
 
 impl ToReconciler {
-    pub(crate) fn new(orders: Metered<Order>, hands: Arc<Hands>) -> Self {
-        Self { orders, hands }
+    pub(crate) fn new(orders: Metered<Order>) -> Self {
+        Self(orders)
     }
 
     /// Whether the rows were merged into the container of the queue; blocks until that is known.
     #[must_use]
     pub(crate) fn enqueue(&self, container: String, rows: Vec<ObjectRow<'static>>) -> bool {
         let (done, merged) = bounded(1);
-        let order = Order::Enqueue { container, rows, done };
-        self.hands.rest(|| self.orders.send(order).is_ok() && merged.recv().is_ok())
+        self.0.send(Order::Enqueue { container, rows, done }).is_ok() && merged.recv().is_ok()
     }
 
     /// Leaves a removal to the end of the pass; stays undone until the next pass if there is no such end.
     pub(crate) fn remove_later(&self, departure: Departure) {
-        let _ = self.hands.rest(|| self.orders.send(Order::Remove(Box::new(departure))));
+        let _ = self.0.send(Order::Remove(Box::new(departure)));
     }
 }
 
@@ -140,8 +135,10 @@ impl<'a> Enqueuer<'a> {
         };
         let (count, file) = (rows.len(), broker.file().to_owned());
         debug!("Adding {count} objects to the reconciler at {}", file.display());
+        let at = HeldAt::Database(broker.location().digest());
+        // Closed within: that may hang as well.
         let merged =
-            self.watch.hands.hold(device, &file, || broker.merge_items(Rows::Objects(rows), Source::Local));
+            self.watch.hands.hold(device, at, move || broker.merge_items(Rows::Objects(rows), Source::Local));
         let file = file.display();
         if let Err(error) = &merged {
             error!(
@@ -191,7 +188,7 @@ impl<'a> Enqueuer<'a> {
         digest: Digest,
         container: &str,
     ) -> Result<(Broker, QueueDb), NoQueue> {
-        self.watch.hands.hold(device.id, &device.datadir, || {
+        self.watch.hands.hold(device.id, HeldAt::Database(digest), || {
             let device_dir = self.node.device_dir(&device.name)?;
             Ok(Broker::open_queue(&device_dir, partition, digest, container, self.node.clock.now())?)
         })
@@ -211,8 +208,8 @@ impl<'a> Enqueuer<'a> {
 /// Removes a container of the queue; what is to be told of it if it went.
 pub(super) fn remove(hands: &Hands, departure: Departure) -> Option<Outcome> {
     let device = departure.broker.location().device_name().to_owned();
-    let (id, file) = (departure.device, departure.broker.file().to_owned());
-    let result = hands.hold(id, &file, || departure.remove());
+    let (id, at) = (departure.device, HeldAt::Database(departure.broker.location().digest()));
+    let result = hands.hold(id, at, || departure.remove());
     let gone = matches!(result, DbResult::Removed | DbResult::RemovedUntidily);
     gone.then_some(Outcome::Removed { device })
 }

@@ -5,7 +5,7 @@ use protocol::{NotQueueable, ObjectRow, QueueEntry, ReplicationInfo};
 use stats::PeerOutcome;
 
 use super::ToReconciler;
-use crate::stop::Stop;
+use crate::vigil::Watch;
 
 /// Why not all misplaced rows of a container were looked at; its point has not moved.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,9 @@ pub(crate) struct MisplacedRows<'a> {
     /// How many rows are in memory at a time.
     pub(crate) page: i64,
     pub(crate) queue: &'a ToReconciler,
-    pub(crate) stop: &'a Stop,
+    pub(crate) watch: &'a Watch,
+    /// The id of the device that it lies on: whoever waits for the enqueuer does not wait for its disk.
+    pub(crate) device: u64,
 }
 
 impl MisplacedRows<'_> {
@@ -65,7 +67,7 @@ impl MisplacedRows<'_> {
             if all_enqueued {
                 reached = last;
             }
-            if self.stop.is_set() {
+            if self.watch.stop.is_set() {
                 break;
             }
             rows = self.broker.misplaced_since(last, self.page)?;
@@ -82,7 +84,7 @@ impl MisplacedRows<'_> {
         }
         let mut all_enqueued = true;
         for (container, rows) in by_container {
-            all_enqueued &= self.queue.enqueue(container, rows);
+            all_enqueued &= self.watch.hands.rest(self.device, || self.queue.enqueue(container, rows));
         }
         Ok(all_enqueued)
     }

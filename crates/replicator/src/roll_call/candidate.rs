@@ -17,6 +17,7 @@ use crate::{
     node::Node,
     reconciler::ToReconciler,
     roster::{Standing, peers_of_placed},
+    vigil::Watch,
 };
 
 /// A database with more metadata is asked about alone, so that a question has a bound.
@@ -104,6 +105,7 @@ impl<'a> Candidate<'a> {
     /// Opens what is not remembered, and reclaims in it. Blocks on the disk.
     pub(super) fn look(
         node: &'a Node,
+        watch: &'a Watch,
         task: &DbTask,
         reconciler: &ToReconciler,
     ) -> Result<Self, Excluded<'a>> {
@@ -117,7 +119,7 @@ impl<'a> Candidate<'a> {
         let way = Way::to(node, &peers, known.is_some()).ok_or_else(for_a_worker)?;
         let (info, known) = match known {
             Some(info) => (info, Known::Remembered),
-            None => Self::open(node, task, reconciler)?,
+            None => Self::open(node, watch, task, reconciler)?,
         };
         Ok(Self { task: task.clone(), info, known, peers, way })
     }
@@ -125,10 +127,11 @@ impl<'a> Candidate<'a> {
     /// Whatever it calls for, it is not opened again.
     fn open(
         node: &'a Node,
+        watch: &'a Watch,
         task: &DbTask,
         reconciler: &ToReconciler,
     ) -> Result<(PackedInfo, Known<'a>), Excluded<'a>> {
-        let running = Running::begin(node, task.clone(), reconciler).map_err(Excluded::Ended)?;
+        let running = Running::begin(node, watch, task.clone(), reconciler).map_err(Excluded::Ended)?;
         let running = Box::new(running);
         if !running.is_settled() || running.info().metadata.len() > MOST_METADATA {
             return Err(Excluded::ForAWorker(Database::Opened(running)));

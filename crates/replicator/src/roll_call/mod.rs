@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use stats::{DbOutcome, Outcome, Queue};
 use sync_client::Compared;
 use tracing::error;
-use walker::{DbTask, WalkMeter};
+use walker::{DbTask, HeldAt, WalkMeter};
 
 use self::candidate::{AnswerAt, Candidate, Excluded, Known, Way};
 use crate::{
@@ -123,9 +123,8 @@ impl<'a> RollCall<'a> {
             return None;
         }
         // A defect that shows on one database must not end the pass of all others: a worker tells of it.
-        let looked = self.watch.hands.hold(task.device.id, &task.db_file, || {
-            catch_unwind(AssertUnwindSafe(|| Candidate::look(self.node, &task, &self.reconciler)))
-        });
+        let look = || Candidate::look(self.node, self.watch, &task, &self.reconciler);
+        let looked = self.hold(&task, || catch_unwind(AssertUnwindSafe(look)));
         match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Database::Closed(task)))) {
             Ok(candidate) => return Some(candidate),
             Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
@@ -173,8 +172,7 @@ impl<'a> RollCall<'a> {
             Known::Remembered => self.node.metrics.database_remembered(),
             Known::Read(at_rest) => {
                 if let Some((location, stamp)) = at_rest.as_deref() {
-                    let remember = || self.node.settled.remember(location, *stamp, info);
-                    self.watch.hands.hold(task.device.id, &task.db_file, remember);
+                    self.hold(&task, || self.node.settled.remember(location, *stamp, info));
                 }
             }
             Known::Departing(running) => return self.give_up(task, *running, outcome, started),
@@ -184,10 +182,7 @@ impl<'a> RollCall<'a> {
 
     /// A handoff, all of whose peers have what it has.
     fn give_up(&self, task: DbTask, running: Running<'_>, in_sync: DbOutcome, started: Instant) {
-        let removed = self
-            .watch
-            .hands
-            .hold(task.device.id, &task.db_file, || catch_unwind(AssertUnwindSafe(|| running.give_up())));
+        let removed = self.hold(&task, || catch_unwind(AssertUnwindSafe(|| running.give_up())));
         // As in sort_out.
         let Ok(result) = removed else {
             let database = Database::Closed(task);
@@ -195,6 +190,10 @@ impl<'a> RollCall<'a> {
         };
         let outcome = DbOutcome { result, elapsed: started.elapsed(), ..in_sync };
         self.outcomes.push(Outcome::Database(outcome));
+    }
+
+    fn hold<T>(&self, task: &DbTask, work: impl FnOnce() -> T) -> T {
+        self.watch.hands.hold(task.device.id, HeldAt::Database(task.digest), work)
     }
 
     /// Blocks while as many are busy with this device as may be. The workers outlive all rolls.

@@ -114,7 +114,9 @@ impl ToPeer<'_> {
     ) -> Result<Option<Batch>, PeerFailure> {
         let merge_items = rows.into_merge_items(&self.local.info.id, points);
         let timeout = self.node.conf.sync.node_timeout;
-        let reply = self.answered(self.node.client.merge_items(&self.target, merge_items, timeout))?;
+        let send = || self.node.client.merge_items(&self.target, merge_items, timeout);
+        let reply = self.local.hands.rest(self.local.device, send);
+        let reply = self.answered(reply)?;
         let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);
         if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.refused(&reply)) }
     }

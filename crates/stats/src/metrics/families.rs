@@ -13,6 +13,7 @@ const DURATIONS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0];
 
 /// What every metric of a family has in common; its kind is the method that makes it.
+#[derive(Debug)]
 pub(super) struct Family {
     /// Without `martlet_`; its end names the unit.
     pub(super) name: &'static str,
@@ -53,47 +54,47 @@ impl Families {
         (self.registry, self.declared.into_inner())
     }
 
-    pub(super) fn counter(&self, family: &Family) -> IntCounter {
-        self.registered(family, Row::new("counter", family), IntCounter::with_opts(family.opts()))
+    pub(super) fn counter(&self, family: &'static Family) -> IntCounter {
+        self.registered("counter", family, IntCounter::with_opts(family.opts()))
     }
 
-    pub(super) fn counters(&self, family: &Family) -> IntCounterVec {
-        self.registered(family, Row::new("counter", family), IntCounterVec::new(family.opts(), family.labels))
+    pub(super) fn counters(&self, family: &'static Family) -> IntCounterVec {
+        self.registered("counter", family, IntCounterVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn int_gauge(&self, family: &Family) -> IntGauge {
-        self.registered(family, Row::new("gauge", family), IntGauge::with_opts(family.opts()))
+    pub(super) fn int_gauge(&self, family: &'static Family) -> IntGauge {
+        self.registered("gauge", family, IntGauge::with_opts(family.opts()))
     }
 
-    pub(super) fn int_gauges(&self, family: &Family) -> IntGaugeVec {
-        self.registered(family, Row::new("gauge", family), IntGaugeVec::new(family.opts(), family.labels))
+    pub(super) fn int_gauges(&self, family: &'static Family) -> IntGaugeVec {
+        self.registered("gauge", family, IntGaugeVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn gauge(&self, family: &Family) -> Gauge {
-        self.registered(family, Row::new("gauge", family), Gauge::with_opts(family.opts()))
+    pub(super) fn gauge(&self, family: &'static Family) -> Gauge {
+        self.registered("gauge", family, Gauge::with_opts(family.opts()))
     }
 
-    pub(super) fn gauges(&self, family: &Family) -> GaugeVec {
-        self.registered(family, Row::new("gauge", family), GaugeVec::new(family.opts(), family.labels))
+    pub(super) fn gauges(&self, family: &'static Family) -> GaugeVec {
+        self.registered("gauge", family, GaugeVec::new(family.opts(), family.labels))
     }
 
-    pub(super) fn durations(&self, family: &Family) -> Histogram {
-        self.registered(family, Row::new("histogram", family), Histogram::with_opts(family.durations()))
+    pub(super) fn durations(&self, family: &'static Family) -> Histogram {
+        self.registered("histogram", family, Histogram::with_opts(family.durations()))
     }
 
-    pub(super) fn durations_by(&self, family: &Family) -> HistogramVec {
+    pub(super) fn durations_by(&self, family: &'static Family) -> HistogramVec {
         let metric = HistogramVec::new(family.durations(), family.labels);
-        self.registered(family, Row::new("histogram", family), metric)
+        self.registered("histogram", family, metric)
     }
 
-    fn registered<M>(&self, family: &Family, row: Row, metric: prometheus::Result<M>) -> M
+    fn registered<M>(&self, kind: &'static str, family: &'static Family, metric: prometheus::Result<M>) -> M
     where
         M: Collector + Clone + 'static,
     {
         let metric = metric.expect("names, helps and labels are constants that the lint test checks");
         let registered = self.registry.register(Box::new(metric.clone()));
         registered.unwrap_or_else(|error| panic!("{} is registered twice: {error}", family.name));
-        self.declared.borrow_mut().push(row);
+        self.declared.borrow_mut().push(Row { kind, family });
         metric
     }
 }

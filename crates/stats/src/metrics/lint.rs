@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
-use super::{Metrics, Queue};
+use super::{Metrics, Queue, declared};
 use crate::{
     DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome,
     PeerStep, ReconcilerDb,
@@ -49,6 +49,7 @@ fn eventful() -> (Metrics, PassStats) {
         stats.add(&outcome);
         metrics.add(&outcome, &stats);
     }
+    metrics.observe_device("sda", Some(1_700_000_000.0));
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
     metrics.observe_rpc("sync", 200, Duration::from_millis(2));
@@ -65,8 +66,10 @@ fn families() -> Vec<MetricFamily> {
 
 #[test]
 fn names_helps_and_units_keep_to_the_conventions() {
-    let families = families();
-    assert_eq!(families.len(), 34, "a metric that never shows, or one that this test does not make happen");
+    let (metrics, _) = eventful();
+    let families = metrics.registry.gather();
+    let declared = metrics.declared.len();
+    assert_eq!(families.len(), declared, "a metric that never shows, or that this test does not make happen");
     for family in families {
         let name = family.name();
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -77,6 +80,29 @@ fn names_helps_and_units_keep_to_the_conventions() {
         let timed = ["duration", "timestamp", "blocked"].iter().any(|word| name.contains(word));
         assert_eq!(timed, name.ends_with("_seconds"), "{name}");
         assert!(family.get_field_type() != MetricType::HISTOGRAM || timed, "{name}");
+    }
+}
+
+#[test]
+fn helps_name_every_value_of_their_labels() {
+    let words = |help: &'static str| help.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
+    for (family, labels) in [
+        (declared::DATABASES, DbResult::LABELS.to_vec()),
+        (declared::PEER_SYNCS, PeerFailure::ALL.map(PeerFailure::label).to_vec()),
+        (declared::PEER_SYNCS, vec!["success"]),
+        (declared::PEER_STEPS, PeerStep::ALL.map(PeerStep::label).to_vec()),
+        (declared::ORPHANS, [OrphanFate::Removed, OrphanFate::KeptRows].map(OrphanFate::label).to_vec()),
+        (declared::RECONCILER_DBS, ReconcilerDb::ALL.map(ReconcilerDb::label).to_vec()),
+        (declared::MISPLACED_ROWS, EnqueueResult::ALL.map(EnqueueResult::label).to_vec()),
+    ] {
+        for label in labels {
+            assert!(
+                words(family.help).any(|word| word == label),
+                "{}: {label}: {}",
+                family.name,
+                family.help
+            );
+        }
     }
 }
 
@@ -124,6 +150,7 @@ fn outcomes_show() {
         r#"martlet_rpc_in_flight{type="account"} 1"#,
         r#"martlet_forwards_total{result="done",type="account"} 1"#,
         r#"martlet_forwards_in_flight{type="account"} 1"#,
+        r#"martlet_device_stalled_timestamp_seconds{device="sda",type="account"} 1700000000"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }

@@ -69,20 +69,27 @@ impl Metrics {
     pub fn new(server_type: ServerType, version: &str) -> Self {
         let families = Families::new(server_type);
         families.int_gauges(&declared::BUILD_INFO).with_label_values(&[version]).set(1);
-        let metrics = Self {
-            pass: PassMetrics::new(&families),
-            rpc: RpcMetrics::new(&families),
-            remembered: families.counter(&declared::DATABASES_REMEMBERED),
-            to_send: families.int_gauges(&declared::PEER_ROWS_TO_SEND),
-            stalled: families.gauges(&declared::DEVICE_STALLED_TIMESTAMP),
-            queue_depth: families.int_gauges(&declared::QUEUE_DEPTH),
-            queue_capacity: families.int_gauges(&declared::QUEUE_CAPACITY),
-            queue_blocked: families.gauges(&declared::QUEUE_BLOCKED),
-            declared: Vec::new(),
-            registry: Registry::new(),
-        };
+        let pass = PassMetrics::new(&families);
+        let rpc = RpcMetrics::new(&families);
+        let remembered = families.counter(&declared::DATABASES_REMEMBERED);
+        let to_send = families.int_gauges(&declared::PEER_ROWS_TO_SEND);
+        let stalled = families.gauges(&declared::DEVICE_STALLED_TIMESTAMP);
+        let queue_depth = families.int_gauges(&declared::QUEUE_DEPTH);
+        let queue_capacity = families.int_gauges(&declared::QUEUE_CAPACITY);
+        let queue_blocked = families.gauges(&declared::QUEUE_BLOCKED);
         let (registry, declared) = families.into_parts();
-        Self { registry, declared, ..metrics }
+        Self {
+            registry,
+            declared,
+            pass,
+            rpc,
+            remembered,
+            to_send,
+            stalled,
+            queue_depth,
+            queue_capacity,
+            queue_blocked,
+        }
     }
 
     /// The text exposition, format 0.0.4.
@@ -112,6 +119,14 @@ impl Metrics {
     /// Tells since when (Unix seconds) nothing of a device has come to an end although it is being worked at; none: it goes on.
     pub fn observe_device(&self, device: &str, stalled: Option<f64>) {
         self.stalled.with_label_values(&[device]).set(stalled.unwrap_or(0.0));
+    }
+
+    /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more.
+    pub fn show_devices(&self, devices: impl IntoIterator<Item = (String, Option<f64>)>) {
+        self.stalled.reset();
+        for (device, stalled) in devices {
+            self.observe_device(&device, stalled);
+        }
     }
 
     /// A pass begins. [`crate::Aggregator::run`] calls it.

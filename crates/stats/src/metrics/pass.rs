@@ -33,20 +33,19 @@ pub(super) struct PassMetrics {
 
 impl PassMetrics {
     pub(super) fn new(families: &Families) -> Self {
-        let counters = |family| families.counters(family);
         let metrics = Self {
-            databases: counters(&declared::DATABASES),
+            databases: families.counters(&declared::DATABASES),
             database_duration: families.durations(&declared::DATABASE_DURATION),
-            removed: counters(&declared::REMOVED),
-            quarantined: counters(&declared::QUARANTINED),
-            walk_faults: counters(&declared::WALK_FAULTS),
-            orphans: counters(&declared::ORPHANS),
-            devices_skipped: counters(&declared::DEVICES_SKIPPED),
+            removed: families.counters(&declared::REMOVED),
+            quarantined: families.counters(&declared::QUARANTINED),
+            walk_faults: families.counters(&declared::WALK_FAULTS),
+            orphans: families.counters(&declared::ORPHANS),
+            devices_skipped: families.counters(&declared::DEVICES_SKIPPED),
             reconciler: ReconcilerMetrics::new(families),
-            peer_syncs: counters(&declared::PEER_SYNCS),
+            peer_syncs: families.counters(&declared::PEER_SYNCS),
             peer_duration: families.durations_by(&declared::PEER_SYNC_DURATION),
-            peer_steps: counters(&declared::PEER_STEPS),
-            failures: counters(&declared::FAILURES),
+            peer_steps: families.counters(&declared::PEER_STEPS),
+            failures: families.counters(&declared::FAILURES),
             behind: families.int_gauges(&declared::PEER_BEHIND_ROWS),
             rows_sent: families.counter(&declared::ROWS_SENT),
             bytes_sent: families.counter(&declared::BYTES_SENT),
