@@ -147,6 +147,7 @@ struct Vigil<'a> {
 impl Vigil<'_> {
     /// What the work came to, or an error if it panicked; none if it will not end.
     fn keep<T>(&mut self, ended: &Receiver<T>) -> Option<Result<T, RecvError>> {
+        self.tell_manager(Instant::now());
         let end = loop {
             select! {
                 recv(ended) -> end => break end,
