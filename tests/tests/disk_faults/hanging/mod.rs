@@ -1,6 +1,7 @@
 //! A disk that takes no write and reports no error: whoever writes to it waits until it goes on.
 
 mod halved;
+mod manager;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result};
 use martlet_testkit::{Daemon, Scene, Shape, cluster_dir, on_its_own};
 use rustix::process::{Pid, Signal, kill_process};
 
-use self::halved::Halved;
+use self::{halved::Halved, manager::Manager};
 use crate::{
     disk::Disk,
     injection::{Fault, Switch},
@@ -63,9 +64,14 @@ fn a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it() -> Result<()> {
 #[test]
 fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
     on_its_own("hanging::passes_go_on_without_a_disk_that_hangs_until_it_answers", |dir| {
-        let (halved, disk) = Halved::on_a_disk(dir)?;
+        let manager = Manager::at(dir)?;
+        let scene = crowd(manager.shape(1))?;
+        let disk = Disk::under(&scene.cluster, "d1a", dir)?;
+        let halved = Halved::set(scene, &["d1a"], "d1b")?;
         let (scene, frozen) = (&halved.scene, disk.freeze()?);
         let _daemon = halved.begin(TIMEOUT)?;
+        manager.hears("STATUS=a pass is under way; hanging: d1a")?;
+        manager.hears("WATCHDOG=1")?;
         halved.others_arrive()?;
         halved.will_say("ERROR d1a: left behind")?;
         assert!(halved.says("ERROR d1a: nothing has come to an end for "));
