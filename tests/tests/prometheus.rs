@@ -3,15 +3,15 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    io::Write as _,
+    net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, metrics_page};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, by_hand, metrics_page};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -80,17 +80,12 @@ impl Prometheus {
         for byte in query.bytes() {
             write!(escaped, "%{byte:02x}")?;
         }
-        let mut stream = TcpStream::connect_timeout(&self.address, BOUND)?;
-        stream.set_read_timeout(Some(BOUND))?;
-        write!(stream, "GET /api/v1/query?query={escaped} HTTP/1.0\r\nhost: x\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
-        // Until it has read its own files it answers with 503.
-        if head.contains(" 503 ") {
+        let answer = by_hand::get(self.address, &format!("/api/v1/query?query={escaped}"))?;
+        // Until it has read its own files.
+        if answer.status == 503 {
             return Ok(Vec::new());
         }
-        let mut body: Value = serde_json::from_str(body).with_context(|| answer.clone())?;
+        let mut body: Value = serde_json::from_str(&answer.body).with_context(|| answer.body.clone())?;
         ensure!(body["status"] == "success", "{query}: {body}");
         Ok(body["data"]["result"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
@@ -144,7 +139,7 @@ fn promtool_has_nothing_to_say_of_the_page_and_of_the_textfile() -> Result<()> {
     let mut daemon = cluster.martlet_loop(SENDER, TYPE, &lines)?;
     daemon.wait_listening((ip, 9461).into(), BOUND)?;
     let page = metrics_page((ip, 9461).into())?;
-    promtool(page.split_once("\r\n\r\n").context("a page has a head")?.1)?;
+    promtool(&page)?;
     promtool("martlet_bad_total 1\nmartlet_bad_total 1\n").expect_err("it looks");
     assert_eq!(fs::read_dir(Path::new(dir.path()))?.count(), 1, "nothing beside the file");
     Ok(())

@@ -18,6 +18,9 @@ use crate::{
 const LARGEST_BODIES: usize = 4;
 /// What room is counted in, bytes.
 const UNIT: usize = 1024;
+/// A body of so few bytes takes none: as many as there are connections take no more than their heads do, and the questions of
+/// healthy peers, which are small, do not stand behind large bodies.
+const SMALL: usize = 16 * UNIT;
 
 /// Room for bodies in memory, half of it for those of one device. It is taken for a whole body before any of it is read, so that
 /// no two wait for each other.
@@ -25,20 +28,22 @@ const UNIT: usize = 1024;
 pub(crate) struct Room {
     units: Arc<Semaphore>,
     of_a_device: usize,
+    small: usize,
     coming: Arc<ComingBodies>,
 }
 
 /// The room that a body takes, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    of_all: OwnedSemaphorePermit,
+    of_all: Option<OwnedSemaphorePermit>,
     _of_its_device: Option<OwnedSemaphorePermit>,
 }
 
 impl Taken {
     /// How much that is, as [`ComingBodies`] counts it.
     pub(crate) fn units(&self) -> u32 {
-        u32::try_from(self.of_all.num_permits()).unwrap_or(u32::MAX)
+        let permits = self.of_all.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        u32::try_from(permits).unwrap_or(u32::MAX)
     }
 }
 
@@ -46,7 +51,8 @@ impl Room {
     /// Room for four bodies of this size, bytes.
     pub(crate) fn for_bodies_of(largest: usize, coming: Arc<ComingBodies>) -> Self {
         let of_a_device = (units(largest) as usize * (LARGEST_BODIES / 2)).min(Semaphore::MAX_PERMITS / 2);
-        Self { units: Arc::new(Semaphore::new(2 * of_a_device)), of_a_device, coming }
+        let small = SMALL.min(largest / 16);
+        Self { units: Arc::new(Semaphore::new(2 * of_a_device)), of_a_device, small, coming }
     }
 
     /// What one device may have of it, as [`DevicePlace::room`] holds it.
@@ -62,6 +68,9 @@ impl Room {
         place: Option<&DevicePlace>,
         until: Instant,
     ) -> Result<Taken, Answer> {
+        if bytes <= self.small {
+            return Ok(Taken { of_all: None, _of_its_device: None });
+        }
         let wanted = units(bytes);
         let of_its_device = match place {
             Some(place) => {
@@ -71,7 +80,7 @@ impl Room {
             None => None,
         };
         let of_all = self.take_of(&self.units, wanted, |_| true, until).await?;
-        Ok(Taken { of_all, _of_its_device: of_its_device })
+        Ok(Taken { of_all: Some(of_all), _of_its_device: of_its_device })
     }
 
     async fn take_of(
