@@ -14,10 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 /// For how long a body has brought nothing before it gives way: a peer that is sending is not cut off for one that comes.
 const STILL: Duration = Duration::from_secs(1);
-/// Where more than so many wait it gives way at once: they would come faster than bodies do, and fill the door.
-const CROWD: u32 = 8;
-/// Who waits looks so often whether others have come.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Every body that is being waited for, the one that has brought nothing for longest first.
 ///
@@ -30,8 +26,6 @@ pub(crate) struct ComingBodies(Mutex<Coming>);
 #[derive(Debug, Default)]
 struct Coming {
     turns: u64,
-    /// Who waits for a body to give way.
-    waiting: u32,
     bodies: BTreeMap<u64, OnItsWay>,
 }
 
@@ -98,7 +92,6 @@ impl ComingBodies {
         if let Some(free) = freed.as_mut().now_or_never() {
             return Some(free);
         }
-        let _waiting = Waiting::of(self);
         while lacking > 0 {
             // The lock is given back before anything is waited for.
             let asked = self.lock().ask(&brings);
@@ -107,7 +100,7 @@ impl ComingBodies {
                 Asked::None => return None,
                 Asked::Later(at) => tokio::select! {
                     free = freed.as_mut() => return Some(free),
-                    () = sleep_until(at.min(until).min(Instant::now() + LOOK_AGAIN)) => if Instant::now() >= until { return None },
+                    () = sleep_until(at.min(until)) => if Instant::now() >= until { return None },
                 },
             }
         }
@@ -134,43 +127,23 @@ impl Coming {
         self.turns
     }
 
-    fn still(&self) -> Duration {
-        if self.waiting > CROWD { Duration::ZERO } else { STILL }
-    }
-
     /// Has the one that has been still for longest give way, of those that bring something.
     fn ask(&self, brings: impl Fn(&Told) -> u32) -> Asked {
-        let (now, still) = (Instant::now(), self.still());
+        let now = Instant::now();
         let mut asked = Asked::None;
         for OnItsWay { told, since } in self.bodies.values() {
             match brings(told) {
                 0 => {}
                 // Its place is free in a moment, for whoever waits for it.
-                _ if told.gives_way.is_cancelled() => asked = Asked::Later(now + still),
-                brought if *since + still <= now => {
+                _ if told.gives_way.is_cancelled() => asked = Asked::Later(now + STILL),
+                brought if *since + STILL <= now => {
                     told.gives_way.cancel();
                     return Asked::Gives(brought);
                 }
-                _ => return Asked::Later(*since + still),
+                _ => return Asked::Later(*since + STILL),
             }
         }
         asked
-    }
-}
-
-/// One that waits for a body to give way, until this is dropped.
-struct Waiting<'b>(&'b ComingBodies);
-
-impl<'b> Waiting<'b> {
-    fn of(all: &'b ComingBodies) -> Self {
-        all.lock().waiting += 1;
-        Self(all)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.lock().waiting -= 1;
     }
 }
 
@@ -246,18 +219,6 @@ mod tests {
         body.has_come_on();
         assert!(matches!(ask(&all), Asked::Later(_)), "nor is the time that it took");
         assert_eq!(given_way(&[&body]), [false]);
-    }
-
-    #[tokio::test]
-    async fn in_a_crowd_one_gives_way_at_once() {
-        let all = Arc::new(ComingBodies::default());
-        let _body = all.begin(None, 0);
-        let few: Vec<_> = (0..CROWD).map(|_| Waiting::of(&all)).collect();
-        assert!(matches!(ask(&all), Asked::Later(_)));
-        let one_more = Waiting::of(&all);
-        assert_eq!(ask(&all), Asked::Gives(1));
-        drop((few, one_more));
-        assert_eq!(all.lock().waiting, 0);
     }
 
     #[tokio::test]

@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_small_body_does_not_stand_behind_large_ones() {
+        let room = Room::for_bodies_of(32 * UNIT, Arc::default());
+        let _all = room.take(128 * UNIT, None, soon()).await.unwrap();
+        let mut next = pin!(room.take(2 * UNIT + 1, None, soon()));
+        assert!(next.as_mut().now_or_never().is_none());
+        assert_eq!(room.take(2 * UNIT, None, soon()).await.unwrap().units(), 0);
+    }
+
+    #[tokio::test]
     async fn what_is_free_is_asked_of_nobody() {
         let coming = Arc::new(ComingBodies::default());
         let room = Room::for_bodies_of(2 * UNIT, Arc::clone(&coming));
