@@ -16,7 +16,7 @@ use crate::{
     bulk_insert::{Inserted, insert},
     fault::{Fault, Work},
     ledger::Ledger,
-    rows::container,
+    rows::{container, policy_column},
     shape::Shape,
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
@@ -110,8 +110,9 @@ fn merge_distinct(transaction: &Transaction<'_>, shape: Shape, rows: Vec<Contain
 fn look_up(connection: &Connection, shape: Shape) -> rusqlite::Result<CachedStatement<'_>> {
     connection.prepare_cached(&format!(
         "SELECT ROWID, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted,
-             storage_policy_index
+             {}
          FROM container WHERE name = ?1 {}",
+        policy_column(shape),
         if shape.deleted_index { "AND deleted IN (0, 1)" } else { "" }
     ))
 }

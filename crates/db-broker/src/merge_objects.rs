@@ -48,11 +48,6 @@ pub(crate) fn foresee(
     shape: Shape,
     rows: &[ObjectRow<'_>],
 ) -> Work<Foreseen<ObjectRow<'static>>> {
-    if !shape.row_policy {
-        return Err(Fault::Value(
-            "rows wait, and the tables are of an older Swift: a pass migrates them".into(),
-        ));
-    }
     let names = names_in_order(rows);
     let stored = stored_objects(connection, shape, &names)?;
     let changes = Changes::decide(rows, &names, &stored)?;

@@ -57,7 +57,7 @@ impl NamedRow {
     pub fn merged<'r>(rows: impl IntoIterator<Item = &'r Self>) -> Result<Option<Self>, String> {
         let mut rows = rows.into_iter();
         let Some(first) = rows.next() else { return Ok(None) };
-        let merged = rows.try_fold(first.clone(), |merged, row| merged.with(row));
+        let merged = rows.try_fold(first.clone(), Self::with);
         merged.map(Some).map_err(|fault| match fault {
             Fault::Value(what) => what,
             other => format!("{other:?}"),

@@ -107,6 +107,15 @@ impl Onlooker {
         self.broker.sync_point(direction, remote_id)
     }
 
+    /// How many rows there are behind a row id, `limit` at most and those that wait. As [`Broker::count_since`].
+    ///
+    /// # Errors
+    /// As any read.
+    pub fn count_since(&mut self, since: i64, limit: u64) -> Result<u64> {
+        let stored = self.broker.count_since(since, limit)?;
+        Ok(stored.saturating_add(u64::try_from(self.waiting.count()).unwrap_or(0)))
+    }
+
     /// Whether rows, points, metadata or shard ranges have been deleted for so long that a pass drops them first.
     ///
     /// # Errors

@@ -62,8 +62,7 @@ fn lock(cache_file: &Path, timeout: Duration) -> io::Result<File> {
     let give_up = Instant::now() + PATIENCE * timeout;
     loop {
         let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(MODE).open(cache_file)?;
+        let file = options.read(true).write(true).create(true).truncate(false).mode(MODE).open(cache_file)?;
         wait_for_lock(&file, timeout)?;
         match fs::metadata(cache_file) {
             Ok(named) if named.ino() == file.metadata()?.ino() => return Ok(file),

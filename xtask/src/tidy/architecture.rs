@@ -41,7 +41,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("clap_complete", &["crates/martlet"]),
     ("clap_mangen", &["crates/martlet"]),
     ("tracing-subscriber", &["crates/replicator"]),
-    ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator"]),
+    ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator", "crates/martlet"]),
     ("tokio", &["crates/sync-client", "crates/rpc-server", "crates/replicator", "crates/martlet"]),
 ];
 

@@ -96,7 +96,12 @@ fn helps_name_every_value_of_their_labels() {
         (declared::MISPLACED_ROWS, EnqueueResult::ALL.map(EnqueueResult::label).to_vec()),
     ] {
         for label in labels {
-            assert!(words(family.help).any(|word| word == label), "{}: {label}: {}", family.name, family.help);
+            assert!(
+                words(family.help).any(|word| word == label),
+                "{}: {label}: {}",
+                family.name,
+                family.help
+            );
         }
     }
 }

@@ -1,144 +1,18 @@
 //! `martlet status` beside servers of stock and of ours: what it says of each kind of difference, and that it changes nothing.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, ensure};
-use db_broker::{Broker, DbLocation, Direction, MetadataCheck, NewDb, Source};
+use anyhow::{Context as _, Result};
+use db_broker::MetadataCheck;
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape, node_of};
-use protocol::{ContainerRow, Metadata, ObjectRow, Rows, SyncPoint};
-use ring::RingData;
+use protocol::{Metadata, Rows};
 use serde_json::Value;
-use settings::SwiftConf;
-use swift_types::{DbName, Timestamp};
+use swift_types::Timestamp;
 
-const ACCOUNT: &str = "AUTH_status";
-const TIME: &str = "1700000000.00000";
-
-/// A cluster of four nodes with a disk each, so that each database has three primaries and one handoff.
-struct Stage(Cluster);
-
-impl Stage {
-    fn set(servers: Daemon) -> Result<Self> {
-        let mut cluster = Cluster::start(Shape::default())?;
-        for server_type in [ServerType::Account, ServerType::Container] {
-            Cluster::nodes().try_for_each(|node| cluster.serve(node, server_type, servers))?;
-        }
-        Ok(Self(cluster))
-    }
-
-    /// Where a database may lie: the primaries, then the handoff.
-    fn places(&self, container: Option<&str>) -> Result<Vec<DbLocation>> {
-        let (dir, roots) = (self.0.swift_dir(), self.0.roots());
-        let server_type = if container.is_some() { ServerType::Container } else { ServerType::Account };
-        let digest = SwiftConf::load(&dir.join("swift.conf"))?.hash_path.of(ACCOUNT, container);
-        let ring = RingData::load(&dir.join(format!("{server_type}.ring.gz")))?;
-        let partition = ring.partition(&digest);
-        let devices = ring.primaries(partition).into_iter().chain(ring.handoffs(partition));
-        let location = |device: &str| {
-            let root = roots[device].as_str().context("a device of the cluster")?;
-            Ok(DbLocation::new(
-                server_type,
-                &Path::new(root).join(device),
-                partition,
-                &DbName::unsharded(digest),
-            ))
-        };
-        devices.map(|device| location(&device.device)).collect()
-    }
-
-    fn name(&self, place: &DbLocation) -> String {
-        format!("{}/{}", self.0.address(node_of(place.device_name())), place.device_name())
-    }
-
-    fn ask(&self, path: &str, more: &[&str]) -> Result<(u8, String)> {
-        let (mut out, mut errors) = (Vec::new(), Vec::new());
-        let swift_dir = self.0.swift_dir().display().to_string();
-        let devices = self.0.disks().join("n1/devices").display().to_string();
-        let words = ["martlet", "status", path, "--swift-dir", &swift_dir, "--devices", &devices];
-        let code = martlet::run(words.iter().chain(more), &mut out, &mut errors);
-        ensure!(errors.is_empty(), "{}", String::from_utf8_lossy(&errors));
-        Ok((code, String::from_utf8(out)?))
-    }
-
-    /// The exit code and the document, after which no file is another one than before.
-    fn status(&self, path: &str) -> Result<(u8, Value)> {
-        let before = self.files()?;
-        let (code, text) = self.ask(path, &["--json"])?;
-        assert!(self.files()? == before, "a file has changed by asking about {path}");
-        Ok((code, serde_json::from_str(&text)?))
-    }
-
-    fn files(&self) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
-        let (mut dirs, mut files) = (vec![self.0.disks()], BTreeMap::new());
-        while let Some(dir) = dirs.pop() {
-            for entry in fs::read_dir(dir)? {
-                let path = entry?.path();
-                if path.is_dir() {
-                    dirs.push(path);
-                } else {
-                    files.insert(path.clone(), fs::read(path)?);
-                }
-            }
-        }
-        Ok(files)
-    }
-}
-
-/// A replica with so many rows.
-fn create(place: &DbLocation, container: Option<&str>, rows: usize) -> Result<Broker> {
-    let time = Timestamp::parse(TIME)?;
-    let new =
-        NewDb { account: ACCOUNT, container, put_timestamp: time, created_at: time, storage_policy_index: 0 };
-    let mut broker = Broker::create(place.clone(), new)?;
-    let names = (0..rows).map(|row| format!("row {row:04}"));
-    broker.merge_items(
-        match container {
-            Some(_) => Rows::Objects(names.map(object).collect()),
-            None => Rows::Containers(names.map(container_row).collect()),
-        },
-        Source::Local,
-    )?;
-    Ok(broker)
-}
-
-fn object(name: String) -> ObjectRow<'static> {
-    ObjectRow {
-        rowid: None,
-        name: name.into(),
-        created_at: TIME.into(),
-        size: 1,
-        content_type: Some("text/plain".into()),
-        etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-        deleted: 0,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    }
-}
-
-fn container_row(name: String) -> ContainerRow<'static> {
-    ContainerRow {
-        rowid: None,
-        name: name.into(),
-        put_timestamp: Some(TIME.into()),
-        delete_timestamp: None,
-        object_count: Some(0),
-        bytes_used: Some(0),
-        deleted: 0,
-        storage_policy_index: 0,
-    }
-}
-
-/// `to` has received the rows of `from` up to that one.
-fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
-    let remote_id = from.replication_info()?.id;
-    Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
-}
+use crate::stage::{ACCOUNT, Stage, TIME, create, object, received};
 
 fn words(status: &Value, key: &str) -> Vec<String> {
     let replicas = status["replicas"].as_array().into_iter().flatten();
