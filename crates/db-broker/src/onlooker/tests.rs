@@ -128,7 +128,8 @@ proptest! {
 fn pages_follow_each_other_without_a_gap_and_keep_names_together() {
     let device = tempfile::tempdir().unwrap();
     let mut broker = fixtures::container(device.path());
-    let of_name = |name: usize| [object(name, 1, i64::from(name % 3 == 0), 1, 1), object(name, 1, 0, 0, 1)];
+    let of_name =
+        |name: usize| [object(name, 1, i64::from(name.is_multiple_of(3)), 1, 1), object(name, 1, 0, 0, 1)];
     broker.merge_items(Rows::Objects((0..1200).rev().flat_map(of_name).collect()), Source::Local).unwrap();
     broker.put(&Rows::Objects(vec![object(5000, 2, 0, 0, 7), object(7, 2, 0, 1, 7)])).unwrap();
     let rows = all(&mut Onlooker::live(broker.location().clone()).unwrap().into_rows());

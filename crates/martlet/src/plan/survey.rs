@@ -47,8 +47,6 @@ pub(crate) enum What {
     LeftAlone,
     /// A directory that cannot be read; all below is left out.
     NotWalked,
-    /// Rows that wait for a database that is not there; they are kept.
-    OrphanRows,
 }
 
 /// What comes from the threads.
@@ -131,18 +129,15 @@ impl Surveyed {
                 let why = fault.source.to_string();
                 Some(Trouble { path: fault.path, what: What::NotWalked, why })
             }
-            WalkEvent::OrphanRows { device, pending_file, bytes } => {
-                self.devices.entry(id(&device)).or_default().orphan_rows += 1;
-                let why = format!("{bytes} bytes of rows, and no database beside them");
-                Some(Trouble { path: pending_file, what: What::OrphanRows, why })
-            }
             WalkEvent::LeftAlone(task) => {
                 self.devices.entry(task.device.id).or_default().add_left_alone();
                 let why = "one of suspiciously many in wrong partitions: look at the ring, see allow_mass_misplacement";
                 Some(Trouble { path: task.db_file, what: What::LeftAlone, why: why.to_owned() })
             }
             WalkEvent::MassMisplacement(_)
+            // These come of what a walk that only looks does not do.
             | WalkEvent::OrphanRemoved { .. }
+            | WalkEvent::OrphanRows { .. }
             | WalkEvent::TmpNotReclaimed { .. } => None,
         }
     }

@@ -94,10 +94,6 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         ("fail to read", databases(total.unreadable)),
         ("leave alone", databases(total.left_alone)),
         ("not get into", (total.not_walked > 0).then(|| format!("{} directories", total.not_walked))),
-        (
-            "keep for want of a database",
-            (total.orphan_rows > 0).then(|| format!("{} pending files", total.orphan_rows)),
-        ),
         ("ask peers about", databases(total.unasked)),
     ];
     all.into_iter().filter_map(|(what, how_much)| Some((what, how_much?))).collect()
@@ -109,6 +105,5 @@ fn word(what: What) -> &'static str {
         What::Unreadable => "cannot be replicated",
         What::LeftAlone => "would be left alone",
         What::NotWalked => "cannot be read",
-        What::OrphanRows => "would be kept",
     }
 }

@@ -44,8 +44,6 @@ pub(crate) struct Totals {
     pub(crate) waiting_rows: u64,
     /// Directories that cannot be read.
     pub(crate) not_walked: u64,
-    /// Pending files without a database.
-    pub(crate) orphan_rows: u64,
     /// As the statistics of a pass count them, one for each peer of each database.
     pub(crate) steps: Steps,
 }
@@ -207,7 +205,6 @@ impl AddAssign<&Totals> for Totals {
         self.to_be_reclaimed_first += more.to_be_reclaimed_first;
         self.waiting_rows += more.waiting_rows;
         self.not_walked += more.not_walked;
-        self.orphan_rows += more.orphan_rows;
         self.steps += more.steps;
     }
 }

@@ -29,7 +29,7 @@ impl Page {
     /// Blocks until all of it is there, five seconds at most.
     pub(crate) fn fetch(url: &str) -> Result<Self, TopError> {
         let error = |why: String| TopError::Page { url: url.to_owned(), why };
-        let agent: Agent = Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+        let agent: Agent = Agent::config_builder().timeout_global(Some(PATIENCE)).proxy(None).build().into();
         let mut answer = agent.get(url).call().map_err(|why| error(why.to_string()))?;
         let body = answer.body_mut().with_config().limit(MOST_BYTES).read_to_string();
         let page = Self::parse(url, &body.map_err(|why| error(why.to_string()))?);
