@@ -62,6 +62,9 @@ fn troubles(planned: &Value) -> BTreeMap<String, String> {
 fn a_plan_without_asking_changes_nothing_anywhere_and_knows_what_will_be_quarantined() -> Result<()> {
     let mut scene = Scene::set(Shape::default(), "main", TYPE)?;
     scene.serve(TYPE, Daemon::Martlet)?;
+    // A pass removes it.
+    let empty = scene.cluster.disks().join("n1/devices/d1a/containers/63/abc");
+    fs::create_dir_all(&empty)?;
     let (code, planned) = plan(&scene.cluster, 1, TYPE, &scene.cluster.disks(), &["--offline"])?;
     assert_eq!((code, &planned["asked"]), (1, &json!("nobody")));
     let total = &planned["total"];
@@ -75,6 +78,7 @@ fn a_plan_without_asking_changes_nothing_anywhere_and_knows_what_will_be_quarant
     assert_eq!(damaged.len() as u64, count("quarantined"));
     assert!(!damaged.is_empty() && damaged.iter().all(|(path, _)| Path::new(path).exists()));
     scene.cluster.pass(1, TYPE, Daemon::Martlet)?;
+    assert!(!empty.exists());
     assert!(damaged.iter().all(|(path, _)| is_replaced_or_gone(Path::new(path))));
     Ok(())
 }
