@@ -47,6 +47,8 @@ pub(crate) enum Place {
     Live,
     /// A file in `DEVICE/tmp` on its way to the location; damage removes it, pending rows are not its own.
     Received(PathBuf),
+    /// A live database, or a copy of one, of which nothing is changed: damage is told, pending rows stay where they are.
+    LookedAt(PathBuf),
 }
 
 impl Broker {
@@ -89,6 +91,15 @@ impl Broker {
                 preallocation: None,
             }),
         }
+    }
+
+    /// Another file of the same database, in the same way.
+    pub(crate) fn open_sibling(&self, sibling: DbLocation) -> Result<Self> {
+        let place = match &self.place {
+            Place::LookedAt(_) => Place::LookedAt(sibling.file().to_owned()),
+            Place::Live | Place::Received(_) => Place::Live,
+        };
+        Self::open_at(sibling, place, |_| Ok(()))
     }
 
     /// What SQLite finds wrong with the file, its first complaint; none if it is sound. Reads all of it.
@@ -184,7 +195,7 @@ impl Place {
     pub(crate) fn file<'a>(&'a self, location: &'a DbLocation) -> &'a Path {
         match self {
             Self::Live => location.file(),
-            Self::Received(tmp) => tmp,
+            Self::Received(file) | Self::LookedAt(file) => file,
         }
     }
 }

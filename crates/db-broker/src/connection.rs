@@ -28,21 +28,31 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 /// A received file is synced as a whole before it gets its name, so no single commit on it needs to be; and
 /// after a crash it is received again, so it needs no journal on disk. Nobody else knows its name, so it needs no locks.
 pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = match place {
-        Place::Live => Connection::open_with_flags(file, flags)?,
-        Place::Received(_) => Connection::open_with_flags_and_vfs(file, flags, c"unix-none")?,
+        Place::Live => Connection::open_with_flags(file, writing)?,
+        Place::Received(_) => Connection::open_with_flags_and_vfs(file, writing, c"unix-none")?,
+        Place::LookedAt(_) => return open_to_look(file),
     };
     tell_queries(&mut connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let (synchronous, locking, journal) = match place {
-        Place::Live => ("NORMAL", "NORMAL", "DELETE"),
         Place::Received(_) => ("OFF", "EXCLUSIVE", "MEMORY"),
+        Place::Live | Place::LookedAt(_) => ("NORMAL", "NORMAL", "DELETE"),
     };
     connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"))?;
     connection.pragma_update_and_check(None, "locking_mode", locking, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;
     register_chexor(&connection)?;
+    Ok(connection)
+}
+
+/// With a file that cannot be written by it. Takes SQLite's lock of a reader for each statement, as any.
+fn open_to_look(file: &Path) -> rusqlite::Result<Connection> {
+    let reading = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, reading)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
 }
 

@@ -27,6 +27,22 @@ pub enum BrokerError {
         /// Stock's word for the damage.
         reason: String,
     },
+    /// A database that is only looked at is damaged: it lies where it lay. Whoever writes to it would quarantine it.
+    #[error("{path}: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Stock's word for the damage.
+        reason: String,
+    },
+    /// A database cannot be looked at without changing something on the disk.
+    #[error("{path}: {reason}", path = path.display())]
+    NotAtRest {
+        /// The file.
+        path: PathBuf,
+        /// What would have to be done first.
+        reason: String,
+    },
     /// A table that every such database has is missing: the caller quarantines (stock: replicator and RPC).
     #[error("{path}: {source}", path = path.display())]
     NoSuchTable {

@@ -46,6 +46,11 @@ pub(crate) fn explain(location: &DbLocation, place: &Place, fault: Fault) -> Bro
     if let Some(reason) = damage(&source) {
         return put_away(location, place, reason);
     }
+    if is_broken_off(&source) {
+        let reason =
+            "somebody's write was broken off, and whoever opens it to write undoes that first".to_owned();
+        return BrokerError::NotAtRest { path, reason };
+    }
     if source.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !path.exists() {
         return BrokerError::Missing { path };
     }
@@ -59,7 +64,13 @@ fn put_away(location: &DbLocation, place: &Place, reason: &str) -> BrokerError {
     match place {
         Place::Live => quarantine(location, reason).unwrap_or_else(|error| error),
         Place::Received(tmp) => BrokerError::Refused { path: tmp.clone(), reason: reason.to_owned() },
+        Place::LookedAt(file) => BrokerError::Damaged { path: file.clone(), reason: reason.to_owned() },
     }
+}
+
+/// Whether there is a journal to play back, which a connection that only looks must not do.
+fn is_broken_off(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// Whether all that failed was to write. The file still says what it said: what was not committed is undone by the journal,

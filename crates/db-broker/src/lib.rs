@@ -39,12 +39,13 @@
 //! ```
 //!
 //! Where to look: [`DbLocation`] for names and places, [`ReceivedDb`] for whole files from peers,
-//! [`Removal`] for the safe end of a handoff, [`quarantine`] for damage, [`durable`] for renames.
+//! [`Removal`] for the safe end of a handoff, [`quarantine`] for damage, [`Onlooker`] for who must change nothing, [`durable`] for renames.
 
 use std::time::Duration;
 
 mod broker;
 mod bulk_insert;
+mod by_name;
 mod clock;
 mod connection;
 mod create;
@@ -67,6 +68,8 @@ mod merge;
 mod merge_containers;
 mod merge_objects;
 mod migrate;
+mod named_row;
+mod onlooker;
 mod orphan;
 mod part_file;
 mod pending;
@@ -96,9 +99,11 @@ mod tally;
 mod timestamps;
 mod triggers;
 mod unchanged;
+mod waiting;
 mod writing;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};
+pub use by_name::RowsByName;
 pub use clock::Clock;
 pub use connection::QUERIES;
 pub use create::NewDb;
@@ -107,6 +112,8 @@ pub use free_space::compare_with_reserve;
 pub use hash_dir::HashDir;
 pub use location::DbLocation;
 pub use merge::Source;
+pub use named_row::NamedRow;
+pub use onlooker::Onlooker;
 pub use orphan::{Orphan, reclaim_orphan};
 pub use part_file::PartFile;
 pub use policies::PolicyStat;

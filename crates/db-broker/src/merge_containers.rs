@@ -1,10 +1,13 @@
 //! Container rows into an account database.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use protocol::ContainerRow;
 use rusqlite::{
-    CachedStatement, Row, Transaction,
+    CachedStatement, Connection, Row, Transaction,
     types::{Type, ValueRef},
 };
 use swift_types::{ServerType, Timestamp};
@@ -13,10 +16,11 @@ use crate::{
     bulk_insert::{Inserted, insert},
     fault::{Fault, Work},
     ledger::Ledger,
-    rows::container,
+    rows::{container, policy_column},
     shape::Shape,
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
+    waiting::Foreseen,
 };
 
 /// Merges rows in their order inside the caller's transaction. Stock: the inner part of
@@ -31,6 +35,52 @@ pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: Vec<Conta
         rest = behind;
     }
     Ok(())
+}
+
+/// What [`merge`] would write, without writing it.
+pub(crate) fn foresee(
+    connection: &Connection,
+    shape: Shape,
+    rows: Vec<ContainerRow<'static>>,
+) -> Work<Foreseen<ContainerRow<'static>>> {
+    let mut find = look_up(connection, shape)?;
+    let mut tallied = (Tally::default(), true);
+    let mut coming = BTreeMap::<String, ContainerRow<'static>>::new();
+    let written = rows.len();
+    for mut row in rows {
+        if let Some(earlier) = coming.get(&*row.name) {
+            merge_row(&mut row, earlier)?;
+            note(&mut tallied, share(earlier), Tally::take);
+        } else {
+            let change = Change::decide(&mut find, row)?;
+            for stored in change.replaced() {
+                note(&mut tallied, share(&stored.row).filter(|_| stored.regular), Tally::take);
+            }
+            row = change.row;
+        }
+        note(&mut tallied, share(&row), Tally::add);
+        coming.insert(row.name.to_string(), row);
+    }
+    let (tally, is_known) = tallied;
+    Ok(Foreseen { rows: coming.into_values().collect(), written, tally: is_known.then_some(tally) })
+}
+
+/// A row that comes or goes; none where what it counts for is not known, and the sum is not from there on.
+fn note((tally, is_known): &mut (Tally, bool), share: Option<Share>, note: fn(&mut Tally, &Share)) {
+    match share {
+        Some(share) => note(tally, &share),
+        None => *is_known = false,
+    }
+}
+
+/// What a stored row becomes by another one of its name.
+pub(crate) fn replaced_by(
+    stored: &ContainerRow<'static>,
+    coming: &ContainerRow<'static>,
+) -> Work<ContainerRow<'static>> {
+    let mut row = coming.clone();
+    merge_row(&mut row, stored)?;
+    Ok(row)
 }
 
 /// How many rows there are before a name comes again: it meets the row that came before it as a stored one.
@@ -57,11 +107,12 @@ fn merge_distinct(transaction: &Transaction<'_>, shape: Shape, rows: Vec<Contain
     Ok(ledger.write(transaction)?)
 }
 
-fn look_up<'t>(transaction: &'t Transaction<'_>, shape: Shape) -> rusqlite::Result<CachedStatement<'t>> {
-    transaction.prepare_cached(&format!(
+fn look_up(connection: &Connection, shape: Shape) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!(
         "SELECT ROWID, name, put_timestamp, delete_timestamp, object_count, bytes_used, deleted,
-             storage_policy_index
+             {}
          FROM container WHERE name = ?1 {}",
+        policy_column(shape),
         if shape.deleted_index { "AND deleted IN (0, 1)" } else { "" }
     ))
 }

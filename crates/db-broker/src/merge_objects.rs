@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use protocol::ObjectRow;
-use rusqlite::{Transaction, types::Value};
+use rusqlite::{Connection, Transaction, types::Value};
 use swift_types::{
     RowTimestamps, ServerType, Timestamp,
     content_type::{append_swift_bytes, extract_swift_bytes},
@@ -17,6 +17,7 @@ use crate::{
     stored_objects::{Ident, StoredObject, StoredObjects, names_in_order, stored_objects},
     tally::{Share, Tally, digest},
     triggers::TriggersOff,
+    waiting::Foreseen,
 };
 
 /// Merges rows inside the caller's transaction. Stock: the inner part of `ContainerBroker.merge_items`.
@@ -39,6 +40,36 @@ pub(crate) fn merge(transaction: &Transaction<'_>, shape: Shape, rows: &[ObjectR
     let _off = TriggersOff::begin(transaction)?;
     changes.write(transaction)?;
     Ok(ledger.write(transaction)?)
+}
+
+/// What [`merge`] would write, without writing it.
+pub(crate) fn foresee(
+    connection: &Connection,
+    shape: Shape,
+    rows: &[ObjectRow<'_>],
+) -> Work<Foreseen<ObjectRow<'static>>> {
+    let names = names_in_order(rows);
+    let stored = stored_objects(connection, shape, &names)?;
+    let changes = Changes::decide(rows, &names, &stored)?;
+    let rows = changes.add.iter().map(Candidate::to_row).collect::<Vec<_>>();
+    Ok(Foreseen { written: rows.len(), tally: changes.tally(), rows })
+}
+
+/// What a stored row becomes by another one of its name and policy; none: it stays.
+pub(crate) fn replaced_by(
+    stored: &ObjectRow<'_>,
+    coming: &ObjectRow<'_>,
+) -> Work<Option<ObjectRow<'static>>> {
+    let size = stored.size.into();
+    let state = State {
+        created_at: &stored.created_at,
+        size: &size,
+        content_type: stored.content_type.as_deref(),
+        etag: stored.etag.as_deref(),
+        deleted: stored.deleted,
+    };
+    let mut candidate = Candidate::new(coming)?;
+    Ok(candidate.take_newer_from(Some(state))?.then(|| candidate.to_row()))
 }
 
 /// What becomes of a batch.
@@ -199,6 +230,23 @@ impl<'r> Candidate<'r> {
         self.content_type = Some(content_type.into());
         self.created_at = times.encode().into();
         Ok(newer_data || newer_ctype || newer_meta)
+    }
+
+    /// As it will be read again.
+    fn to_row(&self) -> ObjectRow<'static> {
+        let of_text = |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| text.to_owned().into());
+        ObjectRow {
+            rowid: None,
+            name: self.row.name.to_string().into(),
+            created_at: self.created_at.to_string().into(),
+            size: if let Value::Integer(size) = self.size { size } else { self.row.size },
+            content_type: of_text(&self.content_type),
+            etag: of_text(&self.etag),
+            deleted: self.deleted,
+            storage_policy_index: self.row.storage_policy_index,
+            ctype_timestamp: None,
+            meta_timestamp: None,
+        }
     }
 
     fn share(&self) -> Option<Share> {

@@ -146,7 +146,7 @@ impl Broker {
             let empty = if location.file() == self.location.file() {
                 self.has_no_rows()?
             } else {
-                Self::open(location)?.has_no_rows()?
+                self.open_sibling(location)?.has_no_rows()?
             };
             if !empty {
                 return Ok(false);

@@ -130,7 +130,7 @@ fn page(
     Ok(Page { rows, is_last: true })
 }
 
-fn policy_column(shape: Shape) -> &'static str {
+pub(crate) fn policy_column(shape: Shape) -> &'static str {
     if shape.row_policy { "storage_policy_index" } else { "0" }
 }
 
@@ -154,7 +154,7 @@ fn containers(shape: Shape) -> String {
 }
 
 /// What [`objects`] selects.
-fn object<'r>(row: &'r Row<'_>) -> rusqlite::Result<ObjectRow<'r>> {
+pub(crate) fn object<'r>(row: &'r Row<'_>) -> rusqlite::Result<ObjectRow<'r>> {
     Ok(ObjectRow {
         rowid: row.get(0)?,
         name: text(row, 1)?,

@@ -134,7 +134,7 @@ impl Broker {
             let paths: Vec<_> = paths.map(|path| PythonRepr(&path).to_string()).collect();
             warn!("Unexpected db files will be ignored: [{}]", paths.join(", "));
         }
-        let mut retiring = Self::open(retiring.clone())?;
+        let mut retiring = self.open_sibling(retiring.clone())?;
         retiring.run(|connection, _| {
             let sql = "SELECT object_count, bytes_used FROM container_stat";
             Ok(connection.query_row(sql, [], |row| Ok((integer(row, 0)?, integer(row, 1)?))).optional()?)

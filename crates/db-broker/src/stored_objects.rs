@@ -10,6 +10,7 @@ use rusqlite::{
 
 use crate::{
     connection::{integer, text, text_or_null},
+    rows::policy_column,
     shape::Shape,
     tally::{Share, digest},
 };
@@ -35,7 +36,9 @@ pub(crate) struct StoredObject {
     regular: bool,
 }
 
-const COLUMNS: &str = "ROWID, created_at, size, content_type, etag, deleted, storage_policy_index";
+fn columns(shape: Shape) -> String {
+    format!("ROWID, created_at, size, content_type, etag, deleted, {}", policy_column(shape))
+}
 
 /// The rows' names in their order, each once.
 pub(crate) fn names_in_order<'r>(rows: &'r [ObjectRow<'r>]) -> Vec<&'r str> {
@@ -53,7 +56,7 @@ pub(crate) fn stored_objects<'r>(
 ) -> rusqlite::Result<StoredObjects<'r>> {
     let mut stored = HashMap::new();
     if !shape.deleted_index {
-        let sql = format!("SELECT {COLUMNS} FROM object WHERE name = ?1");
+        let sql = format!("SELECT {} FROM object WHERE name = ?1", columns(shape));
         let mut find = connection.prepare_cached(&sql)?;
         for name in names {
             collect(&mut find, params![name], name, &mut stored)?;
@@ -61,7 +64,7 @@ pub(crate) fn stored_objects<'r>(
         return Ok(stored);
     }
     for deleted in [0, 1] {
-        find_in_order(connection, deleted, names, &mut stored)?;
+        find_in_order(connection, shape, deleted, names, &mut stored)?;
     }
     Ok(stored)
 }
@@ -70,6 +73,7 @@ pub(crate) fn stored_objects<'r>(
 /// one look-up together.
 fn find_in_order<'r>(
     connection: &Connection,
+    shape: Shape,
     deleted: i64,
     names: &[&'r str],
     stored: &mut StoredObjects<'r>,
@@ -78,7 +82,7 @@ fn find_in_order<'r>(
     let mut next = connection.prepare_cached(
         "SELECT name FROM object WHERE deleted = +?1 AND name >= +?2 ORDER BY name LIMIT 1",
     )?;
-    let sql = format!("SELECT {COLUMNS} FROM object WHERE deleted = ?1 AND name = ?2");
+    let sql = format!("SELECT {} FROM object WHERE deleted = ?1 AND name = ?2", columns(shape));
     let mut at = 0;
     while let Some(name) = names.get(at) {
         let mut found = next.query(params![deleted, name])?;

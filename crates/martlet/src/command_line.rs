@@ -5,17 +5,16 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 
-use crate::status;
-
-/// What was asked for is as it should be.
-const AGREE: u8 = 0;
-/// It is not.
-const DISAGREE: u8 = 1;
-/// The question could not be asked.
-const UNUSABLE: u8 = 2;
+use crate::{
+    diff::{self, DiffArgs},
+    plan::{self, PlanArgs},
+    status::{self, StatusArgs},
+    told::{AGREE, UNUSABLE, tell},
+    top::{self, TopArgs},
+};
 
 /// Looks at the replicas of Swift's accounts and containers; changes nothing
 #[derive(Debug, Parser)]
@@ -31,6 +30,18 @@ enum Command {
     ///
     /// Exits 0 when all primaries agree, 1 when they do not, 2 when the question cannot be asked.
     Status(StatusArgs),
+    /// Which rows differ between the replicas of one account or container that can be read here
+    ///
+    /// Exits 0 when no row differs, 1 when some do or a replica is missing, 2 when fewer than two can be read.
+    Diff(DiffArgs),
+    /// What the next pass of this node would send, remove and quarantine, without doing it
+    ///
+    /// Exits 0 when there would be nothing to do, 1 when there would, 2 when that cannot be said.
+    Plan(PlanArgs),
+    /// Follows a node live: its pass, devices, peers and queues, from its metrics page
+    ///
+    /// Ends with q. With --once: exits 0, or 2 when there is no page.
+    Top(TopArgs),
     /// Prints what a shell needs to complete these words
     Completions {
         /// Which shell
@@ -43,43 +54,8 @@ enum Command {
     },
 }
 
-/// The words behind `martlet status`.
-#[derive(Debug, Args)]
-pub(crate) struct StatusArgs {
-    /// The account, or account and container
-    #[arg(value_name = "ACCOUNT[/CONTAINER]")]
-    pub(crate) path: String,
-
-    /// Where swift.conf, account.ring.gz and container.ring.gz are
-    #[arg(long, value_name = "DIR", default_value = "/etc/swift")]
-    pub(crate) swift_dir: PathBuf,
-
-    /// The devices of this machine, for what is seen from here only: files and pending rows
-    #[arg(long, value_name = "DIR", default_value = "/srv/node")]
-    pub(crate) devices: PathBuf,
-
-    /// How many handoffs are asked too [default: as many as there are primaries]
-    #[arg(long, value_name = "N", conflicts_with = "all_handoffs")]
-    pub(crate) handoffs: Option<usize>,
-
-    /// Ask every device of the ring
-    #[arg(long)]
-    pub(crate) all_handoffs: bool,
-
-    /// How long a node may take to answer a question
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(crate) timeout: Duration,
-
-    /// The secret of the cluster, where its nodes have one (their `cluster_secret_file`)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cluster_secret_file: Option<PathBuf>,
-
-    /// One JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
+/// A number of seconds, more than none.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if !time.is_zero() => Ok(time),
@@ -102,23 +78,18 @@ pub fn run(
     errors: &mut impl Write,
 ) -> u8 {
     let done = match CommandLine::try_parse_from(words) {
-        Ok(CommandLine { command: Command::Status(args) }) => status(&args, out, errors),
+        Ok(CommandLine { command: Command::Status(args) }) => {
+            tell(status::report(&args), args.form, out, errors)
+        }
+        Ok(CommandLine { command: Command::Diff(args) }) => tell(diff::report(&args), args.form, out, errors),
+        Ok(CommandLine { command: Command::Plan(args) }) => tell(plan::report(&args), args.form, out, errors),
+        Ok(CommandLine { command: Command::Top(args) }) => top::run(&args, out, errors),
         Ok(CommandLine { command: Command::Completions { shell } }) => completions(shell, out),
         Ok(CommandLine { command: Command::Man { folder } }) => man_pages(&folder, errors),
         Err(error) => no_command(&error, out, errors),
     };
     // Nobody reads on (a pipe was closed): there is nobody left to tell.
     done.unwrap_or(UNUSABLE)
-}
-
-fn status(args: &StatusArgs, out: &mut impl Write, errors: &mut impl Write) -> io::Result<u8> {
-    match status::report(args) {
-        Ok(report) => {
-            report.write(args.json, out)?;
-            Ok(if report.agree { AGREE } else { DISAGREE })
-        }
-        Err(error) => writeln!(errors, "martlet: {error}").map(|()| UNUSABLE),
-    }
 }
 
 fn completions(shell: Shell, out: &mut impl Write) -> io::Result<u8> {
@@ -164,7 +135,9 @@ mod tests {
         let (code, out, errors) = said(&["status", "--help"]);
         assert_eq!((code, errors.as_str()), (0, ""));
         assert!(out.contains("ACCOUNT[/CONTAINER]"), "{out}");
-        for bad in [&["plan"][..], &["status"], &["status", "a", "--timeout", "0"]] {
+        for bad in
+            [&["repair"][..], &["status"], &["status", "a", "--timeout", "0"], &["plan"], &["diff"], &["top"]]
+        {
             let (code, out, errors) = said(bad);
             assert_eq!((code, out.as_str()), (2, ""), "{bad:?}");
             assert!(errors.contains("error:"), "{errors}");
@@ -189,15 +162,19 @@ mod tests {
     }
 
     #[test]
-    fn each_shell_and_each_page_knows_status() {
+    fn each_shell_and_each_page_knows_all_commands() {
         for shell in ["bash", "zsh", "fish"] {
             let (code, out, _) = said(&["completions", shell]);
-            assert!(code == 0 && out.contains("all-handoffs"), "{shell}: {out}");
+            let words = ["status", "all-handoffs", "plan", "offline", "diff", "limit", "top", "metrics"];
+            assert!(code == 0 && words.iter().all(|word| out.contains(word)), "{shell}: {out}");
         }
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(said(&["man", folder.path().to_str().unwrap()]), (0, String::new(), String::new()));
         let page = std::fs::read_to_string(folder.path().join("martlet-status.1")).unwrap();
         assert!(page.contains("Exits 0 when all primaries agree"), "{page}");
+        for command in ["plan", "diff", "top", "completions", "man"] {
+            assert!(folder.path().join(format!("martlet-{command}.1")).exists(), "{command}");
+        }
         let gone = folder.path().join("none");
         let (code, _, errors) = said(&["man", gone.to_str().unwrap()]);
         assert!(code == 2 && errors.contains(gone.to_str().unwrap()), "{errors}");

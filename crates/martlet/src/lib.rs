@@ -2,7 +2,16 @@
 //!
 //! It changes nothing anywhere. See [`run`] for how it is called.
 
+mod asking;
+mod columns;
 mod command_line;
+mod diff;
+mod plan;
+mod progress;
 mod status;
+mod subject;
+mod this_machine;
+mod told;
+mod top;
 
 pub use command_line::{command, run};

@@ -240,6 +240,9 @@ fn refuse(target: &RpcTarget, error: &BrokerError) -> Answer {
         BrokerError::Quarantined { .. }
         | BrokerError::NoSuchTable { .. }
         | BrokerError::Link { .. }
+        // Of who only looks, which no answer does.
+        | BrokerError::Damaged { .. }
+        | BrokerError::NotAtRest { .. }
         | BrokerError::Sqlite { .. }
         | BrokerError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -14,7 +14,7 @@ use swift_types::{DeviceName, Digest};
 use crate::{
     DbTask, DeviceTree, PartitionTurns, Placement, WalkEvent, WalkFault,
     agenda::Agenda,
-    directory::{db_file_in, each_name, each_name_or_remove},
+    directory::{EmptyDirs, db_file_in, each_name, each_name_within},
 };
 
 /// What looking at one more directory brought.
@@ -44,6 +44,7 @@ pub(crate) struct DeviceWalk {
     suffix_dir: PathBuf,
     hashes: Vec<Digest>,
     orphans_before: Option<SystemTime>,
+    empty: EmptyDirs,
 }
 
 impl DeviceWalk {
@@ -51,6 +52,7 @@ impl DeviceWalk {
         Self {
             device: Arc::new(device),
             orphans_before: None,
+            empty: EmptyDirs::Removed,
             partitions: None,
             partition: 0,
             partition_dir: PathBuf::new(),
@@ -78,6 +80,11 @@ impl DeviceWalk {
     /// Directories without a database that were last written before that moment are reclaimed.
     pub(crate) fn reclaim_orphans(&mut self, before: SystemTime) {
         self.orphans_before = Some(before);
+    }
+
+    /// Directories in which there is nothing stay.
+    pub(crate) fn keep_empty_dirs(&mut self) {
+        self.empty = EmptyDirs::Kept;
     }
 
     /// Looks at one more directory. Blocks on the disk.
@@ -115,14 +122,14 @@ impl DeviceWalk {
         self.partition = partition.number();
         self.partition_dir = self.device.datadir.join(partition.name());
         self.suffixes = Names::default();
-        let listed = each_name_or_remove(&self.partition_dir, |name| self.suffixes.push(&name));
+        let listed = each_name_within(&self.partition_dir, self.empty, |name| self.suffixes.push(&name));
         self.told(&self.partition_dir, listed)
     }
 
     fn list_hashes(&mut self, suffix: &OsStr) -> Step {
         self.suffix_dir = self.partition_dir.join(suffix);
         self.hashes = Vec::new();
-        let listed = each_name_or_remove(&self.suffix_dir, |name| {
+        let listed = each_name_within(&self.suffix_dir, self.empty, |name| {
             self.hashes.extend(name.to_str().and_then(|name| name.parse::<Digest>().ok()));
         });
         self.told(&self.suffix_dir, listed)
@@ -131,7 +138,7 @@ impl DeviceWalk {
     /// Stock: the body of `roundrobin_datadirs`' innermost loop.
     fn look_into_hash_dir(&self, digest: Digest) -> Step {
         let hash_dir = self.suffix_dir.join(digest.to_string());
-        match db_file_in(&hash_dir, digest) {
+        match db_file_in(&hash_dir, digest, self.empty) {
             Ok(None) => self.look_at_orphan(hash_dir),
             Ok(Some(db_file)) => Step::Found(DbTask {
                 device: Arc::clone(&self.device),

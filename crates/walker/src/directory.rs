@@ -16,8 +16,21 @@ pub(crate) fn each_name(dir: &Path, tell: impl FnMut(OsString)) -> io::Result<()
     }
 }
 
-/// As [`each_name`] of a directory, which is removed if it is empty; tells none if it is no directory at all.
-pub(crate) fn each_name_or_remove(dir: &Path, mut tell: impl FnMut(OsString)) -> io::Result<()> {
+/// What becomes of directories of Swift's in which there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EmptyDirs {
+    /// They are removed, as stock does.
+    Removed,
+    /// They stay: nothing is changed.
+    Kept,
+}
+
+/// As [`each_name`] of a directory, which may be removed if it is empty; tells none if it is no directory at all.
+pub(crate) fn each_name_within(
+    dir: &Path,
+    empty: EmptyDirs,
+    mut tell: impl FnMut(OsString),
+) -> io::Result<()> {
     let mut is_empty = true;
     let read = read(dir, |name| {
         is_empty = false;
@@ -25,7 +38,7 @@ pub(crate) fn each_name_or_remove(dir: &Path, mut tell: impl FnMut(OsString)) ->
     });
     match read {
         Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
-        Ok(()) if is_empty => remove_if_empty(dir),
+        Ok(()) if is_empty && empty == EmptyDirs::Removed => remove_if_empty(dir),
         read => read,
     }
 }
@@ -38,10 +51,10 @@ fn read(dir: &Path, mut tell: impl FnMut(OsString)) -> io::Result<()> {
 }
 
 /// The database in force in a hash directory: `HASH.db`, else the last `HASH_EPOCH.db`. A directory without
-/// one is removed if it is empty.
+/// one may be removed if it is empty.
 ///
 /// Stock: `get_db_files`.
-pub(crate) fn db_file_in(hash_dir: &Path, digest: Digest) -> io::Result<Option<PathBuf>> {
+pub(crate) fn db_file_in(hash_dir: &Path, digest: Digest, empty: EmptyDirs) -> io::Result<Option<PathBuf>> {
     let unsharded = hash_dir.join(DbName::unsharded(digest).to_string());
     match fs::metadata(&unsharded) {
         Ok(_) => return Ok(Some(unsharded)),
@@ -51,7 +64,7 @@ pub(crate) fn db_file_in(hash_dir: &Path, digest: Digest) -> io::Result<Option<P
     }
     let is_of_this_db = |name: &String| name.parse::<DbName>().is_ok_and(|name| name.digest == digest);
     let mut last = None;
-    each_name_or_remove(hash_dir, |name| {
+    each_name_within(hash_dir, empty, |name| {
         last = last.take().max(name.into_string().ok().filter(is_of_this_db));
     })?;
     Ok(last.map(|name| hash_dir.join(name)))

@@ -58,6 +58,13 @@ impl Walk {
         self
     }
 
+    /// Changes nothing: empty directories stay too. Not together with the reclaiming of anything.
+    #[must_use]
+    pub fn only_looking(mut self) -> Self {
+        self.devices.iter_mut().for_each(|(device, _)| device.keep_empty_dirs());
+        self
+    }
+
     /// Holds each device while it looks at one of its directories.
     #[must_use]
     pub fn watched(mut self, hands: Arc<Hands>) -> Self {

@@ -281,3 +281,19 @@ fn a_walk_without_workers_ends() {
     assert_eq!(end.recv_timeout(LONG), Ok(WalkEnd::Abandoned));
     thread.join().unwrap();
 }
+
+#[test]
+fn who_only_looks_leaves_empty_directories_where_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let tree = device(root.path(), "a", 2);
+    let hash = format!("{:032x}", 7);
+    let empty = ["7", "8/abc", &format!("9/{}/{hash}", &hash[29..])].map(|dir| tree.datadir.join(dir));
+    for dir in &empty {
+        fs::create_dir_all(dir).unwrap();
+    }
+    let found = order(Walk::new(vec![tree.clone()], everything()).only_looking());
+    assert_eq!(found.len(), 2);
+    assert!(empty.iter().all(|dir| dir.exists()));
+    order(Walk::new(vec![tree], everything()));
+    assert!(!empty.iter().any(|dir| dir.exists()), "a pass removes them");
+}

@@ -43,9 +43,17 @@ fn manual_pages_and_completions_know_the_options() {
 fn the_operators_command_has_a_page_for_each_of_its_commands() {
     let files = pages::of_command().unwrap();
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let pages = ["martlet-completions.1", "martlet-man.1", "martlet-status.1", "martlet.1"];
-    assert_eq!(paths[..4], pages.map(|page| format!("usr/share/man/man1/{page}")));
-    assert_eq!(files.len(), 7);
+    let pages = [
+        "martlet-completions.1",
+        "martlet-diff.1",
+        "martlet-man.1",
+        "martlet-plan.1",
+        "martlet-status.1",
+        "martlet-top.1",
+        "martlet.1",
+    ];
+    assert_eq!(paths[..7], pages.map(|page| format!("usr/share/man/man1/{page}")));
+    assert_eq!(files.len(), 10);
     for file in files.iter().filter(|file| !file.path.contains("man1/martlet-")) {
         let text = String::from_utf8_lossy(&file.bytes);
         assert!(text.contains("status"), "{}", file.path);

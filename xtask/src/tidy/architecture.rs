@@ -40,8 +40,11 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("clap", &["crates/replicator", "crates/martlet"]),
     ("clap_complete", &["crates/martlet"]),
     ("clap_mangen", &["crates/martlet"]),
+    ("crossterm", &["crates/martlet"]),
+    ("indicatif", &["crates/martlet"]),
+    ("ureq", &["crates/martlet"]),
     ("tracing-subscriber", &["crates/replicator"]),
-    ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator"]),
+    ("crossbeam-channel", &["crates/walker", "crates/stats", "crates/replicator", "crates/martlet"]),
     ("tokio", &["crates/sync-client", "crates/rpc-server", "crates/replicator", "crates/martlet"]),
 ];
 

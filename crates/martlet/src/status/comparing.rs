@@ -2,10 +2,8 @@
 
 use protocol::{Metadata, RemoteInfo};
 
-use super::{
-    forecast::Seen,
-    subject::{Role, Subject},
-};
+use super::forecast::Seen;
+use crate::subject::{Role, Subject};
 
 /// What all will have in the end.
 pub(crate) struct Merged {

@@ -4,9 +4,9 @@ use protocol::{
     ContainerInfo, Course, DbState, InfoOf, PolicyClaim, RemoteInfo, ReplicationInfo, adopts_remote_policy,
 };
 
-use super::{
-    Answer, OnDisk,
-    comparing::metadata_of,
+use super::{OnDisk, comparing::metadata_of};
+use crate::{
+    asking::Answer,
     subject::{Place, Role, Subject, name_of},
 };
 

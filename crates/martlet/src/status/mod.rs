@@ -1,39 +1,55 @@
 //! `martlet status`: all replicas of one account or container side by side.
 
-mod asking;
 mod comparing;
 mod forecast;
 mod on_disk;
+mod questions;
 mod report;
-mod subject;
 mod table;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use settings::SettingsError;
+use clap::Args;
+use protocol::ClusterSecrets;
+use settings::SecretFile;
 
-use crate::command_line::StatusArgs;
-use asking::{Answer, Asker};
+use crate::{
+    asking::{Asker, Manner},
+    command_line::seconds,
+    subject::{Place, Subject, SubjectArgs, SubjectError},
+    told::FormArgs,
+};
 use forecast::Seen;
 use on_disk::OnDisk;
 use report::Report;
-use subject::Subject;
+
+/// The words behind `martlet status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) subject: SubjectArgs,
+
+    /// How long a node may take to answer a question
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// The secret of the cluster, where its nodes have one (their `cluster_secret_file`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_secret_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
 
 /// Why the question could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusError {
-    /// The path is none of an account or container.
-    #[error("{path:?} is no ACCOUNT or ACCOUNT/CONTAINER: {why}")]
-    BadPath { path: String, why: &'static str },
-    /// swift.conf cannot be used.
-    #[error("{0}; it is looked for in --swift-dir")]
-    Settings(#[from] SettingsError),
-    /// The ring cannot be used.
-    #[error("{0}; it is looked for in --swift-dir")]
-    Ring(#[from] ring::RingError),
-    /// The ring gives this partition to nobody.
-    #[error("ring file {} gives no device to partition {partition}: rebalance it, and copy it here", path.display())]
-    NoPrimaries { path: PathBuf, partition: u64 },
+    /// It is not known what is asked about.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
     /// The secret cannot be used.
     #[error("--cluster-secret-file {}: {why}", path.display())]
     Secret { path: PathBuf, why: String },
@@ -44,15 +60,22 @@ pub(crate) enum StatusError {
 
 /// Asks all replicas. Blocks until each has answered or had its time.
 pub(crate) fn report(args: &StatusArgs) -> Result<Report, StatusError> {
-    let subject = Subject::read(args)?;
-    let asker = Asker::new(args, &subject)?;
+    let subject = Subject::read(&args.subject)?;
+    let secrets = args.cluster_secret_file.as_deref().map(secret).transpose()?;
+    let (node_timeout, conn_timeout) = (args.timeout, args.timeout);
+    let asker = Asker::new(Manner { node_timeout, conn_timeout, peer_backoff: Duration::ZERO, secrets })?;
     // Before anybody is asked: whoever answers merges the rows that wait.
-    let on_disk: Vec<_> =
-        subject.places.iter().map(|place| OnDisk::look(&args.devices, &subject, &place.device)).collect();
-    let answers = asker.all_replicas();
-    let points = asker.points(&answers);
+    let look = |place: &Place| OnDisk::look(&args.subject.devices, &subject, &place.device);
+    let on_disk: Vec<_> = subject.places.iter().map(look).collect();
+    let answers = questions::all_replicas(&asker, &subject);
+    let points = questions::points(&asker, &subject, &answers);
     let seen = subject.places.iter().zip(answers).zip(points).zip(on_disk);
     let seen: Vec<_> =
         seen.map(|(((place, answer), points), on_disk)| Seen { place, answer, points, on_disk }).collect();
     Ok(Report::of(&subject, &seen))
+}
+
+fn secret(path: &Path) -> Result<ClusterSecrets, StatusError> {
+    let read = SecretFile::read(&path.to_string_lossy());
+    read.map(|file| file.secrets).map_err(|why| StatusError::Secret { path: path.to_owned(), why })
 }

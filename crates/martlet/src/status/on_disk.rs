@@ -1,13 +1,10 @@
-use std::{
-    net::{IpAddr, ToSocketAddrs, UdpSocket},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use db_broker::DbLocation;
 use ring::Device;
 use serde::Serialize;
 
-use super::subject::Subject;
+use crate::{subject::Subject, this_machine::is_of_this_machine};
 
 /// What is seen of a replica from its own machine only. Nothing is opened, and no lock taken.
 #[derive(Clone, Debug, Serialize)]
@@ -29,27 +26,5 @@ impl OnDisk {
         let location = is_of_this_machine(device).then(location).flatten()?;
         let pending_bytes = location.pending_file().metadata().map_or(0, |pending| pending.len());
         Some(Self { file: location.file().to_owned(), pending_bytes })
-    }
-}
-
-/// Only an address of its own can be bound by a machine.
-fn is_of_this_machine(device: &Device) -> bool {
-    let addresses = (device.replication_ip.as_str(), 0).to_socket_addrs();
-    addresses.into_iter().flatten().map(|address| address.ip()).any(is_own)
-}
-
-fn is_own(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && UdpSocket::bind((ip, 0)).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_own_and_documentation_is_not() {
-        assert!(is_own("127.0.0.1".parse().unwrap()));
-        assert!(!is_own("192.0.2.1".parse().unwrap()));
-        assert!(!is_own("0.0.0.0".parse().unwrap()));
     }
 }

@@ -1,18 +1,20 @@
 //! The answer as a whole. Its fields are the JSON document: their names stay.
 
-use std::io::{self, Write};
-
 use protocol::{DbState, RemoteInfo};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use swift_types::ServerType;
 
 use super::{
-    Answer, OnDisk,
+    OnDisk,
     comparing::{Merged, agree, majority_hash, metadata_of, rows_behind},
     forecast::{Seen, next_pass},
-    subject::{Role, Subject},
     table,
+};
+use crate::{
+    asking::Answer,
+    subject::{Role, Subject},
+    told::Told,
 };
 
 #[derive(Debug, Serialize)]
@@ -123,14 +125,15 @@ impl Report {
             replicas: (0..seen.len()).map(|own| all.report(own)).collect(),
         }
     }
+}
 
-    /// As tables for people, or as one JSON document.
-    pub(crate) fn write(&self, as_json: bool, out: &mut impl Write) -> io::Result<()> {
-        if !as_json {
-            return out.write_all(table::text(self).as_bytes());
-        }
-        serde_json::to_writer_pretty(&mut *out, self)?;
-        writeln!(out)
+impl Told for Report {
+    fn is_as_it_should_be(&self) -> bool {
+        self.agree
+    }
+
+    fn text(&self) -> String {
+        table::text(self)
     }
 }
 

@@ -1,17 +1,13 @@
 //! The questions: REPLICATE `sync` in a form that neither stock nor ours learns anything from.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
-use protocol::{RemoteInfo, Request, SyncArgs};
+use protocol::{ClusterSecrets, RemoteInfo, Request, SyncArgs};
 use ring::Device;
-use settings::SecretFile;
 use swift_types::Digest;
 use sync_client::{CallError, ClientSettings, Reply, SyncClient, Target};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-
-use super::{StatusError, subject::Subject};
-use crate::command_line::StatusArgs;
 
 /// A time of creation that no replica takes over. A receiver keeps the smaller of two as text (stock: `merge_timestamps`), and
 /// as text this is larger than that of each database made before the year 2286; as a moment it is one of 1970, so that
@@ -46,82 +42,55 @@ impl Answer {
     }
 }
 
+/// How long is waited, and by what secret is asked.
+pub(crate) struct Manner {
+    pub(crate) node_timeout: Duration,
+    pub(crate) conn_timeout: Duration,
+    /// For how long at most a node that does not answer is left alone.
+    pub(crate) peer_backoff: Duration,
+    pub(crate) secrets: Option<ClusterSecrets>,
+}
+
 /// Whoever asks.
 pub(crate) struct Asker {
     runtime: Runtime,
     client: SyncClient,
-    devices: Vec<Arc<Device>>,
-    partition: u64,
-    digest: Digest,
 }
 
 impl Asker {
-    /// Reads the secret, if there is one.
-    pub(crate) fn new(args: &StatusArgs, subject: &Subject) -> Result<Self, StatusError> {
-        let secret = |path: &std::path::PathBuf| {
-            SecretFile::read(&path.to_string_lossy())
-                .map(|file| file.secrets)
-                .map_err(|why| StatusError::Secret { path: path.clone(), why })
-        };
+    pub(crate) fn new(manner: Manner) -> io::Result<Self> {
         let settings = ClientSettings {
-            node_timeout: args.timeout,
-            conn_timeout: args.timeout,
-            peer_backoff: std::time::Duration::ZERO,
+            node_timeout: manner.node_timeout,
+            conn_timeout: manner.conn_timeout,
+            peer_backoff: manner.peer_backoff,
             rsync_compress: false,
             // No file is sent.
-            rsync_module: "{replication_ip}::none".parse().map_err(std::io::Error::other)?,
-            secrets: args.cluster_secret_file.as_ref().map(secret).transpose()?,
+            rsync_module: "{replication_ip}::none".parse().map_err(io::Error::other)?,
+            secrets: manner.secrets,
             home: "/".into(),
         };
         let runtime = Runtime::new()?;
         let client = SyncClient::new(settings, runtime.handle().clone(), CancellationToken::new())?;
-        let devices = subject.places.iter().map(|place| Arc::clone(&place.device)).collect();
-        Ok(Self { runtime, client, devices, partition: subject.partition, digest: subject.digest })
+        Ok(Self { runtime, client })
     }
 
-    /// The answer of each device, all asked at once.
-    pub(crate) fn all_replicas(&self) -> Vec<Answer> {
-        let nobody = SyncArgs {
-            max_row: -1,
-            hash: String::new(),
-            id: String::new(),
-            created_at: CREATED_LATER_THAN_ALL.to_owned(),
-            put_timestamp: NEVER.to_owned(),
-            delete_timestamp: NEVER.to_owned(),
-            metadata: String::new(),
-            policy: None,
-        };
-        self.at_once((0..self.devices.len()).map(|asked| self.ask(asked, nobody.clone())).collect())
-    }
-
-    /// For each device how far it has received from each other, in the order of the devices; none where that is not known.
-    ///
-    /// The answer has the point of one other replica only, so each is asked once about each other.
-    pub(crate) fn points(&self, answers: &[Answer]) -> Vec<Vec<Option<i64>>> {
-        let pairs: Vec<_> = (0..answers.len())
-            .flat_map(|asked| (0..answers.len()).map(move |other| (asked, other)))
-            .filter_map(|(asked, other)| {
-                let args = about(answers[asked].here()?, answers[other].here().filter(|_| asked != other)?);
-                Some(((asked, other), self.ask(asked, args)))
-            })
-            .collect();
-        let (pairs, questions): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let mut points = vec![vec![None; answers.len()]; answers.len()];
-        for ((asked, other), answer) in pairs.into_iter().zip(self.at_once(questions)) {
-            points[asked][other] = answer.here().map(|info| info.point);
-        }
-        points
-    }
-
-    fn at_once(&self, questions: Vec<impl Future<Output = Answer> + Send + 'static>) -> Vec<Answer> {
+    /// The answers, in the order of the questions, all asked at once. Blocks until each has come or had its time.
+    pub(crate) fn at_once(
+        &self,
+        questions: Vec<impl Future<Output = Answer> + Send + 'static>,
+    ) -> Vec<Answer> {
         let asked: Vec<_> = questions.into_iter().map(|question| self.runtime.spawn(question)).collect();
         let lost = |error: tokio::task::JoinError| Answer::Unreachable(error.to_string());
         asked.into_iter().map(|answer| self.runtime.block_on(answer).unwrap_or_else(lost)).collect()
     }
 
-    fn ask(&self, asked: usize, args: SyncArgs) -> impl Future<Output = Answer> + Send + 'static {
-        let (client, device) = (self.client.clone(), Arc::clone(&self.devices[asked]));
-        let (partition, digest) = (self.partition, self.digest);
+    pub(crate) fn ask(
+        &self,
+        device: &Arc<Device>,
+        (partition, digest): (u64, Digest),
+        args: SyncArgs,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let (client, device) = (self.client.clone(), Arc::clone(device));
         async move {
             let target = Target { device: &device, partition, digest };
             let timeout = client.settings().node_timeout;
@@ -130,15 +99,15 @@ impl Asker {
     }
 }
 
-/// A question to `asked` about `other`. What the former has said itself is nothing new to it.
-fn about(asked: &RemoteInfo, other: &RemoteInfo) -> SyncArgs {
+/// A question of who has nothing to tell. The answer has the point of the replica with that id.
+pub(crate) fn telling_nothing(id: String) -> SyncArgs {
     SyncArgs {
         max_row: -1,
         hash: String::new(),
-        id: other.id.clone(),
-        created_at: asked.created_at.clone(),
-        put_timestamp: asked.put_timestamp.clone(),
-        delete_timestamp: asked.delete_timestamp.clone(),
+        id,
+        created_at: CREATED_LATER_THAN_ALL.to_owned(),
+        put_timestamp: NEVER.to_owned(),
+        delete_timestamp: NEVER.to_owned(),
         metadata: String::new(),
         policy: None,
     }

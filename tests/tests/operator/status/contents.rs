@@ -3,19 +3,13 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
-use db_broker::{Broker, Direction, MetadataCheck};
+use db_broker::MetadataCheck;
 use martlet_testkit::object_row;
-use protocol::{Metadata, Rows, SyncPoint};
+use protocol::{Metadata, Rows};
 use serde_json::Value;
 use swift_types::Timestamp;
 
-use crate::stage::{ACCOUNT, Stage, TIME, create, next_pass, words};
-
-/// `to` has received the rows of `from` up to that one.
-fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
-    let remote_id = from.replication_info()?.id;
-    Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
-}
+use crate::stage::{ACCOUNT, Stage, TIME, create, next_pass, received, words};
 
 pub(crate) fn one_is_behind(stage: &Stage) -> Result<()> {
     let places = stage.places(Some("behind"))?;

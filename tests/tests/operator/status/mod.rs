@@ -2,7 +2,6 @@
 
 mod contents;
 mod replicas;
-mod stage;
 
 use anyhow::Result;
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape};

@@ -1,11 +1,11 @@
-//! A cluster whose databases are asked about.
+//! The cluster that the operator's commands look at, and what lies on its disks.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use db_broker::{Broker, DbLocation, NewDb, Source};
+use db_broker::{Broker, DbLocation, Direction, NewDb, Source};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, container_row, node_of, object_row};
-use protocol::Rows;
+use protocol::{Rows, SyncPoint};
 use ring::RingData;
 use serde_json::Value;
 use settings::SwiftConf;
@@ -51,13 +51,17 @@ impl Stage {
     }
 
     pub(crate) fn ask(&self, path: &str, more: &[&str]) -> Result<(u8, String)> {
-        let (mut out, mut errors) = (Vec::new(), Vec::new());
+        self.command("status", path, more)
+    }
+
+    /// Asked on node 1.
+    pub(crate) fn command(&self, command: &str, path: &str, more: &[&str]) -> Result<(u8, String)> {
         let swift_dir = self.0.swift_dir().display().to_string();
         let devices = self.0.disks().join("n1/devices").display().to_string();
-        let words = ["martlet", "status", path, "--swift-dir", &swift_dir, "--devices", &devices];
-        let code = martlet::run(words.iter().chain(more), &mut out, &mut errors);
-        ensure!(errors.is_empty(), "{}", String::from_utf8_lossy(&errors));
-        Ok((code, String::from_utf8(out)?))
+        let words = [command, path, "--swift-dir", &swift_dir, "--devices", &devices];
+        let (code, out, errors) = said(&[&words, more].concat())?;
+        ensure!(errors.is_empty(), "{errors}");
+        Ok((code, out))
     }
 
     /// The exit code and the document, after which no file is another one than before: servers of both makes add `tmp` to a disk.
@@ -70,6 +74,13 @@ impl Stage {
         );
         Ok((code, serde_json::from_str(&text)?))
     }
+}
+
+/// What a command says: the exit code, and both outputs.
+pub(crate) fn said(words: &[&str]) -> Result<(u8, String, String)> {
+    let (mut out, mut errors) = (Vec::new(), Vec::new());
+    let code = martlet::run(["martlet"].iter().chain(words), &mut out, &mut errors);
+    Ok((code, String::from_utf8(out)?, String::from_utf8(errors)?))
 }
 
 /// A replica with so many rows.
@@ -97,4 +108,10 @@ pub(crate) fn words(status: &Value, key: &str) -> Vec<String> {
 pub(crate) fn next_pass(status: &Value, replica: usize) -> String {
     let steps = status["replicas"][replica]["next_pass"].as_array().into_iter().flatten();
     steps.filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
+}
+
+/// `to` has received the rows of `from` up to that one.
+pub(crate) fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
+    let remote_id = from.replication_info()?.id;
+    Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
 }

@@ -1,12 +1,53 @@
-use std::sync::Arc;
+//! Which account or container is looked at, and where its replicas may lie.
 
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
 use ring::{Device, RingData};
 use serde::Serialize;
-use settings::SwiftConf;
+use settings::{SettingsError, SwiftConf};
 use swift_types::{Digest, ServerType};
 
-use super::StatusError;
-use crate::command_line::StatusArgs;
+/// The words that say what is looked at, and where.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectArgs {
+    /// The account, or account and container
+    #[arg(value_name = "ACCOUNT[/CONTAINER]")]
+    pub(crate) path: String,
+
+    /// Where swift.conf, account.ring.gz and container.ring.gz are
+    #[arg(long, value_name = "DIR", default_value = "/etc/swift")]
+    pub(crate) swift_dir: PathBuf,
+
+    /// The devices of this machine, for what is seen from here only
+    #[arg(long, value_name = "DIR", default_value = "/srv/node")]
+    pub(crate) devices: PathBuf,
+
+    /// How many handoffs are looked at too [default: as many as there are primaries]
+    #[arg(long, value_name = "N", conflicts_with = "all_handoffs")]
+    pub(crate) handoffs: Option<usize>,
+
+    /// Look at every device of the ring
+    #[arg(long)]
+    pub(crate) all_handoffs: bool,
+}
+
+/// Why it is not known what to look at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubjectError {
+    /// The path is none of an account or container.
+    #[error("{path:?} is no ACCOUNT or ACCOUNT/CONTAINER: {why}")]
+    BadPath { path: String, why: &'static str },
+    /// swift.conf cannot be used.
+    #[error("{0}; it is looked for in --swift-dir")]
+    Settings(#[from] SettingsError),
+    /// The ring cannot be used.
+    #[error("{0}; it is looked for in --swift-dir")]
+    Ring(#[from] ring::RingError),
+    /// The ring gives this partition to nobody.
+    #[error("ring file {} gives no device to partition {partition}: rebalance it, and copy it here", path.display())]
+    NoPrimaries { path: PathBuf, partition: u64 },
+}
 
 /// What is asked about, and where it may lie.
 #[derive(Debug)]
@@ -48,7 +89,7 @@ impl Role {
 
 impl Subject {
     /// Reads swift.conf and the ring. Blocks on the disk.
-    pub(crate) fn read(args: &StatusArgs) -> Result<Self, StatusError> {
+    pub(crate) fn read(args: &SubjectArgs) -> Result<Self, SubjectError> {
         let (account, container) = names(&args.path)?;
         let conf = SwiftConf::load(&args.swift_dir.join("swift.conf"))?;
         let server_type = server_type(container);
@@ -58,7 +99,7 @@ impl Subject {
         let partition = ring.partition(&digest);
         let primaries = ring.primaries(partition);
         if primaries.is_empty() {
-            return Err(StatusError::NoPrimaries { path, partition });
+            return Err(SubjectError::NoPrimaries { path, partition });
         }
         let handoffs = if args.all_handoffs { usize::MAX } else { args.handoffs.unwrap_or(primaries.len()) };
         let handoffs =
@@ -96,8 +137,8 @@ fn server_type(container: Option<&str>) -> ServerType {
 }
 
 /// Account and container.
-fn names(path: &str) -> Result<(&str, Option<&str>), StatusError> {
-    let bad = |why| Err(StatusError::BadPath { path: path.to_owned(), why });
+fn names(path: &str) -> Result<(&str, Option<&str>), SubjectError> {
+    let bad = |why| Err(SubjectError::BadPath { path: path.to_owned(), why });
     let (account, container) = match path.split_once('/') {
         Some((account, container)) => (account, Some(container)),
         None => (path, None),

@@ -1,0 +1,126 @@
+//! Which replicas can be read here, and which cannot and why.
+
+use std::path::{Path, PathBuf};
+
+use db_broker::{BrokerError, DbLocation, Onlooker, RowsByName};
+use ring::Device;
+use serde::Serialize;
+
+use super::{DiffArgs, DiffError};
+use crate::{
+    subject::{Place, Role, Subject, name_of},
+    this_machine::is_of_this_machine,
+};
+
+/// A replica, or a place where one may be.
+#[derive(Debug, Serialize)]
+pub(crate) struct Replica {
+    /// `IP/DEVICE`, or the file that was named.
+    pub(crate) name: String,
+    /// None of a file that was named.
+    pub(crate) role: Option<Role>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) status: Reading,
+    /// Why it could not be read.
+    pub(crate) reason: Option<String>,
+    /// Rows that wait beside the file; they are counted in.
+    pub(crate) waiting: i64,
+}
+
+/// What came of looking for a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reading {
+    /// Its rows are compared.
+    Read,
+    /// The device is here, and has no such database.
+    Missing,
+    /// It cannot be read from here.
+    NotRead,
+}
+
+/// All that were looked for.
+pub(crate) struct Replicas {
+    pub(crate) all: Vec<Replica>,
+    /// The rows of those that are read, in their order.
+    pub(crate) readable: Vec<RowsByName>,
+}
+
+impl Replicas {
+    /// Blocks on the disk.
+    pub(crate) fn find(args: &DiffArgs, subject: &Subject) -> Result<Self, DiffError> {
+        let mut found = Self { all: Vec::new(), readable: Vec::new() };
+        for place in &subject.places {
+            found.look_at(&args.subject.devices, subject, place);
+        }
+        for file in &args.copies {
+            found.take_copy(subject, file)?;
+        }
+        if found.readable.len() < 2 {
+            let (path, readable) = (subject.path(), found.readable.len());
+            let unread = found.all.iter().filter(|replica| replica.status != Reading::Read);
+            let unreadable: Vec<_> = unread.map(|replica| format!("  {}", replica.why())).collect();
+            return Err(DiffError::TooFew { path, readable, unreadable: unreadable.join("\n") });
+        }
+        Ok(found)
+    }
+
+    fn look_at(&mut self, devices: &Path, subject: &Subject, place: &Place) {
+        let (name, role) = (name_of(&place.device), Some(place.role));
+        match open(devices, subject, &place.device) {
+            Ok(onlooker) => self.take(name, role, onlooker),
+            Err(Unread { status, reason }) => {
+                self.all.push(Replica { name, role, file: None, status, reason, waiting: 0 });
+            }
+        }
+    }
+
+    fn take_copy(&mut self, subject: &Subject, file: &Path) -> Result<(), DiffError> {
+        let opened = Onlooker::copy(subject.server_type(), subject.digest, file);
+        let mut onlooker = opened.map_err(DiffError::Copy)?;
+        let (account, container) = onlooker.names().map_err(DiffError::Copy)?;
+        let found = container.map_or(account.clone(), |container| format!("{account}/{container}"));
+        if found != subject.path() {
+            return Err(DiffError::AnotherOne { file: file.to_owned(), found, wanted: subject.path() });
+        }
+        self.take(file.display().to_string(), None, onlooker);
+        Ok(())
+    }
+
+    fn take(&mut self, name: String, role: Option<Role>, onlooker: Onlooker) {
+        let (file, waiting) = (Some(onlooker.file().to_owned()), onlooker.waiting());
+        self.all.push(Replica { name, role, file, status: Reading::Read, reason: None, waiting });
+        self.readable.push(onlooker.into_rows());
+    }
+}
+
+impl Replica {
+    /// Name and reason.
+    pub(crate) fn why(&self) -> String {
+        let why = self.reason.as_deref().unwrap_or("has no such database");
+        format!("{} {why}", self.name)
+    }
+}
+
+struct Unread {
+    status: Reading,
+    reason: Option<String>,
+}
+
+fn open(devices: &Path, subject: &Subject, device: &Device) -> Result<Onlooker, Unread> {
+    let unread = |reason: String| Unread { status: Reading::NotRead, reason: Some(reason) };
+    if !is_of_this_machine(device) {
+        return Err(unread("is on another machine".to_owned()));
+    }
+    let name = device.device.parse::<swift_types::DeviceName>();
+    let name = name.map_err(|error| unread(format!("has no name of a device: {error}")))?;
+    let device_dir = devices.join(name.as_str());
+    if !device_dir.is_dir() {
+        return Err(unread(format!("is not here: there is no {} (--devices)", device_dir.display())));
+    }
+    let found = DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest);
+    found.and_then(Onlooker::live).map_err(|error| match error {
+        BrokerError::Missing { .. } => Unread { status: Reading::Missing, reason: None },
+        error => unread(format!("cannot be read: {error}")),
+    })
+}

@@ -1,0 +1,108 @@
+//! The answer for people.
+
+use std::fmt::Write as _;
+
+use super::{
+    replicas::Reading,
+    report::{CellReport, ReplicaReport, Report, RowReport},
+    walk::RowState,
+};
+use crate::columns::aligned;
+
+/// All of it, in lines.
+pub(crate) fn text(report: &Report) -> String {
+    let read = report.replicas.iter().filter(|replica| replica.rows.is_some()).count();
+    let verdict = match report.rows_differing {
+        0 => format!("no row differs between the {read} replicas that were read"),
+        1 => format!("1 row differs between the {read} replicas that were read"),
+        rows => format!("{rows} rows differ between the {read} replicas that were read"),
+    };
+    let mut text = format!("{} {}: {verdict}\n", report.server_type, report.path);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "hash {}, partition {}, {} rows compared\n\n",
+        report.hash, report.partition, report.rows_compared
+    );
+    text += &aligned(&replicas(report));
+    if !report.rows.is_empty() {
+        text.push('\n');
+        text += &aligned(&rows(report));
+    }
+    let listed = report.rows.len() as u64;
+    if listed < report.rows_differing {
+        let _ = writeln!(text, "and {} more (--limit)", report.rows_differing - listed);
+    }
+    let unread: Vec<_> = report
+        .replicas
+        .iter()
+        .filter(|replica| replica.replica.status == Reading::NotRead)
+        .map(|replica| format!("  {}\n", replica.replica.why()))
+        .collect();
+    if !unread.is_empty() {
+        text += "\nNot read, copy their files here and name them with --db:\n";
+        text += &unread.concat();
+    }
+    text
+}
+
+fn replicas(report: &Report) -> Vec<Vec<String>> {
+    let head = ["replica", "role", "only here", "missing", "older", "other content", "waiting"];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    lines.extend(report.replicas.iter().filter_map(replica));
+    lines
+}
+
+fn replica(ReplicaReport { replica, rows }: &ReplicaReport) -> Option<Vec<String>> {
+    let role = replica.role.map_or("copy", |role| role.name());
+    let mut line = vec![replica.name.clone(), role.to_owned()];
+    match (replica.status, rows) {
+        (Reading::Read, Some(rows)) => {
+            let counts = [rows.only_here, rows.missing, rows.older, rows.other_content];
+            line.extend(counts.map(|count| count.to_string()));
+            line.push(replica.waiting.to_string());
+        }
+        (Reading::Missing, _) => line.push("has no such database".to_owned()),
+        _ => return None,
+    }
+    Some(line)
+}
+
+fn rows(report: &Report) -> Vec<Vec<String>> {
+    let read = report.replicas.iter().filter(|replica| replica.rows.is_some());
+    let names = read.map(|replica| replica.replica.name.clone());
+    let mut lines = vec![["row", "policy"].map(str::to_owned).into_iter().chain(names).collect()];
+    lines.extend(report.rows.iter().map(row));
+    lines
+}
+
+fn row(RowReport { name, storage_policy_index, replicas }: &RowReport) -> Vec<String> {
+    let cells = replicas.iter().map(|CellReport { state, deleted, .. }| {
+        let state = match state {
+            RowState::Newest => "newest",
+            RowState::Older => "older",
+            RowState::OtherContent => "other content",
+            RowState::Missing => "-",
+        };
+        if *deleted { format!("{state}, deleted") } else { state.to_owned() }
+    });
+    [printable(name), storage_policy_index.to_string()].into_iter().chain(cells).collect()
+}
+
+/// A name may have anything in it, and a terminal obeys some of that.
+fn printable(name: &str) -> String {
+    let spelled = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    name.chars().map(spelled).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_does_nothing_to_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jü\n"), "a\\u{1b}[2Jü\\n");
+    }
+}

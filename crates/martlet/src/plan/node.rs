@@ -1,0 +1,94 @@
+//! The node whose pass is planned: its conf, its ring, its devices, its way to the peers.
+
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use db_broker::ReclaimAges;
+use ring::{Device, RingData};
+use settings::{BindIp, ReplicatorConf, SettingsError, SwiftConf};
+use swift_types::ServerType;
+
+use super::{Asking, PlanArgs, PlanError};
+use crate::{
+    asking::{Asker, Manner},
+    this_machine::is_own,
+};
+
+pub(crate) struct Node {
+    pub(crate) conf: ReplicatorConf,
+    pub(crate) swift: SwiftConf,
+    pub(crate) ring: Arc<RingData>,
+    /// Those of the ring that are this node's.
+    pub(crate) devices: Vec<Arc<Device>>,
+    /// None: nobody is asked.
+    pub(crate) asker: Option<Asker>,
+    pub(crate) ages: ReclaimAges,
+}
+
+impl Node {
+    /// Reads the conf, swift.conf and the ring.
+    pub(crate) fn open(args: &PlanArgs) -> Result<Self, PlanError> {
+        let conf = conf(&args.config, args.server_type.map(ServerType::from))?;
+        let swift = SwiftConf::load(&conf.swift_conf_path())?;
+        let ring_file = conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type));
+        let ring = Arc::new(RingData::load(&ring_file)?);
+        let devices: Vec<_> = ring.devices().filter(|device| is_of_node(&conf, device)).cloned().collect();
+        if devices.is_empty() {
+            let (config, port) = (args.config.clone(), conf.node.bind_port);
+            return Err(PlanError::NoDevices { ring: ring_file, config, port });
+        }
+        let asker = match args.asking() {
+            Asking::Peers => Some(Asker::new(manner(&conf))?),
+            Asking::Nobody => None,
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let ages = ReclaimAges::new(now, conf.pass.reclaim_age);
+        Ok(Self { conf, swift, ring, devices, asker, ages })
+    }
+
+    /// How many peers must have a handoff before it goes; none: all of them. Stock: `handoff_delete`.
+    pub(crate) fn handoff_delete(&self) -> Option<usize> {
+        let wanted = self.conf.pass.handoff_delete;
+        (wanted > 0 && f64::from(wanted) < self.ring.replica_count()).then_some(wanted as usize)
+    }
+}
+
+fn manner(conf: &ReplicatorConf) -> Manner {
+    Manner {
+        node_timeout: conf.sync.node_timeout,
+        conn_timeout: conf.sync.conn_timeout,
+        peer_backoff: conf.sync.peer_backoff,
+        secrets: conf.serve.secrets().cloned(),
+    }
+}
+
+/// Of the type that is asked for, or of that whose section there is.
+pub(crate) fn conf(path: &Path, server_type: Option<ServerType>) -> Result<ReplicatorConf, PlanError> {
+    if let Some(server_type) = server_type {
+        return Ok(ReplicatorConf::load(path, server_type)?);
+    }
+    let containers = ReplicatorConf::load(path, ServerType::Container);
+    match (containers, ReplicatorConf::load(path, ServerType::Account)) {
+        (Err(SettingsError::NoSection { .. }), accounts @ Ok(_)) => Ok(accounts?),
+        (containers, Err(SettingsError::NoSection { .. })) => Ok(containers?),
+        (Err(error), _) => Err(error.into()),
+        (Ok(_), _) => Err(PlanError::BothTypes { path: path.to_owned() }),
+    }
+}
+
+/// As the replicator finds its own devices. Stock: `is_local_device`.
+fn is_of_node(conf: &ReplicatorConf, device: &Device) -> bool {
+    if device.replication_port != conf.node.bind_port {
+        return false;
+    }
+    let addresses = (device.replication_ip.as_str(), device.replication_port).to_socket_addrs();
+    let is_bound = |ip: IpAddr| match conf.node.bind_ip {
+        BindIp::Address(bound) if !bound.is_unspecified() => ip == bound,
+        BindIp::Address(_) | BindIp::Name(_) => is_own(ip),
+    };
+    addresses.into_iter().flatten().any(|address| is_bound(address.ip()))
+}

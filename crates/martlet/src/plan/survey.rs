@@ -1,0 +1,154 @@
+//! The walk over all devices, and what is found out about each database that it comes by.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread};
+
+use crossbeam_channel::{Receiver, Sender, bounded, never};
+use ring::RingData;
+use serde::Serialize;
+use walker::{DbTask, DeviceTree, MassMisplacement, Pace, Turn, Walk, WalkEvent, WalkMeter};
+
+use super::{
+    database::{End, Planned},
+    ground::Ground,
+    node::Node,
+    totals::Totals,
+};
+use crate::progress::Progress;
+
+/// Databases on their way to whoever looks into them.
+const QUEUE: usize = 64;
+
+/// All that was found out.
+#[derive(Default)]
+pub(crate) struct Surveyed {
+    /// By the ids of the devices.
+    pub(crate) devices: BTreeMap<u64, Totals>,
+    /// The first of them.
+    pub(crate) troubles: Vec<Trouble>,
+}
+
+/// A database that would be quarantined or cannot be replicated, or what the walk has stumbled over.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trouble {
+    pub(crate) path: PathBuf,
+    pub(crate) what: What,
+    pub(crate) why: String,
+}
+
+/// What would become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// Moved to `quarantined`.
+    Quarantined,
+    /// Counted as a failure, and left where it is.
+    Unreadable,
+    /// The same.
+    LeftAlone,
+    /// A directory that cannot be read; all below is left out.
+    NotWalked,
+}
+
+/// What comes from the threads.
+enum Told {
+    Planned(Box<Planned>, PathBuf),
+    Walk(WalkEvent),
+}
+
+/// As many databases are looked into at once as a pass has in flight. Blocks until the last is done.
+pub(crate) fn survey(node: &Node, ground: &[Ground], limit: usize, progress: &Progress) -> Surveyed {
+    let (telling, told) = bounded(QUEUE);
+    let mut surveyed = Surveyed::default();
+    thread::scope(|threads| {
+        let (lane, tasks) = bounded(QUEUE);
+        for _ in 0..node.conf.pass.concurrency.get() {
+            let (tasks, telling) = (tasks.clone(), telling.clone());
+            threads.spawn(move || look_into(node, &tasks, &telling));
+        }
+        threads.spawn(move || walk(node, ground, &lane, &telling));
+        for told in told {
+            surveyed.take(told, ground, limit, progress);
+        }
+    });
+    surveyed
+}
+
+fn look_into(node: &Node, tasks: &Receiver<DbTask>, telling: &Sender<Told>) {
+    for task in tasks {
+        let planned = Planned::of(node, &task);
+        let _ = telling.send(Told::Planned(Box::new(planned), task.db_file));
+    }
+}
+
+/// At the rate of the conf, as a pass.
+fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<Told>) {
+    let trees: Vec<_> = ground.iter().filter_map(|ground| ground.tree.as_ref().ok()).cloned().collect();
+    let lanes = trees.iter().map(|tree| (tree.id, lane.clone())).collect();
+    let (pass, meter) = (&node.conf.pass, WalkMeter::default());
+    let mass =
+        if pass.allow_mass_misplacement { MassMisplacement::Allowed } else { MassMisplacement::Braked };
+    let (of_ring, handoffs_only) = (Arc::clone(&node.ring), pass.handoffs_only);
+    let turn = move |device: &DeviceTree, partition| turn(&of_ring, handoffs_only, device, partition);
+    let of_ring = Arc::clone(&node.ring);
+    let walk = Walk::new(trees, Box::new(turn))
+        .braked(Box::new(move |digest| of_ring.partition(digest)), mass)
+        .only_looking();
+    let pace = Pace::per_second(pass.databases_per_second, pass.device_databases_per_second);
+    walker::run(walk, &pace, &lanes, &never(), &meter, |event| {
+        let _ = telling.send(Told::Walk(event));
+    });
+}
+
+fn turn(ring: &RingData, handoffs_only: bool, device: &DeviceTree, partition: u64) -> Option<Turn> {
+    (!handoffs_only || !ring.is_primary(partition, device.id)).then_some(Turn::Later)
+}
+
+impl Surveyed {
+    fn take(&mut self, told: Told, ground: &[Ground], limit: usize, progress: &Progress) {
+        let trouble = match told {
+            Told::Planned(planned, path) => {
+                progress.step();
+                self.devices.entry(planned.device).or_default().add(&planned);
+                trouble(*planned, path)
+            }
+            Told::Walk(event) => self.note(event, ground),
+        };
+        if let Some(trouble) = trouble.filter(|_| self.troubles.len() < limit) {
+            self.troubles.push(trouble);
+        }
+    }
+
+    fn note(&mut self, event: WalkEvent, ground: &[Ground]) -> Option<Trouble> {
+        let id = |name: &swift_types::DeviceName| {
+            let of_name = ground.iter().find(|ground| ground.device.device == name.as_str());
+            of_name.map_or(u64::MAX, |ground| ground.device.id)
+        };
+        match event {
+            WalkEvent::Fault(fault) => {
+                self.devices.entry(id(&fault.device)).or_default().not_walked += 1;
+                let why = fault.source.to_string();
+                Some(Trouble { path: fault.path, what: What::NotWalked, why })
+            }
+            WalkEvent::LeftAlone(task) => {
+                self.devices.entry(task.device.id).or_default().add_left_alone();
+                let why = "one of suspiciously many in wrong partitions: look at the ring, see allow_mass_misplacement";
+                Some(Trouble { path: task.db_file, what: What::LeftAlone, why: why.to_owned() })
+            }
+            WalkEvent::MassMisplacement(_)
+            // These come of what a walk that only looks does not do.
+            | WalkEvent::OrphanRemoved { .. }
+            | WalkEvent::OrphanRows { .. }
+            | WalkEvent::TmpNotReclaimed { .. } => None,
+        }
+    }
+}
+
+fn trouble(planned: Planned, path: PathBuf) -> Option<Trouble> {
+    let (what, why) = match planned.end {
+        End::Quarantined(why) => (What::Quarantined, why),
+        End::Unreadable(why) => (What::Unreadable, why),
+        End::LeftAlone(why) => (What::LeftAlone, why),
+        _ => return None,
+    };
+    Some(Trouble { path, what, why })
+}
