@@ -125,11 +125,12 @@ pub(crate) fn start_metrics(node: &Arc<Node>, runtime: &Handle) {
         }
     };
     info!("metrics on http://{address}/metrics");
-    let metrics = Arc::clone(&node.metrics);
+    let of_page = Arc::clone(node);
     let pages = Arc::new(move |path: &str| match path {
-        "/metrics" => {
-            Some(Page { content_type: "text/plain; version=0.0.4; charset=utf-8", text: metrics.render() })
-        }
+        "/metrics" => Some(Page {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            text: of_page.metrics_page(),
+        }),
         "/" => Some(Page {
             content_type: "text/html; charset=utf-8",
             text: "<!doctype html><title>Martlet</title><p><a href=\"/metrics\">metrics</a>\n".to_owned(),
