@@ -1,6 +1,7 @@
 //! What a node says of its backlog after real passes to real peers, where it is known who is behind and by how much.
 
 use std::{
+    fs,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -22,8 +23,8 @@ const TIME: &str = "1700000000.00000";
 /// Rows that a peer gets of a database in one pass.
 const ROWS_OF_A_PASS: u32 = 30;
 
-fn cluster() -> Result<Cluster> {
-    let daemon = "peer_backoff = 0".to_owned();
+fn cluster(daemon: &str) -> Result<Cluster> {
+    let daemon = format!("peer_backoff = 0\n{daemon}");
     let tuning = Tuning { per_diff: ROWS_OF_A_PASS / 3, max_diffs: 3, daemon, ..Tuning::default() };
     Cluster::start(Shape { tuning, ..Shape::default() })
 }
@@ -93,6 +94,19 @@ fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
     Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
 }
 
+/// A container of which the second primary has the first 200 of the 300 rows that the first one has, which knows that.
+fn one_lags(cluster: &Cluster) -> Result<Vec<DbLocation>> {
+    let places = places(cluster, "lags")?;
+    let (mut ahead, mut late, mut as_far) = (
+        create(&places[0], "lags", 300)?,
+        create(&places[1], "lags", 200)?,
+        create(&places[2], "lags", 300)?,
+    );
+    received(&mut late, &mut ahead, 200)?;
+    received(&mut as_far, &mut ahead, 300)?;
+    Ok(places)
+}
+
 fn now() -> Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
@@ -108,17 +122,9 @@ fn node_of_cluster(cluster: &Cluster, node: usize, runtime: &Runtime) -> Result<
 
 #[test]
 fn a_peer_that_is_a_hundred_rows_behind_catches_up_by_the_rows_of_a_pass() -> Result<()> {
-    let (mut cluster, runtime) = (cluster()?, Runtime::new()?);
+    let (mut cluster, runtime) = (cluster("")?, Runtime::new()?);
     Cluster::nodes().try_for_each(|node| cluster.serve(node, TYPE, Daemon::Stock))?;
-    let places = places(&cluster, "lags")?;
-    let (mut ahead, mut late, mut as_far) = (
-        create(&places[0], "lags", 300)?,
-        create(&places[1], "lags", 200)?,
-        create(&places[2], "lags", 300)?,
-    );
-    received(&mut late, &mut ahead, 200)?;
-    received(&mut as_far, &mut ahead, 300)?;
-    drop((ahead, late, as_far));
+    let places = one_lags(&cluster)?;
     let sender = node_of_cluster(&cluster, node(&places[0]), &runtime)?;
     let started = now()?;
     let mut since = None;
@@ -147,7 +153,7 @@ fn a_peer_that_is_a_hundred_rows_behind_catches_up_by_the_rows_of_a_pass() -> Re
 
 #[test]
 fn a_dead_peer_is_named_with_the_database_and_a_handoff_waits_for_it() -> Result<()> {
-    let (mut cluster, runtime) = (cluster()?, Runtime::new()?);
+    let (mut cluster, runtime) = (cluster("")?, Runtime::new()?);
     let (sender, dead) = (1, 3);
     Cluster::nodes()
         .filter(|node| *node != dead)
@@ -186,5 +192,49 @@ fn a_dead_peer_is_named_with_the_database_and_a_handoff_waits_for_it() -> Result
     let last = last(daemon.backlog())?;
     assert_eq!((last.peers, last.laggards, last.handoffs), (vec![], vec![], vec![]));
     assert!(!places(&cluster, &handed_off)?[3].dir().exists());
+    Ok(())
+}
+
+#[test]
+fn the_metrics_of_a_pass_say_the_same_and_what_went_over_the_wire() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let textfile = dir.path().join("martlet.prom");
+    let mut cluster = cluster(&format!("metrics_textfile = {}", textfile.display()))?;
+    Cluster::nodes().try_for_each(|node| cluster.serve(node, TYPE, Daemon::Stock))?;
+    let own = one_lags(&cluster)?;
+    let sender = node(&own[0]);
+    let unheard_of = container_on(&cluster, |nodes| nodes[..3].contains(&sender))?;
+    let alone = places(&cluster, &unheard_of)?;
+    let place = alone.iter().find(|place| node(place) == sender).context("the sender has it")?;
+    let file = create(place, &unheard_of, 3)?.file().metadata()?.len();
+    let started = now()?;
+    cluster.pass(sender, TYPE, Daemon::Martlet)?;
+    let page = fs::read_to_string(&textfile)?;
+    let value = |series: &str| {
+        let series = format!("martlet_{series} ");
+        let found = page.lines().find_map(|line| line.strip_prefix(&series));
+        found.with_context(|| format!("no {series}in {page}"))?.parse::<f64>().context("a number")
+    };
+    let of_peer = format!("{{peer=\"{}\",type=\"container\"}}", peer(&cluster, &own[1]));
+    let is = |series: &str, expected: f64| -> Result<()> {
+        let shown = value(series)?;
+        assert!((shown - expected).abs() < 0.5, "{series} is {shown}, not {expected}");
+        Ok(())
+    };
+    is(&format!("peer_behind_databases{of_peer}"), 1.0)?;
+    is(&format!("peer_behind_rows{of_peer}"), 70.0)?;
+    let since = value(&format!("peer_behind_timestamp_seconds{of_peer}"))?;
+    assert!((started..=now()?).contains(&since), "{since}");
+    is("rows_sent_total{type=\"container\"}", f64::from(ROWS_OF_A_PASS))?;
+    is("rsync_runs_total{result=\"done\",type=\"container\"}", 2.0)?;
+    is("rsync_runs_total{result=\"failed\",type=\"container\"}", 0.0)?;
+    is("passes_aborted_total{reason=\"stopped\",type=\"container\"}", 0.0)?;
+    let (bytes, row) = (value("bytes_sent_total{type=\"container\"}")?, 100.0);
+    let of_files = f64::from(u32::try_from(2 * file)?);
+    assert!(bytes > of_files + row * f64::from(ROWS_OF_A_PASS), "{bytes} with files of {of_files}");
+    assert!(
+        !page.contains("martlet_handoffs_waiting{") && !page.contains("martlet_peer_backoff_seconds{"),
+        "{page}"
+    );
     Ok(())
 }

@@ -115,6 +115,7 @@ impl Node {
     pub(crate) fn metrics_page(&self) -> String {
         let LockWaits { granted, timed_out, waited } = lock_waits();
         self.metrics.observe_locks(granted, timed_out, waited);
+        self.metrics.show_backoff(self.client.left_alone());
         self.metrics.render()
     }
 

@@ -205,6 +205,14 @@ pub(super) const PEER_ROWS_TO_SEND: Family = Family {
     healthy: "falls",
 };
 
+pub(super) const PEER_BACKOFF: Family = Family {
+    name: "peer_backoff_seconds",
+    labels: &["server"],
+    help: "For how long a peer's server, by IP:PORT, is left alone before it is asked the next time, as it has not answered \
+            several times in a row; peer_backoff at most. No series of one that answers.",
+    healthy: "no series",
+};
+
 pub(super) const ROWS_SENT: Family = Family {
     name: "rows_sent_total",
     labels: &[],

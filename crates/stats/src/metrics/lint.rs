@@ -54,6 +54,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.pass_aborted(PassAbort::LeftBehind);
     metrics.rsync_ended(RsyncResult::Failed);
     metrics.observe_locks(3, 1, Duration::from_millis(2500));
+    metrics.show_backoff([("10.0.0.2:6201".to_owned(), Duration::from_secs(4))]);
     metrics.observe_sharder(Some(1_600_000_000.0));
     metrics.observe_device("sda", Some(1_700_000_000.0));
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
@@ -83,7 +84,7 @@ fn names_helps_and_units_keep_to_the_conventions() {
         assert!(family.help().len() > 10 && family.help().ends_with('.'), "{name}: {:?}", family.help());
         let counter = family.get_field_type() == MetricType::COUNTER;
         assert_eq!(counter, name.ends_with("_total"), "{name}");
-        let timed = ["duration", "timestamp", "blocked"].iter().any(|word| name.contains(word));
+        let timed = ["duration", "timestamp", "blocked", "backoff"].iter().any(|word| name.contains(word));
         assert_eq!(timed, name.ends_with("_seconds"), "{name}");
         assert!(family.get_field_type() != MetricType::HISTOGRAM || timed, "{name}");
     }
@@ -117,7 +118,8 @@ fn helps_name_every_value_of_their_labels() {
 
 #[test]
 fn labels_are_bounded_ones_and_the_type_is_always_there() {
-    let bounded = ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version"];
+    let bounded =
+        ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version", "server"];
     for family in families() {
         for metric in family.get_metric() {
             let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::name).collect();
@@ -153,6 +155,7 @@ fn outcomes_show() {
         r#"martlet_bytes_sent_total{type="account"} 5000"#,
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
         r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
+        r#"martlet_peer_backoff_seconds{server="10.0.0.2:6201",type="account"} 4"#,
         r#"martlet_sharder_last_timestamp_seconds{type="account"} 1600000000"#,
         r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
         r#"martlet_passes_aborted_total{reason="left_behind",type="account"} 1"#,
@@ -188,8 +191,10 @@ fn outcomes_show() {
     assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
     assert!(!text.contains(r#"behind_databases{peer="10.0.0.1"#), "who has all is not behind");
     metrics.pass_completed(&PassStats::new(161.0), 162.0);
+    metrics.show_backoff([]);
     let text = metrics.render();
     assert!(!text.contains("behind_databases{") && !text.contains("handoffs_waiting{"), "nor who has it now");
+    assert!(!text.contains("backoff_seconds{"), "who answers is asked at once");
 }
 
 #[test]

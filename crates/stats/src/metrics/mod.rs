@@ -177,6 +177,12 @@ impl Metrics {
         self.waits.rsync_ended(result);
     }
 
+    /// Tells which peers' servers (`IP:PORT`) are left alone, as they do not answer, and for how long each time. No other has a
+    /// series any more.
+    pub fn show_backoff(&self, servers: impl IntoIterator<Item = (String, Duration)>) {
+        self.waits.show_backoff(servers);
+    }
+
     /// Tells how often waits for locks have ended with the lock and without since the process began, and how long they took in all.
     pub fn observe_locks(&self, granted: u64, timed_out: u64, waited: Duration) {
         self.waits.observe_locks(granted, timed_out, waited);

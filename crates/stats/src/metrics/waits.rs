@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use prometheus::{Counter, IntCounter, IntCounterVec};
+use prometheus::{Counter, GaugeVec, IntCounter, IntCounterVec};
 
 use super::{declared, families::Families};
 
@@ -33,10 +33,11 @@ impl RsyncResult {
     }
 }
 
-/// What is waited for outside this program: rsync, and locks that others hold too.
+/// What is waited for outside this program: rsync, peers that do not answer, and locks that others hold too.
 #[derive(Debug)]
 pub(super) struct WaitMetrics {
     rsync_runs: IntCounterVec,
+    backoff: GaugeVec,
     granted: IntCounter,
     timed_out: IntCounter,
     /// Held while the counters are brought to what was observed.
@@ -49,14 +50,22 @@ impl WaitMetrics {
         for result in RsyncResult::ALL {
             rsync_runs.with_label_values(&[result.label()]);
         }
+        let backoff = families.gauges(&declared::PEER_BACKOFF);
         let waits = families.counters(&declared::LOCK_WAITS);
         let [granted, timed_out] = LOCK_WAIT_ENDS.map(|end| waits.with_label_values(&[end]));
         let seconds = Mutex::new(families.seconds(&declared::LOCK_WAIT_SECONDS));
-        Self { rsync_runs, granted, timed_out, seconds }
+        Self { rsync_runs, backoff, granted, timed_out, seconds }
     }
 
     pub(super) fn rsync_ended(&self, result: RsyncResult) {
         self.rsync_runs.with_label_values(&[result.label()]).inc();
+    }
+
+    pub(super) fn show_backoff(&self, servers: impl IntoIterator<Item = (String, Duration)>) {
+        self.backoff.reset();
+        for (server, pause) in servers {
+            self.backoff.with_label_values(&[&server]).set(pause.as_secs_f64());
+        }
     }
 
     /// Totals that are lower than those observed before change nothing.
