@@ -66,7 +66,7 @@ impl Observer for RpcMetrics {
     }
 
     fn answered(&self, event: &RpcEvent) {
-        self.metrics.observe_rpc(event.op, event.status, event.elapsed);
+        self.metrics.observe_rpc(event.op, event.status, event.elapsed, event.received);
         self.timings.answered(event);
         if let Some(refusal) = event.refusal {
             self.metrics.observe_refusal(refusal.label());

@@ -59,7 +59,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.observe_device("sda", Some(1_700_000_000.0));
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
-    metrics.observe_rpc("sync", 200, Duration::from_millis(2));
+    metrics.observe_rpc("sync", 200, Duration::from_millis(2), 321);
     metrics.observe_refusal("unknown_peer");
     metrics.database_remembered();
     drop(metrics.lag_of(&peer(1, Ok(())).peer));
@@ -168,6 +168,7 @@ fn outcomes_show() {
         r#"martlet_passes_completed_total{type="account"} 0"#,
         r#"martlet_queue_blocked_seconds{queue="tasks",type="account"} 1.5"#,
         r#"martlet_rpc_requests_total{op="sync",status="200",type="account"} 1"#,
+        r#"martlet_rpc_bytes_received_total{op="sync",type="account"} 321"#,
         r#"martlet_rpc_in_flight{type="account"} 1"#,
         r#"martlet_forwards_total{result="done",type="account"} 1"#,
         r#"martlet_forwards_in_flight{type="account"} 1"#,

@@ -199,9 +199,10 @@ impl Metrics {
         PeerLag::new(self.to_send.with_label_values(&[&peer.to_string()]))
     }
 
-    /// A REPLICATE request was answered. `op` comes from a closed set, e.g. `"sync"` or `"unknown"`.
-    pub fn observe_rpc(&self, op: &'static str, status: u16, elapsed: Duration) {
-        self.rpc.observe(op, status, elapsed);
+    /// A REPLICATE request was answered, of whose body so many bytes had come. `op` comes from a closed set, e.g. `"sync"` or
+    /// `"unknown"`.
+    pub fn observe_rpc(&self, op: &'static str, status: u16, elapsed: Duration, received: u64) {
+        self.rpc.observe(op, status, elapsed, received);
     }
 
     /// A REPLICATE request is in hand until the returned guard is dropped.

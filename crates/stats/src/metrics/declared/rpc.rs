@@ -18,6 +18,14 @@ pub(in crate::metrics) const RPC_DURATION: Family = Family {
     healthy: "steady",
 };
 
+pub(in crate::metrics) const RPC_BYTES_RECEIVED: Family = Family {
+    name: "rpc_bytes_received_total",
+    labels: &["op"],
+    help: "Bytes of the bodies of REPLICATE requests, whole files that come with one among them, by op. What peers of stock bring by \
+            rsync goes by us.",
+    healthy: "rises with what is written",
+};
+
 pub(in crate::metrics) const RPC_IN_FLIGHT: Family = Family {
     name: "rpc_in_flight",
     labels: &[],
