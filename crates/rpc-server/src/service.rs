@@ -3,17 +3,14 @@
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Instant,
 };
 
 use bytes::Buf;
 use db_broker::UnchangedDbs;
 use failpoint::{Step, around};
-use futures_util::{Stream, TryStreamExt as _};
+use futures_util::Stream;
 use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
 use swift_types::{DeviceName, ServerType};
 use tokio::{
@@ -37,6 +34,7 @@ use crate::{
     receive::ComingFile,
     room::{Room, WAIT},
     server::{Observer, Refusal, RpcEvent, ServerSettings},
+    taken::Taken,
     target::RpcTarget,
 };
 
@@ -102,14 +100,12 @@ impl Service {
     {
         let _in_flight = self.observer.arrived();
         let started = Instant::now();
-        let mut op = RpcEvent::INVALID;
-        let received = AtomicU64::new(0);
-        let body = body.inspect_ok(|chunk| _ = received.fetch_add(chunk.remaining() as u64, Relaxed));
+        let (mut op, taken) = (RpcEvent::INVALID, Taken::default());
+        let body = taken.of(body);
         let answer =
             self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
         let (status, refusal) = (answer.status.as_u16(), answer.refusal);
-        let received = received.load(Relaxed);
-        let event = RpcEvent { op, status, elapsed: started.elapsed(), received, refusal };
+        let event = RpcEvent { op, status, elapsed: started.elapsed(), received: taken.bytes(), refusal };
         self.observer.answered(&event);
         debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
         answer.into_reply()
