@@ -4,6 +4,7 @@ mod counts;
 mod crashes;
 mod passes;
 mod refusals;
+mod secrets;
 mod servers;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::start::{
 use crate::stock::Stock;
 use crate::syslog::LogSink;
 
+pub(crate) use clocks::peak_kib;
 pub use costs::{PassCost, Passes};
 pub use counts::{Counts, TracedPasses};
 pub(crate) use crashes::Role;

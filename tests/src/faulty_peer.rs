@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Read as _, Write};
+use std::io::{BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,10 +9,12 @@ use anyhow::{Context as _, Result};
 use rustix::net::sockopt;
 use serde_json::Value;
 
+use crate::message::Message;
+
 /// Between two bytes of an answer that trickles.
 const TRICKLE: Duration = Duration::from_millis(50);
-/// What is sent of an answer without end, bytes: stock reads all of it into memory.
-const ENDLESS: u64 = 256 << 20;
+/// What is sent of each answer without end, bytes: stock reads all of it into memory, and does nothing else meanwhile.
+const ENDLESS: u64 = 64 << 20;
 
 /// What a peer does about one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +27,9 @@ pub enum Fault {
     Ends(&'static str),
     /// Resets the connection.
     Reset,
-    /// Sends the first bytes, and then the second over and over: 256 MiB.
+    /// Sends the first bytes, and then the second over and over: 64 MiB.
     Endless(&'static str, &'static str),
-    /// Sends these bytes, one by one and slowly.
+    /// Sends these bytes, and then `x` by `x` every 50 ms for as long as somebody is there.
     Trickle(&'static str),
     /// Answers with this status and body, as it should.
     Answers(u16, String),
@@ -110,7 +112,11 @@ fn accept(listener: &TcpListener, stage: &Arc<Stage>) {
 
 fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection);
-    while let Some(told) = read_message(&mut reader)? {
+    while let Some(message) = Message::read(&mut reader)? {
+        let told = Told {
+            path: message.path().to_owned(),
+            message: serde_json::from_slice(message.body()).unwrap_or_default(),
+        };
         let mut writer = connection;
         match (stage.play)(&told) {
             Fault::Silence => return keep(connection, stage),
@@ -126,15 +132,19 @@ fn serve(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
             Fault::Endless(head, rest) => {
                 writer.write_all(head.as_bytes())?;
                 let block = rest.repeat(65_536 / rest.len());
-                while stage.endless.fetch_add(block.len() as u64, Ordering::AcqRel) < ENDLESS {
+                for _ in 0..ENDLESS / block.len() as u64 {
+                    stage.endless.fetch_add(block.len() as u64, Ordering::AcqRel);
                     writer.write_all(block.as_bytes())?;
                 }
                 return keep(connection, stage);
             }
             Fault::Trickle(bytes) => {
-                for byte in bytes.bytes() {
-                    writer.write_all(&[byte])?;
+                writer.write_all(bytes.as_bytes())?;
+                keep(connection, stage)?;
+                // Until whoever asked has gone, or the peer is dropped.
+                loop {
                     thread::sleep(TRICKLE);
+                    writer.write_all(b"x")?;
                 }
             }
             Fault::Answers(status, body) => {
@@ -152,31 +162,12 @@ fn keep(connection: &TcpStream, stage: &Stage) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The next message on a connection, if one comes. Its body has a length: replicators of both makes say it.
-fn read_message(reader: &mut impl BufRead) -> std::io::Result<Option<Told>> {
-    let (mut path, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        if path.is_empty() {
-            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or_default();
-        }
-        if line == "\r\n" {
-            let mut body = Vec::new();
-            reader.by_ref().take(length).read_to_end(&mut body)?;
-            return Ok(Some(Told { path, message: serde_json::from_slice(&body).unwrap_or_default() }));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
+    use crate::by_hand;
     use crate::loopback::LoopbackBlock;
 
     #[test]
@@ -185,20 +176,28 @@ mod tests {
         let address = SocketAddr::from((block.address(1), 6001));
         let peer = FaultyPeer::open(address, |told| match told.message[0].as_str() {
             Some("reset") => Fault::Reset,
+            Some("trickle") => Fault::Trickle("HTTP/1.1 200 OK\r\n\r\n"),
             _ => Fault::Answers(503, format!("{} at {}", told.message, told.path)),
         })
         .unwrap();
-        let say = |message: &str| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            write!(stream, "REPLICATE /d/1/x HTTP/1.1\r\nContent-Length: {}\r\n\r\n{message}", message.len())
-                .unwrap();
+        let send = |message: &str| {
+            let stream = TcpStream::connect(address).unwrap();
+            by_hand::replicate(&stream, "/d/1/x", "", message).unwrap();
             stream.shutdown(Shutdown::Write).unwrap();
+            stream
+        };
+        let say = |message: &str| {
             let mut answer = String::new();
-            stream.read_to_string(&mut answer).map(|_| answer)
+            send(message).read_to_string(&mut answer).map(|_| answer)
         };
         assert!(say(r#"["sync"]"#).unwrap().ends_with("\r\n\r\n[\"sync\"] at /d/1/x"));
         assert_eq!(say(r#"["reset"]"#).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        let mut trickle = send(r#"["trickle"]"#);
+        let mut begun = [0; 22];
+        trickle.read_exact(&mut begun).unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 200 OK\r\n\r\nxxx");
         drop(peer);
+        trickle.read_to_end(&mut Vec::new()).unwrap();
         drop(TcpListener::bind(address).unwrap());
     }
 }

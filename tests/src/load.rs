@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,8 @@ use db_broker::{Broker, DbLocation, NewDb};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 
-use crate::cluster::{Cluster, Shape};
+use crate::by_hand::{self, Answer};
+use crate::cluster::{Cluster, Shape, peak_kib};
 use crate::conf::Tuning;
 use crate::daemon::Daemon;
 
@@ -25,7 +25,7 @@ const PARTITION: u64 = 7;
 const DEVICES: [&str; 2] = ["d1a", "d1b"];
 /// What the healthy peer waits for each answer: half of the usual `node_timeout`.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Questions of the healthy peer when all connections are there.
+/// Questions of the healthy peer when all connections are there; no more when one is not answered in time.
 const LAST_QUESTIONS: usize = 3;
 /// Of each body half is sent, bytes.
 const BODY: usize = 512 << 10;
@@ -110,7 +110,7 @@ impl Load {
             // One that was closed meanwhile is one that was closed.
             let _ = match number % 3 {
                 0 => stream.write_all(format!("REPLICATE {path} HTTP/1.1\r\nHost: ").as_bytes()),
-                1 => stream.write_all(head(path, BODY).as_bytes()).and_then(|()| stream.write_all(&half)),
+                1 => stream.write_all(head(path, "", BODY).as_bytes()).and_then(|()| stream.write_all(&half)),
                 _ => stream.write_all(question(paths[1], "keep-alive").as_bytes()),
             };
             Some(stream)
@@ -120,7 +120,7 @@ impl Load {
 }
 
 impl Loaded {
-    /// Asks and asks again while `hostile` is at work, and some more when it is done.
+    /// Asks and asks again while `hostile` is at work, and some more when it is done, as long as there are answers.
     fn beside_a_peer<T: Send>(
         &mut self,
         address: SocketAddr,
@@ -136,12 +136,15 @@ impl Loaded {
             });
             let mut last = 0;
             while last < LAST_QUESTIONS {
-                last += usize::from(done.load(Ordering::Acquire));
+                let is_last = done.load(Ordering::Acquire);
                 let begun = Instant::now();
                 self.asked += 1;
                 if ask(address, path).is_ok_and(|right| right) {
                     self.right += 1;
                     self.slowest = self.slowest.max(begun.elapsed());
+                    last += usize::from(is_last);
+                } else if is_last {
+                    break;
                 }
             }
             hostile.join().expect("connecting does not panic")
@@ -154,7 +157,8 @@ impl Loaded {
             let mut bytes = [0; 64];
             let _ = stream.set_nonblocking(true);
             match stream.read(&mut bytes) {
-                Ok(length) if length > 0 => match status(&String::from_utf8_lossy(&bytes[..length])) {
+                Ok(length) if length > 0 => match by_hand::status(&String::from_utf8_lossy(&bytes[..length]))
+                {
                     Some(status) => *self.answered.entry(status).or_default() += 1,
                     None => self.closed += 1,
                 },
@@ -190,10 +194,9 @@ fn ask(address: SocketAddr, path: &str) -> Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(question(path, "close").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(status(&answer) == Some(200)
-        && answer.contains(path.trim_start_matches('/').split('/').next().unwrap_or("?")))
+    let answer = Answer::read(stream)?;
+    Ok(answer.status == 200
+        && answer.body.contains(path.trim_start_matches('/').split('/').next().unwrap_or("?")))
 }
 
 /// Asks until the answer is right, now that nobody is in the way.
@@ -207,19 +210,15 @@ fn recovered(address: SocketAddr, path: &str) -> Result<Duration> {
     bail!("the server answers nothing although it has had {BOUND:?} to come to itself")
 }
 
-fn status(answer: &str) -> Option<u16> {
-    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
-}
-
-fn head(path: &str, length: usize) -> String {
-    format!("REPLICATE {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n")
+fn head(path: &str, lines: &str, length: usize) -> String {
+    by_hand::head(&format!("REPLICATE {path}"), lines, length)
 }
 
 /// A `sync` from somebody who has no rows either.
 fn question(path: &str, connection: &str) -> String {
     let nothing = "00000000000000000000000000000000";
     let body = format!(r#"["sync", -1, "{nothing}", "somebody", "1", "1", "0", ""]"#);
-    head(path, body.len()).replace("Host: x", &format!("Host: x\r\nConnection: {connection}")) + &body
+    head(path, &format!("Connection: {connection}\r\n"), body.len()) + &body
 }
 
 /// An empty container on a device, called as the device is; its path in requests.
@@ -242,10 +241,7 @@ fn create(cluster: &Cluster, device: &str) -> Result<String> {
 
 /// The most memory that the server has had, bytes.
 fn peak(cluster: &Cluster) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", cluster.server_id(NODE, TYPE)?))?;
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-    let kib: u64 = kib.with_context(|| format!("the server has ended:\n{}", cluster.stderr()))?;
+    let kib = peak_kib(cluster.server_id(NODE, TYPE)?).with_context(|| cluster.stderr())?;
     Ok(kib << 10)
 }
 

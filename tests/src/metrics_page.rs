@@ -1,20 +1,15 @@
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::by_hand;
 
-/// What a daemon of ours shows Prometheus at `address`, headers included. Blocks until all of it is there.
+/// What a daemon of ours shows Prometheus at `address`. Blocks until all of it is there.
 ///
 /// # Errors
-/// When nobody answers, or not in time.
+/// When nobody answers, or not in time, or not with the page.
 pub fn metrics_page(address: SocketAddr) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /metrics HTTP/1.0\r\nhost: metrics\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    Ok(text)
+    let answer = by_hand::get(address, "/metrics")?;
+    ensure!(answer.status == 200, "no metrics at {address}: {answer:?}");
+    Ok(answer.body)
 }

@@ -1,8 +1,7 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -11,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::ProcessGroup;
+use crate::{by_hand, process::ProcessGroup};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -54,17 +53,12 @@ impl Prometheus {
         for byte in query.bytes() {
             write!(escaped, "%{byte:02x}")?;
         }
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET /api/v1/query?query={escaped} HTTP/1.0\r\nhost: x\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
-        // Until it has read its own files it answers with 503.
-        if head.contains(" 503 ") {
+        let answer = by_hand::get(self.address, &format!("/api/v1/query?query={escaped}"))?;
+        // Until it has read its own files.
+        if answer.status == 503 {
             return Ok(Vec::new());
         }
-        let mut body: Value = serde_json::from_str(body).with_context(|| answer.clone())?;
+        let mut body: Value = serde_json::from_str(&answer.body).with_context(|| answer.body.clone())?;
         ensure!(body["status"] == "success", "{query}: {body}");
         Ok(body["data"]["result"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
@@ -16,7 +17,8 @@ enum Entry {
 /// A copy in memory of a folder with everything below it, modification times included.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    entries: Vec<(PathBuf, Entry)>,
+    /// Each folder before what is in it.
+    entries: BTreeMap<PathBuf, Entry>,
 }
 
 impl Tree {
@@ -37,16 +39,25 @@ impl Tree {
             let relative = below.join(entry.file_name());
             let meta = entry.metadata()?;
             if meta.is_symlink() {
-                self.entries.push((relative, Entry::Link(fs::read_link(entry.path())?)));
+                self.entries.insert(relative, Entry::Link(fs::read_link(entry.path())?));
             } else if meta.is_dir() {
-                self.entries.push((relative.clone(), Entry::Folder { modified: meta.modified()? }));
+                self.entries.insert(relative.clone(), Entry::Folder { modified: meta.modified()? });
                 self.read_folder(root, &relative)?;
             } else {
                 let file = Entry::File { bytes: fs::read(entry.path())?, modified: meta.modified()? };
-                self.entries.push((relative, file));
+                self.entries.insert(relative, file);
             }
         }
         Ok(())
+    }
+
+    /// Whether all but folders is equal.
+    pub fn has_files_of(&self, other: &Self) -> bool {
+        self.files().eq(other.files())
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&PathBuf, &Entry)> {
+        self.entries.iter().filter(|(_, entry)| !matches!(entry, Entry::Folder { .. }))
     }
 
     /// Writes the tree below `root`, which must not hold any of it yet.
@@ -85,6 +96,21 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "bytes").unwrap();
+        let before = Tree::read(folder.path()).unwrap();
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        let beside = Tree::read(folder.path()).unwrap();
+        assert!(beside.has_files_of(&before) && beside != before);
+        fs::write(folder.path().join("folder/file"), "").unwrap();
+        assert!(!Tree::read(folder.path()).unwrap().has_files_of(&before));
+        fs::remove_dir_all(folder.path().join("folder")).unwrap();
+        fs::write(folder.path().join("file"), "other").unwrap();
+        assert!(!Tree::read(folder.path()).unwrap().has_files_of(&before));
+    }
 
     #[test]
     fn a_tree_survives_the_copy() {

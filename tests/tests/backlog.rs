@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use db_broker::{Broker, Clock, DbLocation, Direction, NewDb, Source};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tuning, node_of};
-use protocol::{ObjectRow, Rows, SyncPoint};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tuning, node_of, object_row};
+use protocol::{Rows, SyncPoint};
 use replicator::EmbeddedNode;
 use ring::RingData;
 use settings::SwiftConf;
@@ -72,18 +72,7 @@ fn create(place: &DbLocation, container: &str, rows: u32) -> Result<Broker> {
         storage_policy_index: 0,
     };
     let mut broker = Broker::create(place.clone(), new)?;
-    let object = |row| ObjectRow {
-        rowid: None,
-        name: format!("row {row:04}").into(),
-        created_at: TIME.into(),
-        size: 1,
-        content_type: Some("text/plain".into()),
-        etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-        deleted: 0,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    };
+    let object = |row| object_row(format!("row {row:04}"), TIME);
     broker.merge_items(Rows::Objects((0..rows).map(object).collect()), Source::Local)?;
     Ok(broker)
 }

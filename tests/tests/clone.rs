@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use db_broker::{Broker, DbLocation, NewDb, Snapshot, Source};
-use martlet_testkit::{ServerType, on_its_own};
+use martlet_testkit::{ServerType, object_row, on_its_own};
 use protocol::{ObjectRow, Rows};
 use swift_types::{DbName, HashPath, Timestamp};
 
@@ -36,18 +36,7 @@ fn xfs(dir: &Path) -> Result<PathBuf> {
 }
 
 fn object(number: usize) -> ObjectRow<'static> {
-    ObjectRow {
-        rowid: None,
-        name: format!("{number:0500}").into(),
-        created_at: "1700000001.00000".into(),
-        size: 1,
-        content_type: Some("".into()),
-        etag: Some("".into()),
-        deleted: 0,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    }
+    object_row(format!("{number:0500}"), "1700000001.00000")
 }
 
 /// A container that is large enough.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Result;
 use db_broker::{Broker, ReclaimAges, Source};
-use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, Tuning, calls, node_of};
+use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, Tuning, calls, node_of, object_row};
 use protocol::{ObjectRow, Rows};
 use serde_json::Value;
 
@@ -25,18 +25,10 @@ const MOST: Range<usize> = 0..27_000;
 const FEW: Range<usize> = 0..100;
 
 fn object(number: usize, second: u32, deleted: i64) -> ObjectRow<'static> {
-    ObjectRow {
-        rowid: None,
-        name: format!("a-name-that-is-about-as-long-as-they-are/{number:06}").into(),
-        created_at: format!("00000000{second:02}.00000").into(),
-        size: 1 - deleted,
-        content_type: Some("application/octet-stream".into()),
-        etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-        deleted,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    }
+    let name = format!("a-name-that-is-about-as-long-as-they-are/{number:06}");
+    let content_type = Some("application/octet-stream".into());
+    let row = object_row(name, format!("00000000{second:02}.00000"));
+    ObjectRow { size: 1 - deleted, content_type, deleted, ..row }
 }
 
 fn objects(numbers: Range<usize>) -> Rows<'static> {

@@ -2,10 +2,9 @@
 //! sender makes no copy on its own disk.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use martlet_testkit::by_hand::{self, Answer};
 use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, Tree, node_of};
 use rustix::fs::statvfs;
 
@@ -15,16 +14,9 @@ const FULL: u16 = 507;
 /// The status for a `sync` of a database that is not there, to each node's own device.
 fn ask(cluster: &Cluster, node: usize, server_type: ServerType) -> Result<u16> {
     let body = r#"["sync", 1, "h", "id", "1", "1", "0", ""]"#;
-    let mut stream = TcpStream::connect((cluster.address(node), server_type.default_port()))?;
-    write!(
-        stream,
-        "REPLICATE /d{node}a/7/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).with_context(|| format!("{answer:?}"))
+    let stream = by_hand::connect((cluster.address(node), server_type.default_port()).into())?;
+    by_hand::replicate(&stream, &format!("/d{node}a/7/0123456789abcdef0123456789abcdef"), "", body)?;
+    Ok(Answer::read(stream)?.status)
 }
 
 /// What stock's server on node 1 and ours on node 2 say with these lines under `[DEFAULT]`.

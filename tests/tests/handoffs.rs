@@ -11,8 +11,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use db_broker::{Broker, DbLocation};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tripwire, metrics_page};
-use protocol::{ObjectRow, Rows};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tripwire, metrics_page, object_row};
+use protocol::Rows;
 use serde_json::{Value, json};
 
 const TYPE: ServerType = ServerType::Container;
@@ -154,18 +154,8 @@ fn content(file: &Path) -> Result<Content> {
 
 /// As a server that was sent a PUT.
 fn acknowledge_late_row(handoff: &Path) -> Result<()> {
-    let row = ObjectRow {
-        rowid: None,
-        name: LATE.into(),
-        created_at: format!("{:016.5}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64()).into(),
-        size: 1,
-        content_type: Some("text/plain".into()),
-        etag: Some("0".repeat(32).into()),
-        deleted: 0,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let row = object_row(LATE, format!("{now:016.5}"));
     Ok(Broker::open(DbLocation::of_file(TYPE, handoff)?)?.put(&Rows::Objects(vec![row]))?)
 }
 

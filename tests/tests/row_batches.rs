@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 use db_broker::{Broker, Source};
-use martlet_testkit::{Daemon, Scene, ServerType, Shape, Tuning, calls, node_of};
+use martlet_testkit::{Daemon, Scene, ServerType, Shape, Tuning, calls, node_of, object_row};
 use protocol::{ObjectRow, Rows};
 
 const KIND: ServerType = ServerType::Container;
@@ -18,18 +18,7 @@ const PER_DIFF: u32 = 20;
 const CALLS_OF_STOCK: usize = 50;
 
 fn object(number: usize) -> ObjectRow<'static> {
-    ObjectRow {
-        rowid: None,
-        name: format!("row-{number:04}").into(),
-        created_at: "0000000009.00000".into(),
-        size: 1,
-        content_type: Some("text/plain".into()),
-        etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-        deleted: 0,
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
-    }
+    object_row(format!("row-{number:04}"), "0000000009.00000")
 }
 
 /// One pass of a sender, after which both its peers have all its rows.

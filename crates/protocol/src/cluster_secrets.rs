@@ -46,7 +46,7 @@ impl ClusterSecrets {
     /// The signature, made at `seconds` of Unix time, of a request with this body.
     pub fn sign(&self, request: Signable<'_>, seconds: u64, body: BodyDigest) -> Signature {
         let first = self.0.first().expect("parse gives one at least");
-        let mac = mac(first, request, seconds, body).finalize().into_bytes().into();
+        let mac = mac(first, &signed_text(request, seconds, body)).finalize().into_bytes().into();
         Signature { seconds, body, mac }
     }
 
@@ -64,7 +64,8 @@ impl ClusterSecrets {
         let text = std::str::from_utf8(signature.ok_or(SignatureFault::Missing)?);
         let read = text.ok().and_then(|text| text.parse().ok());
         let Signature { seconds, body, mac: told } = read.ok_or(SignatureFault::Unreadable)?;
-        let makes_it = |secret: &String| mac(secret, request, seconds, body).verify_slice(&told).is_ok();
+        let text = signed_text(request, seconds, body);
+        let makes_it = |secret: &String| mac(secret, &text).verify_slice(&told).is_ok();
         if !self.0.iter().any(makes_it) {
             return Err(SignatureFault::Wrong);
         }
@@ -81,20 +82,23 @@ impl fmt::Debug for ClusterSecrets {
     }
 }
 
-fn mac(secret: &str, request: Signable<'_>, seconds: u64, body: BodyDigest) -> Hmac<Sha256> {
+/// What the secrets are put to.
+fn signed_text(request: Signable<'_>, seconds: u64, body: BodyDigest) -> String {
+    let content_type = request.content_type.map(|kind| format!("{kind}\n")).unwrap_or_default();
+    let deciding = request.deciding.map(|value| format!("{}\n", BodyDigest::of(value))).unwrap_or_default();
+    format!("REPLICATE\n{}\n{seconds}\n{body}\n{content_type}{deciding}", request.path)
+}
+
+fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
-    mac.update(format!("REPLICATE\n{}\n{seconds}\n{body}\n", request.path).as_bytes());
-    if let Some(content_type) = request.content_type {
-        mac.update(format!("{content_type}\n").as_bytes());
-    }
-    if let Some(deciding) = request.deciding {
-        mac.update(format!("{}\n", BodyDigest::of(deciding)).as_bytes());
-    }
+    mac.update(text.as_bytes());
     mac
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{CompareMessage, FileWithMessage, MarkMessage, TransferHeaders};
 
@@ -211,5 +215,39 @@ mod tests {
         assert_eq!(ClusterSecrets::parse("0123456789abcdef short"), Err(BadSecrets::TooShort(2)));
         let ours = secrets("0123456789abcdef\tÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ\r\n");
         assert_eq!(format!("{ours:?}"), "ClusterSecrets(2 hidden)");
+    }
+
+    #[test]
+    fn what_is_no_signature_is_unreadable() {
+        let ours = secrets("a-secret-of-the-cluster");
+        let request = Signable::message(PATH);
+        assert_eq!(ours.verify(request, None, NOW), Err(SignatureFault::Missing));
+        let good = ours.sign(request, NOW, BodyDigest::of(BODY)).to_string();
+        assert_eq!(good.parse::<Signature>().unwrap().to_string(), good);
+        for bad in [
+            String::new(),
+            "v1".into(),
+            good.replace("v1", "v2"),
+            good.replace(' ', "  "),
+            format!("{good} "),
+            format!("{good} more"),
+            good.replace(" 17", " +17"),
+            good.replace(" 17", " 017"),
+            good.replace(" 17", " -17"),
+            good.replace("1700000000", "99999999999999999999"),
+            good.to_uppercase().replace("V1", "v1"),
+            good[..good.len() - 2].to_owned(),
+        ] {
+            assert_eq!(verified(&ours, request, &bad, NOW), Err(SignatureFault::Unreadable), "{bad}");
+        }
+        assert_eq!(ours.verify(request, Some(b"v1 \xff"), NOW), Err(SignatureFault::Unreadable));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_refused(bytes: Vec<u8>, path: String, content_type: String) {
+            let request = Signable::new(&path, &content_type, Some(&bytes));
+            prop_assert!(secrets("a-secret-of-the-cluster").verify(request, Some(&bytes), NOW).is_err());
+        }
     }
 }

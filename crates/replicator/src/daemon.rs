@@ -18,11 +18,14 @@ use crate::{
     logging::{Console, notice},
     node::{Node, NodeFiles},
     pass::{self, PassEnd, Scope},
-    process::{self, READY, STOPPING, notify},
+    process::{self, READY, STOPPING, Watchdog, notify},
     serving::{start_metrics, start_rpc},
     signals,
     stop::Stop,
 };
+
+/// How often the service manager may be told that the daemon gets on.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow
     let stop = Stop::new();
     signals::watch(&stop, conf.serve.shutdown_grace)?;
     let node = Arc::new(Node::open(conf, files, home, Clock::system(), runtime.handle(), stop)?);
+    node.watchdog.listen_to(runtime.handle());
     warn_of_useless_handoff_delete(&node);
     let code = match mode {
         Mode::Once(scope) => once(&node, scope),
@@ -84,8 +88,18 @@ fn serve(node: &Arc<Node>, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     start_metrics(node, runtime.handle());
     let served = start_rpc(node, runtime.handle())?;
     notify(READY);
+    runtime.spawn(stay_alive(Arc::clone(&node.watchdog)));
     runtime.block_on(served).context("answer peers")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where there are no passes, the network threads are all that has to get on.
+async fn stay_alive(watchdog: Arc<Watchdog>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        watchdog.alive();
+    }
 }
 
 /// Stock: `run_forever`.
@@ -113,7 +127,12 @@ fn forever(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<ExitCode> {
 
 /// Sleeps, unless told to stop.
 fn wait(node: &Node, time: Duration) {
-    let _ = node.stop.receiver().recv_timeout(time);
+    let until = Instant::now() + time;
+    node.watchdog.status(&format!("the next pass begins within {:.0} s", time.as_secs_f64().ceil()));
+    while Instant::now() < until && !node.stop.is_set() {
+        node.watchdog.alive();
+        let _ = node.stop.receiver().recv_deadline(until.min(Instant::now() + TICK));
+    }
 }
 
 /// Stock says so once, when the daemon starts.

@@ -55,6 +55,7 @@ impl Ground {
                 }
                 Some(Err(reason)) => ground.skip(device, reason.clone()),
                 None => {
+                    ground.left_behind += usize::from(scope.has_device(&device.device));
                     ground
                         .skip(device, format!("{} is left behind: its disk does not answer", device.device));
                 }

@@ -29,6 +29,12 @@ impl LeftBehind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(behind);
     }
 
+    /// The names of all that were, when they were last asked for.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|behind| behind.name.clone()).collect()
+    }
+
     /// Since when a device is one of them, in Unix seconds. What nobody is at work at any more is none, which is logged.
     pub(crate) fn since(&self, device: u64) -> Option<f64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

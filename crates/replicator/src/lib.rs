@@ -41,6 +41,7 @@ mod rpc_timings;
 mod serving;
 mod settled;
 mod signals;
+mod standstill;
 mod stop;
 mod subject;
 mod sync_store;

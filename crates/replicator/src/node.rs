@@ -16,7 +16,10 @@ use tokio::sync::Semaphore;
 use tracing::{error, info};
 use walker::{DriveFault, MountCheck};
 
-use crate::{changed::ChangedPartitions, divergence::Divergences, left_behind::LeftBehind, stop::Stop};
+use crate::{
+    changed::ChangedPartitions, divergence::Divergences, left_behind::LeftBehind, process::Watchdog,
+    stop::Stop,
+};
 
 /// A peer whose passes take longer than this part of `reclaim_age`, by default a day, is taken for one that has
 /// diverged.
@@ -35,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) changed: ChangedPartitions,
     /// Devices at which somebody of an earlier pass is still at work.
     pub(crate) left_behind: LeftBehind,
+    /// Whoever waits for signs of life.
+    pub(crate) watchdog: Arc<Watchdog>,
     /// Databases that call for nothing but a question to their peers, as long as they do not change.
     pub(crate) settled: UnchangedDbs<PackedInfo>,
     /// By which peers remember what they have compared with ours.
@@ -98,6 +103,7 @@ impl Node {
             divergences,
             changed,
             left_behind: LeftBehind::default(),
+            watchdog: Arc::new(Watchdog::of_environment()),
             settled,
             marks: MarkKey::new(rand::random()),
             in_flight,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use walker::{DeviceTree, Hands, HeldAt, Stalled};
 
-use crate::{left_behind::Behind, node::Node, stop::Stop};
+use crate::{left_behind::Behind, node::Node, standstill::Standstill, stop::Stop};
 
 /// How often the devices are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -114,7 +114,14 @@ pub(crate) fn watch<T: Send + 'static>(
         let _ = ending.send(work(&of_thread, &watch));
     });
     let thread = thread.expect("a thread for the pass");
-    let mut vigil = Vigil { node, devices, hands: &hands, stop: &stop, told: BTreeSet::new() };
+    let mut vigil = Vigil {
+        node,
+        devices,
+        hands: &hands,
+        stop: &stop,
+        told: BTreeSet::new(),
+        standstill: Standstill::default(),
+    };
     match vigil.keep(&ended) {
         Some(Ok(end)) => Watched::Ended(end),
         Some(Err(_)) => resume_unwind(thread.join().expect_err("it ended without a word")),
@@ -134,11 +141,13 @@ struct Vigil<'a> {
     stop: &'a PassStop,
     /// Devices of which the log says that they do not go on.
     told: BTreeSet<u64>,
+    standstill: Standstill,
 }
 
 impl Vigil<'_> {
     /// What the work came to, or an error if it panicked; none if it will not end.
     fn keep<T>(&mut self, ended: &Receiver<T>) -> Option<Result<T, RecvError>> {
+        self.tell_manager(Instant::now());
         let end = loop {
             select! {
                 recv(ended) -> end => break end,
@@ -147,7 +156,13 @@ impl Vigil<'_> {
                     // Whoever has told it to stop does not wait for longer than shutdown_grace.
                     break ended.recv();
                 }
-                default(TICK) => if self.look(Instant::now()) { return None },
+                default(TICK) => {
+                    let now = Instant::now();
+                    self.tell_manager(now);
+                    if self.look(now) {
+                        return None;
+                    }
+                }
             }
         };
         self.show(&[]);
@@ -177,6 +192,18 @@ impl Vigil<'_> {
         self.told.iter().filter(|device| !is_late(device)).for_each(|device| self.say_goes_on(*device));
         self.told = late.iter().map(|stalled| stalled.device).collect();
         !late.is_empty() && self.hands.quiet(now) >= limit
+    }
+
+    /// That this pass gets on, unless nothing of it does; and which disks it waits for.
+    fn tell_manager(&mut self, now: Instant) {
+        if !self.standstill.is_one(self.hands, now) {
+            self.node.watchdog.alive();
+        }
+        let hanging = self.hands.stalled(now).into_iter().filter(|stalled| stalled.time >= SHOWN_FROM);
+        let hanging = hanging.filter_map(|stalled| Some(self.device(stalled.device)?.name.to_string()));
+        let names: Vec<_> = hanging.chain(self.node.left_behind.names()).collect();
+        let hang = if names.is_empty() { String::new() } else { format!("; hanging: {}", names.join(", ")) };
+        self.node.watchdog.status(&format!("a pass is under way{hang}"));
     }
 
     fn leave_behind(&self) -> Vec<DeviceTree> {

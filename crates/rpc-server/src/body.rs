@@ -1,9 +1,14 @@
 //! The body of a request, as it comes.
 
-use std::{ops::Deref, pin::pin, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream::unfold};
+use futures_util::{Stream, StreamExt};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use warp::http::{HeaderMap, StatusCode, header};
 
@@ -11,10 +16,6 @@ use crate::{answer::Answer, coming::ComingBody, device_share::DevicePlace, room:
 
 /// How long a peer may pause within a body before it is given up.
 const BODY_PAUSE: Duration = Duration::from_secs(60);
-/// What is read, and thrown away, of a body that is refused by its head: more than any question about many databases. Bytes.
-const MOST_DRAINED: usize = 4 << 20;
-/// For how long that is read: nobody who is not listened to keeps a connection.
-const DRAINED_FOR: Duration = Duration::from_secs(5);
 /// Chunks between the connection and the disk; the connection waits when the disk is behind.
 const CHUNKS_IN_FLIGHT: usize = 8;
 
@@ -68,32 +69,14 @@ where
     B: Buf + Send,
 {
     let mut bytes = BytesMut::with_capacity(announced.min(limit));
-    let mut body = pin!(paced(coming, body));
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
+    let mut body = PacedBody { coming, body: pin!(body) };
+    while let Some(chunk) = body.next().await? {
         if bytes.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(ReadBody { bytes, _room: room })
-}
-
-/// Reads what of a body the connection may hold already, so that the answer of a request that is refused gets through: a
-/// connection that closes on unread bytes is reset.
-pub(crate) async fn drain<S, B>(body: S)
-where
-    S: Stream<Item = Result<B, warp::Error>> + Send,
-    B: Buf + Send,
-{
-    let reading = async {
-        let (mut body, mut left) = (pin!(body), MOST_DRAINED);
-        while let Some(Ok(chunk)) = body.next().await {
-            let Some(rest) = left.checked_sub(chunk.remaining()) else { break };
-            left = rest;
-        }
-    };
-    let _ = timeout(DRAINED_FOR, reading).await;
 }
 
 /// Has the chunks of a body worked off on a blocking thread, as they come, in a place of their device. What comes of it
@@ -126,39 +109,84 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    let mut body = pin!(paced(coming, body));
-    while let Some(chunk) = body.next().await {
+    let mut body = PacedBody { coming, body: pin!(body) };
+    while let Some(chunk) = body.next().await? {
+        body.coming.is_held_up();
         // The writer has ended with an error, which is answered instead.
-        if sender.send(chunk?).await.is_err() {
+        if sender.send(chunk).await.is_err() {
             break;
         }
+        body.coming.has_come_on();
     }
     Ok(())
 }
 
-/// The chunks of a body, or the answer to one that breaks, pauses for too long or has to give way.
-pub(crate) fn paced<S, B>(coming: ComingBody, body: S) -> impl Stream<Item = Result<Bytes, Answer>> + Send
+/// A body as it comes.
+struct PacedBody<'b, S> {
+    coming: ComingBody,
+    body: Pin<&'b mut S>,
+}
+
+impl<S, B> PacedBody<'_, S>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    unfold((coming, Box::pin(body)), |(mut coming, mut body)| async {
+    /// The next chunk; the error answers a body that breaks, pauses for too long or has to give way.
+    async fn next(&mut self) -> Result<Option<Bytes>, Answer> {
         let next = tokio::select! {
-            next = timeout(BODY_PAUSE, body.next()) => next,
-            () = coming.gives_way() => return Some((Err(given_way()), (coming, body))),
+            next = timeout(BODY_PAUSE, self.body.next()) => next,
+            () = self.coming.gives_way() => return Err(given_way()),
         };
-        coming.has_come_on();
-        let chunk = match next {
-            Ok(None) => return None,
-            Ok(Some(Ok(mut chunk))) => Ok(chunk.copy_to_bytes(chunk.remaining())),
+        self.coming.has_come_on();
+        match next {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(mut chunk))) => Ok(Some(chunk.copy_to_bytes(chunk.remaining()))),
             Ok(Some(Err(_))) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
             Err(_) => Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
-        };
-        Some((chunk, (coming, body)))
-    })
+        }
+    }
 }
 
 fn given_way() -> Answer {
     let text = "too many requests in hand, and the body of this one brought nothing for longest\n";
     Answer::text(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::{FutureExt, stream};
+    use tokio::{task::yield_now, time::Instant};
+
+    use super::*;
+    use crate::coming::ComingBodies;
+
+    /// Asks for what is never free; whether somebody is on the way who can give way for it, at once or later.
+    fn somebody_comes(coming: &ComingBodies) -> bool {
+        let until = Instant::now() + BODY_PAUSE;
+        coming.make_way(1, |_| 1, until, pending::<()>()).now_or_never().is_none()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_our_disk_gives_way_to_nobody() {
+        let coming = Arc::new(ComingBodies::default());
+        let (sender, mut disk) = mpsc::channel(1);
+        let chunks = ["one", "two"].map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())));
+        let body = stream::iter(chunks).chain(stream::pending());
+        let streaming = tokio::spawn(stream_into(sender, coming.begin(None, 0), body));
+        // It does all that it can do before others have their turn.
+        yield_now().await;
+        coming.grow_older(BODY_PAUSE);
+        assert!(!somebody_comes(&coming));
+        for _ in 0..2 {
+            disk.recv().await.unwrap();
+        }
+        yield_now().await;
+        coming.grow_older(BODY_PAUSE);
+        assert!(somebody_comes(&coming), "now it waits for its peer");
+        let refused = streaming.await.unwrap().unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

@@ -2,32 +2,53 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use futures_util::FutureExt;
 use swift_types::DeviceName;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+/// For how long a body has brought nothing before it gives way: a peer that is sending is not cut off for one that comes.
+const STILL: Duration = Duration::from_secs(1);
 
 /// Every body that is being waited for, the one that has brought nothing for longest first.
 ///
 /// A request has its place from its head on, and a body may take as long as it brings something now and then. So clients
-/// that send half a body would keep everybody else out; instead they give way, one for each request that comes.
+/// that send half a body would keep everybody else out; instead they give way, one for each request that comes. What has come
+/// and waits for our disk is none of them.
 #[derive(Debug, Default)]
 pub(crate) struct ComingBodies(Mutex<Coming>);
 
 #[derive(Debug, Default)]
 struct Coming {
     turns: u64,
-    bodies: BTreeMap<u64, Told>,
+    bodies: BTreeMap<u64, OnItsWay>,
+}
+
+#[derive(Debug)]
+struct OnItsWay {
+    told: Told,
+    /// Since when it has brought nothing.
+    since: Instant,
 }
 
 /// What is known of a body on its way.
 #[derive(Clone, Debug)]
-struct Told {
+pub(crate) struct Told {
     device: Option<DeviceName>,
     /// What it takes of the [`Room`](crate::room::Room).
-    room: u32,
+    pub(crate) room: u32,
     gives_way: CancellationToken,
+}
+
+impl Told {
+    pub(crate) fn is_for(&self, device: &DeviceName) -> bool {
+        self.device.as_ref() == Some(device)
+    }
 }
 
 /// One body on its way; it is so no more when this is dropped.
@@ -38,6 +59,17 @@ pub(crate) struct ComingBody {
     told: Told,
 }
 
+/// What comes of asking for a body that gives way.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// One does, which brings so much of what is lacking.
+    Gives(u32),
+    /// None has been still for long enough before then, or those that were leave just now.
+    Later(Instant),
+    /// None is on its way.
+    None,
+}
+
 impl ComingBodies {
     /// A body is on its way, for one device if it is about one, and into so much room.
     pub(crate) fn begin(self: &Arc<Self>, device: Option<&DeviceName>, room: u32) -> ComingBody {
@@ -46,22 +78,40 @@ impl ComingBodies {
         ComingBody { all: Arc::clone(self), turn, told }
     }
 
-    /// Tells the body that has brought nothing for longest to give way; false if none is on its way.
-    pub(crate) fn end_one(&self) -> bool {
-        self.lock().end_longest_still(|_| true).is_some()
+    /// Waits until then for what `freed` waits for. Bodies give way for it that bring something of what is `lacking`, as soon as
+    /// they have been still for long enough, and as few as will do. None where it is not free in time, or, while it still lacks
+    /// something, no such body is on its way.
+    pub(crate) async fn make_way<T>(
+        &self,
+        mut lacking: u32,
+        brings: impl Fn(&Told) -> u32,
+        until: Instant,
+        freed: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut freed = pin!(freed);
+        if let Some(free) = freed.as_mut().now_or_never() {
+            return Some(free);
+        }
+        while lacking > 0 {
+            // The lock is given back before anything is waited for.
+            let asked = self.lock().ask(&brings);
+            match asked {
+                Asked::Gives(brought) => lacking = lacking.saturating_sub(brought),
+                Asked::None => return None,
+                Asked::Later(at) => tokio::select! {
+                    free = freed.as_mut() => return Some(free),
+                    () = sleep_until(at.min(until)) => if Instant::now() >= until { return None },
+                },
+            }
+        }
+        timeout_at(until, freed).await.ok()
     }
 
-    /// As [`end_one`](Self::end_one), among those for a device.
-    pub(crate) fn end_one_of(&self, device: &DeviceName) -> bool {
-        self.lock().end_longest_still(|told| told.device.as_ref() == Some(device)).is_some()
-    }
-
-    /// Tells bodies to give way until they leave so much room, as far as there are any.
-    pub(crate) fn end_for_room(&self, wanted: u32) {
-        let (mut coming, mut left) = (self.lock(), 0);
-        while left < wanted {
-            let Some(room) = coming.end_longest_still(|told| told.room > 0) else { return };
-            left = room.saturating_add(left);
+    /// As if so much time had passed.
+    #[cfg(test)]
+    pub(crate) fn grow_older(&self, by: Duration) {
+        for body in self.lock().bodies.values_mut() {
+            body.since -= by;
         }
     }
 
@@ -73,26 +123,43 @@ impl ComingBodies {
 impl Coming {
     fn add(&mut self, told: Told) -> u64 {
         self.turns += 1;
-        self.bodies.insert(self.turns, told);
+        self.bodies.insert(self.turns, OnItsWay { told, since: Instant::now() });
         self.turns
     }
 
-    /// The room that becomes free, if one of those meant is on its way.
-    fn end_longest_still(&mut self, is_meant: impl Fn(&Told) -> bool) -> Option<u32> {
-        let turn = *self.bodies.iter().find(|(_, told)| is_meant(told))?.0;
-        let told = self.bodies.remove(&turn)?;
-        told.gives_way.cancel();
-        Some(told.room)
+    /// Has the one that has been still for longest give way, of those that bring something.
+    fn ask(&self, brings: impl Fn(&Told) -> u32) -> Asked {
+        let now = Instant::now();
+        let mut asked = Asked::None;
+        for OnItsWay { told, since } in self.bodies.values() {
+            match brings(told) {
+                0 => {}
+                // Its place is free in a moment, for whoever waits for it.
+                _ if told.gives_way.is_cancelled() => asked = Asked::Later(now + STILL),
+                brought if *since + STILL <= now => {
+                    told.gives_way.cancel();
+                    return Asked::Gives(brought);
+                }
+                _ => return Asked::Later(*since + STILL),
+            }
+        }
+        asked
     }
 }
 
 impl ComingBody {
-    /// Something of it has come.
+    /// Something of it has come, or is waited for again.
     pub(crate) fn has_come_on(&mut self) {
         let mut coming = self.all.lock();
-        if coming.bodies.remove(&self.turn).is_some() {
+        coming.bodies.remove(&self.turn);
+        if !self.told.gives_way.is_cancelled() {
             self.turn = coming.add(self.told.clone());
         }
+    }
+
+    /// It waits for our disk, until it comes on.
+    pub(crate) fn is_held_up(&self) {
+        self.all.lock().bodies.remove(&self.turn);
     }
 
     /// Done when it has to give way.
@@ -103,49 +170,105 @@ impl ComingBody {
 
 impl Drop for ComingBody {
     fn drop(&mut self) {
-        self.all.lock().bodies.remove(&self.turn);
+        self.is_held_up();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
 
     fn given_way(bodies: &[&ComingBody]) -> Vec<bool> {
         bodies.iter().map(|body| body.told.gives_way.is_cancelled()).collect()
     }
 
-    #[test]
-    fn the_one_that_brought_nothing_for_longest_gives_way_once() {
+    fn ask(all: &ComingBodies) -> Asked {
+        all.lock().ask(|_| 1)
+    }
+
+    #[tokio::test]
+    async fn the_one_that_brought_nothing_for_longest_gives_way_once() {
         let all = Arc::new(ComingBodies::default());
         let (mut first, second, third) = (all.begin(None, 0), all.begin(None, 0), all.begin(None, 0));
         first.has_come_on();
-        assert!(all.end_one());
+        all.grow_older(STILL);
+        assert_eq!(ask(&all), Asked::Gives(1));
         assert_eq!(given_way(&[&first, &second, &third]), [false, true, false]);
         drop(third);
-        assert!(all.end_one());
+        assert_eq!(ask(&all), Asked::Gives(1));
+        assert!(matches!(ask(&all), Asked::Later(_)), "each only once, and both leave");
         first.has_come_on();
-        assert!(!all.end_one(), "each only once, and what has to give way comes on no more");
+        drop(second);
+        assert_eq!(ask(&all), Asked::None, "what has to give way comes on no more");
     }
 
-    #[test]
-    fn a_device_asks_its_own() {
+    #[tokio::test]
+    async fn who_is_sending_gives_way_to_nobody() {
         let all = Arc::new(ComingBodies::default());
-        let [a, b]: [DeviceName; 2] = ["a", "b"].map(|name| name.parse().unwrap());
-        let (of_none, of_a, of_b) = (all.begin(None, 0), all.begin(Some(&a), 0), all.begin(Some(&b), 0));
-        assert!(all.end_one_of(&b));
-        assert_eq!(given_way(&[&of_none, &of_a, &of_b]), [false, false, true]);
-        assert!(!all.end_one_of(&b));
+        let mut body = all.begin(None, 0);
+        for _ in 0..9 {
+            all.grow_older(STILL / 2);
+            assert!(matches!(ask(&all), Asked::Later(_)));
+            body.has_come_on();
+        }
+        body.is_held_up();
+        all.grow_older(STILL);
+        assert_eq!(ask(&all), Asked::None, "our disk is not its fault");
+        body.has_come_on();
+        assert!(matches!(ask(&all), Asked::Later(_)), "nor is the time that it took");
+        assert_eq!(given_way(&[&body]), [false]);
     }
 
-    #[test]
-    fn as_many_give_way_as_have_the_room_and_none_without_any() {
+    #[tokio::test]
+    async fn as_few_give_way_as_will_do_and_only_those_meant() {
         let all = Arc::new(ComingBodies::default());
-        let bodies = [0, 2, 2, 2].map(|room| all.begin(None, room));
-        all.end_for_room(3);
-        let [streamed, first, second, third] = &bodies;
-        assert_eq!(given_way(&[streamed, first, second, third]), [false, true, true, false]);
-        all.end_for_room(u32::MAX);
-        assert_eq!(given_way(&[streamed, third]), [false, true]);
+        let device: DeviceName = "a".parse().unwrap();
+        let of_a = |room| all.begin(Some(&device), room);
+        let bodies = [of_a(0), all.begin(None, 2), of_a(2), of_a(2), of_a(2)];
+        let brings = |told: &Told| if told.is_for(&device) { told.room } else { 0 };
+        let until = Instant::now() + 60 * STILL;
+        all.grow_older(STILL);
+        let freed = all.make_way(3, brings, until, bodies[3].gives_way()).await;
+        assert_eq!(freed, Some(()));
+        let [streamed, elsewhere, first, second, third] = &bodies;
+        assert_eq!(
+            given_way(&[streamed, elsewhere, first, second, third]),
+            [false, false, true, true, false]
+        );
+    }
+
+    #[tokio::test]
+    async fn one_gives_way_and_the_time_is_that_of_the_request() {
+        let all = Arc::new(ComingBodies::default());
+        let (first, second) = (all.begin(None, 0), all.begin(None, 0));
+        all.grow_older(STILL);
+        let (over, far) = (Instant::now(), Instant::now() + 60 * STILL);
+        let at_once = |brings: u32| all.make_way(1, move |_| brings, far, pending::<()>()).now_or_never();
+        assert_eq!(at_once(1), None);
+        assert_eq!(given_way(&[&first, &second]), [true, false]);
+        assert_eq!(all.make_way(0, |_| 1, over, pending::<()>()).await, None);
+        assert_eq!(at_once(0), Some(None), "nobody can, so that is not waited for");
+        assert_eq!(all.make_way(1, |_| 1, over, async { 7 }).await, Some(7));
+        assert_eq!(given_way(&[&first, &second]), [true, false]);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_still_for_long_enough_is_waited_for() {
+        let all = Arc::new(ComingBodies::default());
+        let mut body = all.begin(None, 0);
+        all.grow_older(STILL.mul_f32(0.9));
+        let until = Instant::now() + 60 * STILL;
+        let mut waits = pin!(all.make_way(1, |_| 1, until, pending::<()>()));
+        assert_eq!(waits.as_mut().now_or_never(), None);
+        assert_eq!(given_way(&[&body]), [false]);
+        body.has_come_on();
+        all.grow_older(STILL.mul_f32(0.9));
+        tokio::select! {
+            _ = waits => {}
+            () = body.gives_way() => {}
+        }
+        assert_eq!(given_way(&[&body]), [true]);
     }
 }

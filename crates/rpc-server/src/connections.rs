@@ -39,6 +39,12 @@ use crate::{
 const HEAD_PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection that has to give way may still take to send its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
+/// What is read, and thrown away, behind the last answer of a connection: more than any question about many databases. Bytes.
+const MOST_HEARD_OUT: usize = 4 << 20;
+/// For how long that is read at most.
+const HEARD_OUT_FOR: Duration = Duration::from_secs(5);
+/// How long a peer may pause meanwhile: nobody who sends nothing keeps a connection.
+const HEARD_OUT_PAUSE: Duration = Duration::from_secs(1);
 /// Before the next try when the system gives no connection: too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the log is told of that.
@@ -117,14 +123,45 @@ async fn connected(
 
 /// Answers the requests of a connection of which `read` has been read already.
 async fn answer(
-    stream: TcpStream,
+    mut stream: TcpStream,
     read: Bytes,
     peer: IpAddr,
     seat: Arc<Seat>,
     service: Arc<Service>,
     stop: CancellationToken,
 ) {
-    let on = Arc::clone(&seat);
+    match requests(&mut stream, read, peer, &seat, service, &stop).await {
+        Ok(End::Last) => {
+            // The next does not wait for this.
+            if let Some(_leave) = seat.leaves() {
+                tokio::select! {
+                    () = hear_out(&mut stream) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+        Ok(End::Told) => {}
+        Err(error) => debug!("a connection ended with {error}"),
+    }
+}
+
+/// How a connection came to its end.
+enum End {
+    /// With its last answer, or by the peer.
+    Last,
+    /// It was told to.
+    Told,
+}
+
+async fn requests(
+    stream: &mut TcpStream,
+    read: Bytes,
+    peer: IpAddr,
+    seat: &Arc<Seat>,
+    service: Arc<Service>,
+    stop: &CancellationToken,
+) -> hyper::Result<End> {
+    let on = Arc::clone(seat);
     let route = warp::any()
         .map(move || (Arc::clone(&service), on.busy()))
         .and(warp::method())
@@ -140,7 +177,7 @@ async fn answer(
                 service.observed(peer, &method, path.as_str(), &headers, body).await.into_response()
             },
         );
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = stream.split();
     let io = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reader), writer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -148,11 +185,11 @@ async fn answer(
         .max_buf_size(MOST_BUFFERED)
         .serve_connection(io, TowerToHyperService::new(warp::service(route)));
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+    tokio::select! {
+        ended = connection.as_mut() => return ended.map(|()| End::Last),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            connection.await?;
         }
         () = seat.gives_way() => {
             connection.as_mut().graceful_shutdown();
@@ -161,14 +198,25 @@ async fn answer(
                 // Half a head, or an answer that nobody takes, is not waited for where many do so.
                 let patience = if lingers.is_some() || seat.is_busy() { LAST_ANSWER } else { Duration::ZERO };
                 match timeout(patience, connection.as_mut()).await {
-                    Ok(ended) => break ended,
+                    Ok(ended) => break ended?,
                     Err(_) if seat.is_busy() => {}
-                    Err(_) => return,
+                    Err(_) => break,
                 }
             }
         }
-    };
-    if let Err(error) = ended {
-        debug!("a connection ended with {error}");
     }
+    Ok(End::Told)
+}
+
+/// Reads on for a while where a request was answered before all of its body had come, so that the answer gets through: a
+/// connection that closes on unread bytes is reset, and its peer takes that for silence.
+async fn hear_out(stream: &mut TcpStream) {
+    let reading = async {
+        let (mut left, mut thrown_away) = (MOST_HEARD_OUT, vec![0; 16 << 10]);
+        while let Ok(Ok(read @ 1..)) = timeout(HEARD_OUT_PAUSE, stream.read(&mut thrown_away)).await {
+            let Some(rest) = left.checked_sub(read) else { break };
+            left = rest;
+        }
+    };
+    let _ = timeout(HEARD_OUT_FOR, reading).await;
 }

@@ -7,24 +7,27 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use swift_types::DeviceName;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tracing::error;
 use warp::http::StatusCode;
 
-use crate::{answer::Answer, coming::ComingBodies, room::WAIT};
+use crate::{
+    answer::Answer,
+    coming::{ComingBodies, Told},
+};
 
 /// For how long all that a device may have at work may be at it without one coming to its end, before others are told so
 /// instead of waiting: less than their `node_timeout`.
 const STILL: Duration = Duration::from_secs(5);
 
-/// The share of each device: half of the threads and half of the places to wait, rounded up.
+/// The share of each device: half of the threads and half of the places to wait, rounded up, and room for bodies.
 ///
 /// A system call on a disk that hangs does not return, so its thread is lost until the disk comes back. Nothing is held of
 /// a device without requests in hand.
@@ -33,6 +36,8 @@ pub(crate) struct DeviceShares {
     places: usize,
     /// Those of them that are worked on.
     turns: usize,
+    /// What their bodies may take of the [`Room`](crate::room::Room).
+    room: usize,
     devices: Mutex<HashMap<DeviceName, InHand>>,
     left: Notify,
 }
@@ -45,6 +50,7 @@ struct InHand {
 /// How the requests of a device get on.
 struct Progress {
     turns: Arc<Semaphore>,
+    room: Arc<Semaphore>,
     /// When a turn began or ended last.
     moved: Mutex<Instant>,
     /// Whether the log says that others are refused.
@@ -65,40 +71,49 @@ pub(crate) struct DeviceTurn {
 }
 
 impl DeviceShares {
-    /// Of `threads` that work and a `queue` of requests that wait.
-    pub(crate) fn of(threads: usize, queue: usize) -> Self {
+    /// Of `threads` that work, a `queue` of requests that wait, and so much room for bodies for each device.
+    pub(crate) fn of(threads: usize, queue: usize, room: usize) -> Self {
         let turns = threads.div_ceil(2);
-        Self { places: turns + queue.div_ceil(2), turns, devices: Mutex::default(), left: Notify::new() }
+        let places = turns + queue.div_ceil(2);
+        Self { places, turns, room, devices: Mutex::default(), left: Notify::new() }
     }
 
-    /// A place for one more request, for which a body on its way may have to give way; the error is the 503 for one too many.
+    /// A place for one more request, for which a body on its way may have to give way until then; the error is the 503 for one
+    /// too many.
     pub(crate) async fn enter(
         self: &Arc<Self>,
         device: &DeviceName,
         coming: &ComingBodies,
+        until: Instant,
     ) -> Result<Arc<DevicePlace>, Answer> {
         let entering = async {
             loop {
                 // Made before the look, so that it misses nobody.
                 let left = self.left.notified();
                 match self.try_enter(device) {
-                    Err(full) if !coming.end_one_of(device) => return Err(full.answer(device)),
+                    Ok(place) => return place,
                     Err(_) => left.await,
-                    Ok(place) => return Ok(place),
                 }
             }
         };
-        match timeout(WAIT, entering).await {
-            Ok(entered) => entered,
-            Err(_) => self.try_enter(device).map_err(|full| full.answer(device)),
+        let brings = |told: &Told| u32::from(told.is_for(device));
+        match coming.make_way(1, brings, until, entering).await {
+            Some(place) => Ok(place),
+            None => self.enter_at_once(device),
         }
+    }
+
+    /// As [`enter`](Self::enter), and nobody gives way for it.
+    pub(crate) fn enter_at_once(self: &Arc<Self>, device: &DeviceName) -> Result<Arc<DevicePlace>, Answer> {
+        self.try_enter(device).map_err(|full| full.answer(device))
     }
 
     fn try_enter(self: &Arc<Self>, device: &DeviceName) -> Result<Arc<DevicePlace>, Full> {
         let mut devices = self.lock();
-        let in_hand = devices
-            .entry(device.clone())
-            .or_insert_with(|| InHand { requests: 0, progress: Arc::new(Progress::new(self.turns)) });
+        let in_hand = devices.entry(device.clone()).or_insert_with(|| InHand {
+            requests: 0,
+            progress: Arc::new(Progress::new(self.turns, self.room)),
+        });
         let progress = Arc::clone(&in_hand.progress);
         if in_hand.requests == self.places {
             return Err(Full { progress, places: self.places });
@@ -125,6 +140,11 @@ impl Full {
 }
 
 impl DevicePlace {
+    /// What its device has left of the [`Room`](crate::room::Room).
+    pub(crate) fn room(&self) -> &Arc<Semaphore> {
+        &self.progress.room
+    }
+
     /// Waits for its turn; the error is the 503 where the device does not get on.
     pub(crate) async fn turn(self: &Arc<Self>) -> Result<DeviceTurn, Answer> {
         let progress = &self.progress;
@@ -166,9 +186,9 @@ impl Drop for DeviceTurn {
 }
 
 impl Progress {
-    fn new(turns: usize) -> Self {
-        let (moved, told) = (Mutex::new(Instant::now()), AtomicBool::new(false));
-        Self { turns: Arc::new(Semaphore::new(turns)), moved, told }
+    fn new(turns: usize, room: usize) -> Self {
+        let [turns, room] = [turns, room].map(|permits| Arc::new(Semaphore::new(permits)));
+        Self { turns, room, moved: Mutex::new(Instant::now()), told: AtomicBool::new(false) }
     }
 
     fn has_moved(&self) {
@@ -192,19 +212,25 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn device(name: &str) -> DeviceName {
         name.parse().unwrap()
     }
 
+    fn soon() -> Instant {
+        Instant::now() + STILL
+    }
+
     async fn enter(shares: &Arc<DeviceShares>, name: &str) -> Result<Arc<DevicePlace>, Answer> {
-        shares.enter(&device(name), &ComingBodies::default()).await
+        shares.enter(&device(name), &ComingBodies::default(), soon()).await
     }
 
     #[tokio::test]
     async fn a_device_has_half_and_leaves_nothing_behind() {
-        let shares = Arc::new(DeviceShares::of(3, 2));
+        let shares = Arc::new(DeviceShares::of(3, 2, 0));
         let mut all = Vec::new();
         for _ in 0..3 {
             all.push(enter(&shares, "a").await.unwrap());
@@ -219,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_nothing_gets_on_nobody_waits() {
-        let shares = Arc::new(DeviceShares::of(1, 4));
+        let shares = Arc::new(DeviceShares::of(1, 4, 0));
         let place = enter(&shares, "a").await.unwrap();
         let turn = place.turn().await.unwrap();
         let long_ago = Instant::now().checked_sub(STILL).unwrap();
@@ -232,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_is_waited_for_while_others_end() {
-        let shares = Arc::new(DeviceShares::of(1, 4));
+        let shares = Arc::new(DeviceShares::of(1, 4, 0));
         let place = enter(&shares, "a").await.unwrap();
         let first = place.turn().await.unwrap();
         let waiter = Arc::clone(&place);
@@ -243,15 +269,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_on_its_way_to_the_device_gives_its_place() {
-        let shares = Arc::new(DeviceShares::of(1, 0));
+        let shares = Arc::new(DeviceShares::of(1, 0, 0));
         let coming = Arc::new(ComingBodies::default());
         let held = enter(&shares, "a").await.unwrap();
-        let (elsewhere, body) = (coming.begin(Some(&device("b")), 0), coming.begin(Some(&device("a")), 0));
+        let [elsewhere, body, next] = ["b", "a", "a"].map(|name| coming.begin(Some(&device(name)), 0));
         let name = device("a");
-        let (entered, ()) = tokio::join!(shares.enter(&name, &coming), async {
+        coming.grow_older(STILL);
+        let (entered, ()) = tokio::join!(shares.enter(&name, &coming, soon()), async {
             body.gives_way().await;
+            // Another is quicker, which is no reason to end one more.
             drop(held);
+            let quicker = shares.enter_at_once(&name).unwrap();
+            tokio::task::yield_now().await;
+            drop(quicker);
         });
-        drop((entered.unwrap(), elsewhere));
+        entered.unwrap();
+        let [elsewhere, next] = [&elsewhere, &next].map(|body| body.gives_way().now_or_never());
+        assert_eq!([elsewhere, next], [None; 2]);
+    }
+
+    #[tokio::test]
+    async fn who_enters_at_once_or_not_at_all_ends_no_body() {
+        let (shares, coming) = (Arc::new(DeviceShares::of(1, 0, 0)), Arc::new(ComingBodies::default()));
+        let held = enter(&shares, "a").await.unwrap();
+        let body = coming.begin(Some(&device("a")), 0);
+        coming.grow_older(STILL);
+        let refused = shares.enter_at_once(&device("a")).map(drop).unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(body.gives_way().now_or_never(), None);
+        drop(held);
+        shares.enter_at_once(&device("a")).unwrap();
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Door {
     places: Arc<Semaphore>,
     /// Beside them, for connections that have given way and still send their last answer.
     last_answers: Arc<Semaphore>,
+    /// Beside them, for connections that have sent their last answer and are still sent to.
+    leaving: Arc<Semaphore>,
     /// Connections without a request in hand, the longest idle first.
     idle: Mutex<BTreeMap<u64, CancellationToken>>,
     turns: AtomicU64,
@@ -32,6 +34,7 @@ impl Door {
             limit,
             places: Arc::new(Semaphore::new(limit)),
             last_answers: Arc::new(Semaphore::new(limit.div_ceil(8))),
+            leaving: Arc::new(Semaphore::new(limit.div_ceil(8))),
             idle: Mutex::default(),
             turns: AtomicU64::new(0),
             became_idle: Notify::new(),
@@ -126,9 +129,19 @@ impl Seat {
 
     /// Leaves its place to the next although the connection stays open while this lives; none where too many have done so.
     pub(crate) fn lingers(&self) -> Option<OwnedSemaphorePermit> {
-        let lingers = Arc::clone(&self.door.last_answers).try_acquire_owned().ok()?;
+        self.leaves_for(&self.door.last_answers)
+    }
+
+    /// As [`lingers`](Self::lingers), behind its last answer.
+    pub(crate) fn leaves(&self) -> Option<OwnedSemaphorePermit> {
+        self.rise();
+        self.leaves_for(&self.door.leaving)
+    }
+
+    fn leaves_for(&self, beside: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let stays = Arc::clone(beside).try_acquire_owned().ok()?;
         drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Some(lingers)
+        Some(stays)
     }
 
     /// Whether a request is in hand.
@@ -228,6 +241,18 @@ mod tests {
         assert_eq!([gave_way(&first), gave_way(&second), gave_way(&third)], [false; 3]);
         drop(lingers);
         assert!(second.lingers().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_leaves_is_not_asked_for_its_place() {
+        let door = Arc::new(Door::new(2));
+        let (first, second) = (door.seat().await, door.seat().await);
+        let leaves = first.leaves();
+        assert!(leaves.is_some() && second.leaves().is_none(), "few do so at once");
+        let third = door.seat().await;
+        assert_eq!(door.close_longest_idle(), Closed::One);
+        assert_eq!([gave_way(&first), gave_way(&third)], [false, true]);
+        assert_eq!(door.close_longest_idle(), Closed::None);
     }
 
     #[tokio::test]

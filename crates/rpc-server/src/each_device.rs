@@ -61,7 +61,8 @@ impl Service {
         Q: Send + 'static,
         A: Send + 'static,
     {
-        let place = self.shares.enter(&device, &self.coming).await?;
+        // Who asks about all devices at once ends no body at each of them.
+        let place = self.shares.enter_at_once(&device)?;
         self.in_turn_of(&place, move |host| Ok(work(host, &device, questions))).await
     }
 }

@@ -2,13 +2,15 @@
 
 use std::{
     io::{self, ErrorKind, Write},
+    iter,
     path::Path,
     sync::Arc,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use db_broker::PartFile;
-use futures_util::{Stream, StreamExt};
+use failpoint::{Step, around};
+use futures_util::Stream;
 use protocol::{BodyDigest, BodySum, Checksum, FileWithMessage, Request};
 use swift_types::ServerType;
 use warp::http::{HeaderMap, StatusCode, header};
@@ -16,10 +18,13 @@ use zstd::stream::write::Decoder;
 
 use crate::{
     answer::Answer,
-    body::{paced, worked_off},
+    body::{ReadBody, worked_off},
     coming::ComingBody,
     device_share::DevicePlace,
+    dispatch::{dispatch_with_file, mounted_device},
     lock::Promised,
+    service::{Head, Service},
+    target::RpcTarget,
 };
 
 /// The largest file, in bytes, whose body is gathered before anything is written: its transfer is one write, on the
@@ -37,8 +42,6 @@ pub(crate) struct Incoming {
     pub(crate) request: Request<'static>,
     pub(crate) length: u64,
     encoding: Encoding,
-    /// Of the file.
-    promised: Promised,
 }
 
 #[derive(Clone, Copy)]
@@ -48,17 +51,13 @@ enum Encoding {
 }
 
 /// A file that is there, or all chunks of which are.
-pub(crate) enum Arrived {
-    Gathered(Vec<Bytes>),
+enum Arrived {
+    Gathered(ReadBody),
     Written(PartFile),
 }
 
 impl Incoming {
-    pub(crate) fn parse(
-        server_type: ServerType,
-        headers: &HeaderMap,
-        promised: Promised,
-    ) -> Result<Self, Answer> {
+    pub(crate) fn parse(server_type: ServerType, headers: &HeaderMap) -> Result<Self, Answer> {
         let bad = |reason: &str| Answer::text(StatusCode::BAD_REQUEST, format!("{reason}\n"));
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let length = text(FileWithMessage::LENGTH).and_then(|length| length.parse().ok());
@@ -77,67 +76,79 @@ impl Incoming {
             Ok(request) => return Err(bad(&format!("{} is not about a file", request.op()))),
             Err(error) => return Err(bad(&error.to_string())),
         };
-        Ok(Self { request, length, encoding, promised })
+        Ok(Self { request, length, encoding })
     }
 
-    /// How much of the body is in memory at once, bytes.
-    pub(crate) fn in_memory(&self) -> usize {
-        if self.length <= MOST_IN_MEMORY {
-            usize::try_from(self.length + MOST_OVERHEAD).unwrap_or(usize::MAX)
-        } else {
-            0
-        }
+    /// The longest that its body may be, bytes, if it is to be gathered.
+    fn most_gathered(&self) -> Option<usize> {
+        let is_small = self.length <= MOST_IN_MEMORY;
+        is_small.then(|| usize::try_from(self.length + MOST_OVERHEAD).unwrap_or(usize::MAX))
     }
 
-    /// Takes the body as it comes: a small one is gathered, any other written into `DEVICE/tmp`.
+    /// Writes the body into `DEVICE/tmp` as it comes.
     ///
     /// A connection that breaks leaves nothing there, and a crash a file that the cleaning of `tmp` removes by age.
-    pub(crate) async fn receive<S, B>(
+    async fn receive<S, B>(
         &self,
         device_dir: &Path,
         place: &Arc<DevicePlace>,
+        promised: &Promised,
         coming: ComingBody,
         body: S,
-    ) -> Result<Arrived, Answer>
+    ) -> Result<PartFile, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        if self.length <= MOST_IN_MEMORY {
-            return self.gather(coming, body).await.map(Arrived::Gathered);
-        }
         let (device, length, encoding) = (device_dir.to_owned(), self.length, self.encoding);
-        let promised = self.promised.clone();
-        let written = worked_off(Arc::clone(place), coming, body, move |chunks| {
+        let promised = promised.clone();
+        worked_off(Arc::clone(place), coming, body, move |chunks| {
             unpack(chunks, &device, length, encoding, &promised)
         })
-        .await;
-        written.map(Arrived::Written)
-    }
-
-    async fn gather<S, B>(&self, coming: ComingBody, body: S) -> Result<Vec<Bytes>, Answer>
-    where
-        S: Stream<Item = Result<B, warp::Error>> + Send,
-        B: Buf + Send,
-    {
-        let (mut chunks, mut left) = (Vec::new(), self.length + MOST_OVERHEAD);
-        let mut body = std::pin::pin!(paced(coming, body));
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk?;
-            left = left.checked_sub(chunk.len() as u64).ok_or_else(damaged)?;
-            chunks.push(chunk);
-        }
-        Ok(chunks)
+        .await
     }
 
     /// The file, written and with the right checksum. Blocks on the disk.
-    pub(crate) fn unpacked(&self, arrived: Arrived, device_dir: &Path) -> Result<PartFile, Answer> {
+    fn unpacked(&self, arrived: Arrived, device_dir: &Path, promised: &Promised) -> Result<PartFile, Answer> {
         match arrived {
-            Arrived::Gathered(chunks) => {
-                unpack(chunks.into_iter(), device_dir, self.length, self.encoding, &self.promised)
+            Arrived::Gathered(body) => {
+                unpack(iter::once(&*body), device_dir, self.length, self.encoding, promised)
             }
             Arrived::Written(part) => Ok(part),
         }
+    }
+}
+
+impl Service {
+    /// Takes the file as it comes, a small one into memory, and does with it what the message says.
+    pub(crate) async fn receive_and_use<S, B>(
+        &self,
+        target: RpcTarget,
+        place: Arc<DevicePlace>,
+        incoming: Incoming,
+        promised: Promised,
+        head: Head<'_>,
+        body: S,
+    ) -> Result<Answer, Answer>
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send,
+        B: Buf + Send,
+    {
+        let device_dir = self.device_with_room(&place, incoming.length).await?;
+        let arrived = if let Some(most) = incoming.most_gathered() {
+            Arrived::Gathered(self.read(most, Some(&place), head, body).await?)
+        } else {
+            let coming = self.coming.begin(Some(&place.device), 0);
+            Arrived::Written(incoming.receive(&device_dir, &place, &promised, coming, body).await?)
+        };
+        let used = self.in_turn_of(&place, move |host| {
+            // Unmounted while the file came, its mount point would take what is made now.
+            mounted_device(&host.settings, &target.device)?;
+            let unpacked = || incoming.unpacked(arrived, &device_dir, &promised);
+            let file = around(Step::ReceiveFile, Path::new(&target.digest.to_string()), unpacked)?;
+            Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
+        });
+        used.await
     }
 }
 
@@ -146,7 +157,7 @@ fn damaged() -> Answer {
 }
 
 fn unpack(
-    chunks: impl Iterator<Item = Bytes>,
+    chunks: impl Iterator<Item = impl AsRef<[u8]>>,
     device_dir: &Path,
     length: u64,
     encoding: Encoding,
@@ -183,16 +194,16 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    fn plain(mut self, mut chunks: impl Iterator<Item = Bytes>) -> io::Result<Self> {
-        chunks.try_for_each(|chunk| self.write_all(&chunk))?;
+    fn plain(mut self, mut chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> io::Result<Self> {
+        chunks.try_for_each(|chunk| self.write_all(chunk.as_ref()))?;
         Ok(self)
     }
 
     /// No more is decompressed than was told, whatever the body holds.
-    fn decompressed(self, mut chunks: impl Iterator<Item = Bytes>) -> io::Result<Self> {
+    fn decompressed(self, mut chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> io::Result<Self> {
         let mut decoder = Decoder::new(self)?;
         decoder.window_log_max(FileWithMessage::WINDOW_LOG)?;
-        chunks.try_for_each(|chunk| decoder.write_all(&chunk))?;
+        chunks.try_for_each(|chunk| decoder.write_all(chunk.as_ref()))?;
         decoder.flush()?;
         Ok(decoder.into_inner())
     }

@@ -1,8 +1,6 @@
 //! What the server reads of a request before its body, each part alone and without a connection: so that anything can be tried on
 //! it.
 
-use std::net::Ipv4Addr;
-
 use bytes::{Bytes, BytesMut};
 use protocol::Request;
 use swift_types::{DeviceName, Digest, ServerType, TmpName};
@@ -13,7 +11,6 @@ use crate::{
     body::content_length,
     file_with_message::Incoming,
     first_request::{Beginning, MAX_LINE, sort},
-    lock::Lock,
     receive::ComingFile,
     target::RpcTarget,
 };
@@ -89,8 +86,7 @@ impl Headers {
     /// The status with which it is refused.
     pub fn file_with_message(&self, server_type: ServerType) -> Result<(Request<'static>, u64), u16> {
         let refused = |answer: Answer| answer.status.as_u16();
-        let promised = Lock::new(None).open(Ipv4Addr::LOCALHOST.into(), "", &self.0).map_err(refused)?;
-        let incoming = Incoming::parse(server_type, &self.0, promised).map_err(refused)?;
+        let incoming = Incoming::parse(server_type, &self.0).map_err(refused)?;
         Ok((incoming.request, incoming.length))
     }
 

@@ -1,11 +1,8 @@
 //! Whether a request is by somebody who knows the cluster's secret, where it has one.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
+use db_broker::Clock;
 use protocol::{BodyDigest, BodySum, ClusterSecrets, Signable, Signature, SignatureFault};
 use tracing::error;
 use warp::http::{HeaderMap, HeaderValue, StatusCode};
@@ -16,6 +13,7 @@ use crate::{answer::Answer, body::content_type, server::Refusal, told::Told};
 /// time is looked at once, with the head: a large file may be on its way for longer than a signature is fresh.
 pub(crate) struct Lock {
     secrets: Option<ClusterSecrets>,
+    clock: Clock,
     told: Arc<Told<(IpAddr, SignatureFault)>>,
 }
 
@@ -28,8 +26,8 @@ pub(crate) struct Promised {
 }
 
 impl Lock {
-    pub(crate) fn new(secrets: Option<ClusterSecrets>) -> Self {
-        Self { secrets, told: Arc::default() }
+    pub(crate) fn new(secrets: Option<ClusterSecrets>, clock: Clock) -> Self {
+        Self { secrets, clock, told: Arc::default() }
     }
 
     /// What is promised by a request whose signature is right; the error refuses it.
@@ -42,8 +40,8 @@ impl Lock {
         let content_type = content_type(headers);
         let deciding = Signable::deciding_header(content_type).and_then(value);
         let signable = Signable::new(path, content_type, deciding);
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let verified = secrets.verify(signable, value(Signature::HEADER), since_epoch.as_secs());
+        let now = self.clock.now().seconds();
+        let verified = secrets.verify(signable, value(Signature::HEADER), now);
         let promised = verified.map_err(|fault| refuse(&self.told, peer, fault))?;
         Ok(Promised { digest: Some(promised), peer, told: Arc::clone(&self.told) })
     }
@@ -78,8 +76,8 @@ fn refuse(told: &Told<(IpAddr, SignatureFault)>, peer: IpAddr, fault: SignatureF
 }
 
 /// What an operator of this node does about it.
-fn reason(fault: SignatureFault) -> &'static str {
-    match fault {
+fn reason(fault: SignatureFault) -> Cow<'static, str> {
+    let text = match fault {
         SignatureFault::Missing => {
             "it is not signed, so it is no Martlet's, or one without cluster_secret_file: name that on each node; stock's \
              replicators and sharders cannot sign"
@@ -89,10 +87,16 @@ fn reason(fault: SignatureFault) -> &'static str {
              or find out who tries"
         }
         SignatureFault::Stale => {
-            "it was signed more than 300 s before or after this node's time: set the clocks, or find out who sends it again"
+            let apart = Signature::FRESH_SECONDS;
+            return format!(
+                "it was signed more than {apart} s before or after this node's time: set the clocks, or find out who sends it \
+                 again"
+            )
+            .into();
         }
         SignatureFault::Unreadable | SignatureFault::OtherBody => {
             "it is not what was signed: look at what lies between the two, or find out who changes it"
         }
-    }
+    };
+    text.into()
 }

@@ -1,42 +1,39 @@
 //! One request: taken in or refused, read, worked on in its turn, answered.
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Buf;
 use db_broker::UnchangedDbs;
-use failpoint::{Step, around};
 use futures_util::Stream;
 use protocol::{BadRequest, CompareMessage, FileWithMessage, MarkMessage, Replica, Request, TransferHeaders};
-use swift_types::{DeviceName, ServerType};
+use swift_types::ServerType;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
-    time::timeout,
+    time::Instant,
 };
 use tracing::debug;
 use warp::http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     answer::Answer,
-    body::{ReadBody, content_length, content_type, drain, length_within, read_body},
+    body::{ReadBody, content_length, content_type, length_within, read_body},
     coming::ComingBodies,
     device_share::{DevicePlace, DeviceShares},
-    dispatch::{dispatch, dispatch_with_file, has_free_space, mounted_device, usable_device},
+    dispatch::{dispatch, has_free_space, usable_device},
     file_with_message::{Incoming, LONGEST_GATHERED},
     kept_open::KeptOpen,
     lock::{Lock, Promised},
     peers::{Admission, Peers},
     receive::ComingFile,
-    room::{Room, WAIT},
+    room::Room,
     server::{Observer, Refusal, RpcEvent, ServerSettings},
     taken::Taken,
     target::RpcTarget,
 };
+
+/// Set as the time that a request waits for others: less than a peer's `node_timeout`.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What the work on databases needs, on whatever thread.
 pub(crate) struct Host {
@@ -44,6 +41,14 @@ pub(crate) struct Host {
     /// What is known of databases that have not changed since.
     pub(crate) replicas: UnchangedDbs<Replica>,
     pub(crate) kept: Arc<KeptOpen>,
+}
+
+/// A request before its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'r> {
+    headers: &'r HeaderMap,
+    /// How long it waits in all for those that give way to it.
+    until: Instant,
 }
 
 /// Everything a request needs, shared by all.
@@ -72,12 +77,12 @@ impl Service {
         let longest = settings.max_request_bytes.max(usize::try_from(LONGEST_GATHERED).unwrap_or(usize::MAX));
         let room = Room::for_bodies_of(longest, Arc::clone(&coming));
         let kept = Arc::new(KeptOpen::new(settings.keep_open_for));
-        let lock = Lock::new(settings.secrets.clone());
+        let lock = Lock::new(settings.secrets.clone(), settings.clock.clone());
         Self {
             host: Arc::new(Host { settings, replicas, kept }),
             places: Arc::new(Semaphore::new(threads + queue)),
             workers: Arc::new(Semaphore::new(threads)),
-            shares: Arc::new(DeviceShares::of(threads, queue)),
+            shares: Arc::new(DeviceShares::of(threads, queue, room.of_a_device())),
             coming,
             room,
             admission: Admission::new(peers),
@@ -130,31 +135,26 @@ impl Service {
             return Err(self.not_ours());
         }
         self.refuse_stranger(peer)?;
-        let promised = match self.lock.open(peer, path, headers) {
-            Ok(promised) => promised,
-            Err(refused) => {
-                drain(body).await;
-                return Err(refused);
-            }
-        };
-        let _place = self.place().await?;
+        let promised = self.lock.open(peer, path, headers)?;
+        let head = Head { headers, until: Instant::now() + WAIT };
+        let _place = self.place(head.until).await?;
         if content_type(headers) == CompareMessage::CONTENT_TYPE {
             *op = "compare";
-            let body = self.read(None, headers, body).await?;
+            let body = self.read_message(None, head, body).await?;
             let comparisons =
                 self.in_turn(move |host| parsed(host, &promised, &body, CompareMessage::parse)).await?;
             return Ok(self.compare(comparisons).await);
         }
         if content_type(headers) == MarkMessage::CONTENT_TYPE {
             *op = "marks";
-            let body = self.read(None, headers, body).await?;
+            let body = self.read_message(None, head, body).await?;
             let parse = |_, body: &[u8]| MarkMessage::parse(body);
             let marked = self.in_turn(move |host| parsed(host, &promised, &body, parse)).await?;
             return Ok(self.recall(marked).await);
         }
         let bad = |reason: String| Answer::text(StatusCode::BAD_REQUEST, reason);
         let target = RpcTarget::parse(path).map_err(bad)?;
-        let place = self.shares.enter(&target.device, &self.coming).await?;
+        let place = self.shares.enter(&target.device, &self.coming, head.until).await?;
         match content_type(headers) {
             TransferHeaders::CONTENT_TYPE => {
                 *op = "whole_file";
@@ -164,12 +164,12 @@ impl Service {
                 coming.receive(device_dir, place, promised, on_its_way, body).await
             }
             FileWithMessage::CONTENT_TYPE => {
-                let incoming = Incoming::parse(self.host.settings.server_type, headers, promised)?;
+                let incoming = Incoming::parse(self.host.settings.server_type, headers)?;
                 *op = incoming.request.op();
-                self.receive_and_use(target, place, incoming, body).await
+                self.receive_and_use(target, place, incoming, promised, head, body).await
             }
             _ => {
-                let body = self.read(Some(&place.device), headers, body).await?;
+                let body = self.read_message(Some(&place), head, body).await?;
                 let dispatched = self.in_turn_of(&place, move |host| {
                     let request = parsed(host, &promised, &body, Request::parse)?;
                     Ok((request.op(), dispatch(host, &target, request)))
@@ -181,67 +181,55 @@ impl Service {
         }
     }
 
-    /// A place for one more request, for which a body on its way may have to give way.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Answer> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
-        }
-        let busy = || Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n");
-        if !self.coming.end_one() {
-            return Err(busy());
-        }
-        match timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(busy()),
+    /// A place for one more request, for which a body on its way may have to give way until then.
+    async fn place(&self, until: Instant) -> Result<OwnedSemaphorePermit, Answer> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        match self.coming.make_way(1, |_| 1, until, place).await {
+            Some(Ok(place)) => Ok(place),
+            Some(Err(_)) | None => {
+                Err(Answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many requests in hand\n"))
+            }
         }
     }
 
-    /// The body of a message, for one device if it is about one.
-    async fn read<S, B>(
+    /// The body of a message.
+    async fn read_message<S, B>(
         &self,
-        device: Option<&DeviceName>,
-        headers: &HeaderMap,
+        place: Option<&DevicePlace>,
+        head: Head<'_>,
         body: S,
     ) -> Result<ReadBody, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        let limit = self.host.settings.max_request_bytes;
-        let room = self.room.take(length_within(limit, headers)?).await?;
-        let coming = self.coming.begin(device, room.units());
-        let announced = content_length(headers).and_then(|length| usize::try_from(length).ok());
-        read_body(limit, announced.unwrap_or(0), room, coming, body).await
+        self.read(self.host.settings.max_request_bytes, place, head, body).await
     }
 
-    async fn receive_and_use<S, B>(
+    /// A body of up to `limit` bytes, for one device if it is about one.
+    pub(crate) async fn read<S, B>(
         &self,
-        target: RpcTarget,
-        place: Arc<DevicePlace>,
-        incoming: Incoming,
+        limit: usize,
+        place: Option<&DevicePlace>,
+        head: Head<'_>,
         body: S,
-    ) -> Result<Answer, Answer>
+    ) -> Result<ReadBody, Answer>
     where
         S: Stream<Item = Result<B, warp::Error>> + Send,
         B: Buf + Send,
     {
-        let device_dir = self.device_with_room(&place, incoming.length).await?;
-        let room = self.room.take(incoming.in_memory()).await?;
-        let coming = self.coming.begin(Some(&place.device), room.units());
-        let arrived = incoming.receive(&device_dir, &place, coming, body).await?;
-        let used = self.in_turn_of(&place, move |host| {
-            // Unmounted while the file came, its mount point would take what is made now.
-            mounted_device(&host.settings, &target.device)?;
-            let unpacked = || incoming.unpacked(arrived, &device_dir);
-            let file = around(Step::ReceiveFile, Path::new(&target.digest.to_string()), unpacked)?;
-            drop(room);
-            Ok(dispatch_with_file(host, &target, device_dir, incoming.request, file))
-        });
-        used.await
+        let room = self.room.take(length_within(limit, head.headers)?, place, head.until).await?;
+        let coming = self.coming.begin(place.map(|place| &place.device), room.units());
+        let announced = content_length(head.headers).and_then(|length| usize::try_from(length).ok());
+        read_body(limit, announced.unwrap_or(0), room, coming, body).await
     }
 
     /// The device's directory, if it can be used and `length` more bytes leave its reserve untouched.
-    async fn device_with_room(&self, place: &Arc<DevicePlace>, length: u64) -> Result<PathBuf, Answer> {
+    pub(crate) async fn device_with_room(
+        &self,
+        place: &Arc<DevicePlace>,
+        length: u64,
+    ) -> Result<PathBuf, Answer> {
         let (host, place) = (Arc::clone(&self.host), Arc::clone(place));
         let looked = spawn_blocking(move || {
             let device_dir = usable_device(&host.settings, &place.device)?;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// 403: the peer does not listen to us.
-const FORBIDDEN: u16 = 403;
+pub(crate) const FORBIDDEN: u16 = 403;
 
 /// What the conf says about talking to peers.
 #[derive(Clone, Debug)]

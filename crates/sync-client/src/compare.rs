@@ -101,8 +101,9 @@ impl SyncClient {
         let authority = authority(&peer.replication_ip, peer.replication_port);
         let timeout = self.settings.node_timeout;
         let request = replicate(&self.http, format!("http://{authority}/")).timeout(timeout);
-        let signable = Signable::new("/", content_type, None);
-        let request = self.signed(request, signable, || BodyDigest::of(&body));
+        let request = self.signed(request, |secrets, seconds| {
+            secrets.sign(Signable::new("/", content_type, None), seconds, BodyDigest::of(&body))
+        });
         let request = request.header("content-type", content_type).body(body);
         let exchange = async {
             let response = request.send().await.map_err(|error| self.call_error(error, timeout))?;

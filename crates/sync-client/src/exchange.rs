@@ -68,8 +68,9 @@ impl SyncClient {
             // Its own error says what is wrong with the address.
             None => replicate(client, target.url()),
         };
-        let path = target.path();
-        let call = self.signed(call, Signable::message(&path), || BodyDigest::of(&body));
+        let call = self.signed(call, |secrets, seconds| {
+            secrets.sign(Signable::message(&target.path()), seconds, BodyDigest::of(&body))
+        });
         call.header("content-type", "application/json").timeout(timeout).body(body).send().await
     }
 
@@ -97,7 +98,6 @@ impl SyncClient {
             .and_then(|value| value.to_str().ok())
             .map(Capabilities::from_header)
             .unwrap_or_default();
-        let (status, peer) = (response.status().as_u16(), response.url().authority().to_owned());
         if response.content_length().is_some_and(|length| length > MAX_REPLY_BYTES as u64) {
             return Err(CallError::TooLarge);
         }
@@ -108,8 +108,8 @@ impl SyncClient {
             }
             body.extend_from_slice(&chunk);
         }
-        let reply = Reply { status, body: body.freeze(), capabilities };
-        self.note_lock(&peer, reply.signature_fault());
+        let reply = Reply { status: response.status().as_u16(), body: body.freeze(), capabilities };
+        self.note_lock(response.url().authority(), &reply);
         Ok(reply)
     }
 }

@@ -92,11 +92,11 @@ impl SyncClient {
             .header(FileWithMessage::LENGTH, length)
             .header(FileWithMessage::MESSAGE, &message[..]);
         let request = match digest {
-            Some(digest) => {
+            Some(digest) => self.signed(request, |secrets, seconds| {
                 let path = target.path();
                 let signable = Signable::new(&path, FileWithMessage::CONTENT_TYPE, Some(&message));
-                self.signed(request, signable, || digest)
-            }
+                secrets.sign(signable, seconds, digest)
+            }),
             None => request,
         };
         match encoding {

@@ -58,10 +58,12 @@ impl SyncClient {
     /// [`SendError`]; the peer then has nothing under that name.
     pub fn send_file(&self, target: &Target<'_>, content: Content<'_>, name: &str) -> Result<u64, SendError> {
         let (length, sha256) = content.measure()?;
-        let path = target.path();
-        let signable = Signable::new(&path, TransferHeaders::CONTENT_TYPE, Some(name.as_bytes()));
         // Not on a kept connection, which the peer may close just now: a stream cannot be sent once more.
-        let request = self.signed(replicate(&self.unpooled, target.url()), signable, || sha256);
+        let request = self.signed(replicate(&self.unpooled, target.url()), |secrets, seconds| {
+            let path = target.path();
+            let signable = Signable::new(&path, TransferHeaders::CONTENT_TYPE, Some(name.as_bytes()));
+            secrets.sign(signable, seconds, sha256)
+        });
         let request = request
             .header("content-type", TransferHeaders::CONTENT_TYPE)
             .header("content-length", length)

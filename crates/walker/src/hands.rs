@@ -22,7 +22,9 @@ pub struct Hands(HashMap<u64, Mutex<Disk>>);
 #[derive(Debug)]
 struct Disk {
     held: Vec<Held>,
-    /// When work at it last came to an end.
+    /// How many wait for something else than the disk: a peer, their turn.
+    waiting: usize,
+    /// When work at it, or a wait, last came to an end.
     ended: Instant,
 }
 
@@ -56,7 +58,7 @@ pub struct Stalled {
 impl Hands {
     /// Nobody is at work at any of these devices yet, which go by their ids in the ring.
     pub fn at(devices: impl IntoIterator<Item = u64>) -> Self {
-        let idle = || Mutex::new(Disk { held: Vec::new(), ended: Instant::now() });
+        let idle = || Mutex::new(Disk { held: Vec::new(), waiting: 0, ended: Instant::now() });
         Self(devices.into_iter().map(|device| (device, idle())).collect())
     }
 
@@ -71,7 +73,7 @@ impl Hands {
     pub fn rest<T>(&self, device: u64, wait: impl FnOnce() -> T) -> T {
         let end = |disk| lock(disk).end(thread::current().id()).map(|held| (disk, held));
         let held = self.0.get(&device).and_then(end);
-        let waited = wait();
+        let waited = self.wait(device, wait);
         if let Some((disk, held)) = held {
             lock(disk).begin(held.at);
         }
@@ -86,15 +88,32 @@ impl Hands {
         devices
     }
 
+    /// Waits for something that comes by itself, a peer or a turn, about a database of a device.
+    pub fn wait<T>(&self, device: u64, wait: impl FnOnce() -> T) -> T {
+        let Some(disk) = self.0.get(&device) else { return wait() };
+        let _waiter = Waiter::begin(disk);
+        wait()
+    }
+
     /// Whether anybody is at work at a device now.
     pub fn is_held(&self, device: u64) -> bool {
         self.0.get(&device).is_some_and(|disk| !lock(disk).held.is_empty())
     }
 
-    /// For how long work at none of the devices has begun or come to an end.
+    /// For how long work at none of the devices has begun or come to an end, and nobody waits for what comes by itself.
     pub fn quiet(&self, now: Instant) -> Duration {
-        let moved = self.0.values().map(|disk| lock(disk).moved()).max();
+        let moved = |disk: &Mutex<Disk>| {
+            let disk = lock(disk);
+            if disk.waiting > 0 { now } else { disk.moved() }
+        };
+        let moved = self.0.values().map(moved).max();
         moved.map_or(Duration::ZERO, |moved| now.saturating_duration_since(moved))
+    }
+
+    /// As [`quiet`](Self::quiet), and nobody is at work at any device: all that is left wait for each other.
+    pub fn standstill(&self, now: Instant) -> Duration {
+        let is_held = self.0.values().any(|disk| !lock(disk).held.is_empty());
+        if is_held { Duration::ZERO } else { self.quiet(now) }
     }
 }
 
@@ -111,6 +130,24 @@ impl<'a> Hand<'a> {
 impl Drop for Hand<'_> {
     fn drop(&mut self) {
         lock(self.0).end(thread::current().id());
+    }
+}
+
+/// Waits until it is dropped.
+struct Waiter<'a>(&'a Mutex<Disk>);
+
+impl<'a> Waiter<'a> {
+    fn begin(disk: &'a Mutex<Disk>) -> Self {
+        lock(disk).waiting += 1;
+        Self(disk)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut disk = lock(self.0);
+        disk.waiting -= 1;
+        disk.ended = Instant::now();
     }
 }
 
@@ -222,6 +259,21 @@ mod tests {
         });
         assert!(result.recv().unwrap());
         assert_eq!(ids(&hands), NONE);
+    }
+
+    #[test]
+    fn it_is_a_standstill_when_nobody_works_nor_waits_for_what_comes_by_itself() {
+        let (hands, later) = (Hands::at([1, 2]), Instant::now() + AN_HOUR);
+        let still = || hands.standstill(later);
+        let before = still();
+        assert!(before > AN_HOUR / 2);
+        hands.hold(1, Directories, || {
+            assert_eq!(still(), Duration::ZERO);
+            assert!(hands.quiet(later) > AN_HOUR / 2);
+            hands.rest(1, || assert_eq!((still(), hands.quiet(later)), (Duration::ZERO, Duration::ZERO)));
+        });
+        hands.wait(2, || assert_eq!(still(), Duration::ZERO));
+        assert!(still() < before);
     }
 
     #[test]

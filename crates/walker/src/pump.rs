@@ -154,17 +154,21 @@ impl<F: FnMut(WalkEvent) + Send> Way<'_, F> {
     /// When its turn has come.
     fn send(&self, task: DbTask) -> Result<(), WalkEnd> {
         self.go_on()?;
-        self.wait(self.pace.wait_for_device(task.device.id, Instant::now()))?;
-        self.wait(self.pace.wait_for_process(Instant::now()))?;
-        let lane = self.lanes.of(task.device.id).ok_or(WalkEnd::Abandoned)?;
+        let device = task.device.id;
+        self.wait(device, self.pace.wait_for_device(device, Instant::now()))?;
+        self.wait(device, self.pace.wait_for_process(Instant::now()))?;
+        let lane = self.lanes.of(device).ok_or(WalkEnd::Abandoned)?;
         send(task, lane, self.stop, self.meter)
     }
 
-    fn wait(&self, time: Duration) -> Result<(), WalkEnd> {
-        if time.is_zero() || self.stop.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+    fn wait(&self, device: u64, time: Duration) -> Result<(), WalkEnd> {
+        if time.is_zero() {
             return Ok(());
         }
-        Err(WalkEnd::Stopped)
+        match self.hands.wait(device, || self.stop.recv_timeout(time)) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            _ => Err(WalkEnd::Stopped),
+        }
     }
 }
 

@@ -92,11 +92,29 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub fn martlet_loop(&self, node: usize, server_type: ServerType, lines: &str) -> Result<ProcessGroup> {
+        self.begin_martlet(node, server_type, lines, &[])
+    }
+
+    /// As [`martlet_loop`](Self::martlet_loop), of one pass, which may end as it likes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn martlet_once(&self, node: usize, server_type: ServerType, lines: &str) -> Result<ProcessGroup> {
+        self.begin_martlet(node, server_type, lines, &["once"])
+    }
+
+    fn begin_martlet(
+        &self,
+        node: usize,
+        server_type: ServerType,
+        lines: &str,
+        args: &[&str],
+    ) -> Result<ProcessGroup> {
         let text = fs::read_to_string(self.conf(node, server_type))?;
-        let conf = self.swift_dir().join(format!("{server_type}-{node}-loop.conf"));
+        let conf = self.swift_dir().join(format!("{server_type}-{node}-begun.conf"));
         fs::write(&conf, text + lines)?;
         let mut command = self.martlet(node, server_type)?;
-        command.arg(conf).args(self.tells_all().then_some("-v")).stdin(Stdio::null());
+        command.arg(conf).args(args).args(self.tells_all().then_some("-v")).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(self.append("martlet.stderr")?);
         let group = ProcessGroup::spawn(&mut command, format!("our {server_type} replicator"))?;
         self.stock.watch(group.id())?;

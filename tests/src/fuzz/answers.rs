@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{place::hash_path, replies};
-use crate::sim::Message;
+use crate::message::Message;
 
 /// Longer than any answer from memory takes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,6 +7,8 @@ use protocol::{ContainerRow, ObjectRow, Rows};
 use swift_types::{DbName, HashPath, ServerType, Timestamp};
 use tempfile::TempDir;
 
+use crate::rows::{container_row, object_row};
+
 /// As in the databases of the corpus.
 pub(super) const ACCOUNT: &str = "AUTH_test";
 pub(super) const CONTAINER: &str = "photos";
@@ -74,30 +76,14 @@ fn sound(server_type: ServerType) -> Vec<u8> {
 
 /// One row as servers write it.
 pub(super) fn row(server_type: ServerType, name: &str) -> Rows<'static> {
-    let (name, time) = (name.to_owned(), now().internal());
+    let time = now().internal();
     match server_type {
         ServerType::Account => Rows::Containers(vec![ContainerRow {
-            rowid: None,
-            name: name.into(),
-            put_timestamp: Some(time.into()),
-            delete_timestamp: Some("0".into()),
             object_count: Some(1),
             bytes_used: Some(2),
-            deleted: 0,
-            storage_policy_index: 0,
+            ..container_row(name, time)
         }]),
-        ServerType::Container => Rows::Objects(vec![ObjectRow {
-            rowid: None,
-            name: name.into(),
-            created_at: time.into(),
-            size: 3,
-            content_type: Some("text/plain".into()),
-            etag: Some("d41d8cd98f00b204e9800998ecf8427e".into()),
-            deleted: 0,
-            storage_policy_index: 0,
-            ctype_timestamp: None,
-            meta_timestamp: None,
-        }]),
+        ServerType::Container => Rows::Objects(vec![ObjectRow { size: 3, ..object_row(name, time) }]),
     }
 }
 

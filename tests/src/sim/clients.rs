@@ -12,6 +12,7 @@ use swift_types::{DbName, ServerType};
 
 use super::clocks::timestamp;
 use super::world::World;
+use crate::rows::{container_row, object_row};
 
 /// How many replicas have to take a write before a client is told that it was done.
 const QUORUM: usize = 2;
@@ -208,16 +209,10 @@ fn rows(server_type: ServerType, states: &BTreeMap<String, State>) -> Result<Row
 fn object(name: &str, state: State) -> Result<ObjectRow<'static>> {
     let kind = if state.live { "text/plain" } else { "application/deleted" };
     Ok(ObjectRow {
-        rowid: None,
-        name: name.to_owned().into(),
-        created_at: timestamp(state.at)?.internal().into(),
         size: if state.live { i64::try_from(state.at)? } else { 0 },
         content_type: Some(kind.into()),
-        etag: Some("etag".into()),
         deleted: i64::from(!state.live),
-        storage_policy_index: 0,
-        ctype_timestamp: None,
-        meta_timestamp: None,
+        ..object_row(name, timestamp(state.at)?.internal())
     })
 }
 
@@ -226,13 +221,8 @@ fn container(name: &str, state: State) -> Result<ContainerRow<'static>> {
     let at = timestamp(state.at)?.internal();
     let (put, delete) = if state.live { (at, "0".to_owned()) } else { ("0".to_owned(), at) };
     Ok(ContainerRow {
-        rowid: None,
-        name: name.to_owned().into(),
-        put_timestamp: Some(put.into()),
         delete_timestamp: Some(delete.into()),
-        object_count: Some(0),
-        bytes_used: Some(0),
         deleted: i64::from(!state.live),
-        storage_policy_index: 0,
+        ..container_row(name, put)
     })
 }

@@ -19,4 +19,3 @@ mod verdict;
 mod world;
 
 pub use events::{Simulated, simulate};
-pub(crate) use message::Message;

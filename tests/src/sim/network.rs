@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context as _, Result};
 
-use super::message::Message;
+use crate::message::Message;
 
 /// What can become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

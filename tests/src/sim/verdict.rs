@@ -197,6 +197,18 @@ pub(super) fn survivors(replicas: &Replicas) -> BTreeMap<&(usize, PathBuf), Surv
     replicas.iter().map(|(place, progress)| (place, Survivors::of(&progress.replica))).collect()
 }
 
+/// Which replicas still have tombstones, in sentences.
+pub(super) fn tombstones(replicas: &Replicas) -> Vec<String> {
+    let of = |((node, path), progress): (&(usize, PathBuf), &Progress)| {
+        let dead = progress.replica.rows.iter().filter(|(_, state)| !state.live);
+        let names: Vec<_> = dead.map(|(name, _)| name.as_str()).collect();
+        (!names.is_empty()).then(|| {
+            format!("{} on node {node} still has tombstones when all is old: {names:?}", path.display())
+        })
+    };
+    replicas.iter().filter_map(of).collect()
+}
+
 /// The first few names of which two replicas say different things.
 fn difference(one: &Replica, other: &Replica) -> String {
     let mut text =

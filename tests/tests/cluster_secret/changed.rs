@@ -1,16 +1,15 @@
 //! Requests of a peer as somebody on the way would change them, or send them again.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use martlet_testkit::by_hand::{self, Answer};
 use martlet_testkit::{Cluster, Daemon, Scene, Shape, Tree, node_of};
 use protocol::{BodyDigest, Checksum, ClusterSecrets, FileWithMessage, Signable, Signature, SignatureFault};
 
-use super::nodes::{CASE, KIND, SECRET, SUITE, give};
+use super::nodes::{CASE, KIND, SECRET, SUITE};
 
 const MERGE: &str = r#"["rsync_then_merge", "them"]"#;
 
@@ -31,7 +30,7 @@ impl Door {
         let mut scene = Scene::set(Shape::default(), SUITE, KIND)?;
         let device = scene.primaries(CASE)?.remove(1);
         let node = node_of(&device);
-        give(&scene.cluster, node, SECRET)?;
+        scene.cluster.give_secrets(node, SECRET)?;
         scene.cluster.serve(node, KIND, Daemon::Martlet)?;
         let hash = scene.case(CASE)?["hash"].as_str().context("a hash")?.to_owned();
         let partition = &scene.case(CASE)?["part"];
@@ -93,19 +92,10 @@ fn tell(
     head: &str,
     body: &[u8],
 ) -> Result<(u16, Option<SignatureFault>)> {
-    let mut stream = TcpStream::connect((cluster.address(node), KIND.default_port()))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let length = body.len();
-    write!(
-        stream,
-        "REPLICATE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n"
-    )?;
-    stream.write_all(body)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-    let status = head.split(' ').nth(1).context("no status")?.parse()?;
-    Ok((status, SignatureFault::from_answer(body.as_bytes())))
+    let stream = by_hand::connect((cluster.address(node), KIND.default_port()).into())?;
+    by_hand::replicate(&stream, path, head, body)?;
+    let answer = Answer::read(stream)?;
+    Ok((answer.status, SignatureFault::from_answer(answer.body.as_bytes())))
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -1,10 +1,6 @@
 //! Nodes with the same secret, with another and with none; stock on either side; a secret that is replaced.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -24,25 +20,6 @@ fn base() -> Result<f64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64().floor())
 }
 
-fn secret_file(cluster: &Cluster, node: usize) -> PathBuf {
-    cluster.swift_dir().join(format!("secret-{node}"))
-}
-
-/// Writes a node's secrets, and has its confs name them; takes effect on what is started from now on.
-pub(crate) fn give(cluster: &Cluster, node: usize, secrets: &str) -> Result<()> {
-    let file = secret_file(cluster, node);
-    let is_named = file.exists();
-    fs::write(&file, secrets)?;
-    fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-    for server_type in [ServerType::Account, ServerType::Container].into_iter().filter(|_| !is_named) {
-        let conf = cluster.conf(node, server_type);
-        let mut text = fs::read_to_string(&conf)?;
-        writeln!(text, "cluster_secret_file = {}", file.display())?;
-        fs::write(conf, text)?;
-    }
-    Ok(())
-}
-
 /// Three rounds of our passes over a scene of every course that needs no failing device; what came of it.
 fn after_three_rounds(
     at: f64,
@@ -52,7 +29,7 @@ fn after_three_rounds(
 ) -> Result<Outcome> {
     let mut scene = Scene::set_at(at, Shape::default(), "main", server_type)?;
     for node in Cluster::nodes() {
-        secret.map_or(Ok(()), |secret| give(&scene.cluster, node, secret))?;
+        secret.map(|secret| scene.cluster.give_secrets(node, secret)).transpose()?;
     }
     scene.serve(server_type, servers)?;
     for node in Cluster::nodes().chain(Cluster::nodes()).chain(Cluster::nodes()) {
@@ -105,7 +82,7 @@ impl Locked {
         let outsider = node_of(&scene.primaries(CASE)?[0]);
         for node in Cluster::nodes() {
             let secret = if node == outsider { theirs } else { Some(SECRET) };
-            secret.map_or(Ok(()), |secret| give(&scene.cluster, node, secret))?;
+            secret.map(|secret| scene.cluster.give_secrets(node, secret)).transpose()?;
         }
         scene.serve(KIND, Daemon::Martlet)?;
         Ok(Self { scene, outsider })
@@ -168,13 +145,13 @@ fn a_secret_is_replaced_while_the_cluster_runs() -> Result<()> {
         [SECRET.to_owned(), format!("{SECRET} {NEXT}"), format!("{NEXT}\n{SECRET}\n"), NEXT.to_owned()];
     let mut scene = Scene::set(Shape::default(), SUITE, KIND)?;
     for node in Cluster::nodes() {
-        give(&scene.cluster, node, SECRET)?;
+        scene.cluster.give_secrets(node, SECRET)?;
     }
     scene.serve(KIND, Daemon::Martlet)?;
     for stage in &stages {
         for node in Cluster::nodes() {
             scene.cluster.end_server(node, KIND)?;
-            give(&scene.cluster, node, stage)?;
+            scene.cluster.give_secrets(node, stage)?;
             scene.cluster.serve(node, KIND, Daemon::Martlet)?;
             // Whoever has gone ahead sends to those behind, and the other way round.
             for sender in Cluster::nodes() {

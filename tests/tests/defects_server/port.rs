@@ -1,10 +1,11 @@
 //! A cluster with a suite's databases on it, and messages to the server of one device that holds them all.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use martlet_testkit::by_hand::{self, Answer};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::{Value, json};
@@ -71,23 +72,15 @@ impl Port {
 
     /// As [`Port::tell`], from one of this machine's addresses.
     pub(crate) fn tell_from(&self, from: Ipv4Addr, place: &str, body: impl AsRef<[u8]>) -> Result<u16> {
-        let body = body.as_ref();
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
         bind(&socket, &SocketAddrV4::new(from, 0))?;
         connect(&socket, &SocketAddrV4::new(self.cluster.address(NODE), self.server_type.default_port()))?;
         let mut stream = TcpStream::from(socket);
-        let head = format!(
-            "REPLICATE /{DEVICE}/{place} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes())?;
         // A server that refuses early may close before it has read everything.
-        let _ = stream.write_all(body);
+        let _ = by_hand::replicate(&stream, &format!("/{DEVICE}/{place}"), "", body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let text = String::from_utf8_lossy(&answer);
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.with_context(|| format!("no answer: {text:?}"))
+        Ok(Answer::parse(&String::from_utf8_lossy(&answer))?.status)
     }
 
     /// The databases of a case on a device, as dump.py tells them: file name → what it says.

@@ -10,4 +10,5 @@ mod statsd;
 mod stopping;
 mod surroundings;
 mod swift_init;
+mod watchdog;
 mod wire;

@@ -74,8 +74,19 @@ pub(crate) fn abstract_socket(name: &str) -> Result<UnixDatagram> {
     Ok(socket)
 }
 
+/// The next message that is no sentence for `systemctl status`, of which stock has none.
 pub(crate) fn received(socket: &UnixDatagram) -> Result<String> {
-    let mut buffer = [0; 100];
+    loop {
+        let message = any_received(socket)?;
+        if !message.starts_with("STATUS=") {
+            return Ok(message);
+        }
+    }
+}
+
+/// The next message.
+pub(crate) fn any_received(socket: &UnixDatagram) -> Result<String> {
+    let mut buffer = [0; 1000];
     // A child that ends meanwhile interrupts the wait, as its end is a signal.
     let length = loop {
         match socket.recv(&mut buffer) {

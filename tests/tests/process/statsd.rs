@@ -1,10 +1,10 @@
 //! What a statsd server gets of the same passes over the same bytes, and of the same requests.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::net::UdpSocket;
 
 use anyhow::{Context as _, Result, ensure};
+use martlet_testkit::by_hand::{self, Answer};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, Tuning};
 use serde_json::json;
 
@@ -172,14 +172,9 @@ fn told_of_requests(server_type: ServerType, server: Daemon) -> Result<Vec<Strin
     cluster.serve(1, server_type, server)?;
     let mut told = Vec::new();
     for (method, path, body, tells) in requests() {
-        let mut stream = TcpStream::connect((cluster.address(1), server_type.default_port()))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-        )?;
-        stream.read_to_end(&mut Vec::new())?;
+        let stream = by_hand::connect((cluster.address(1), server_type.default_port()).into())?;
+        by_hand::send(&stream, &format!("{method} {path}"), "", body)?;
+        Answer::read(stream)?;
         if tells.is_some() {
             let mut buffer = [0; 200];
             let length = statsd.recv(&mut buffer)?;

@@ -112,8 +112,10 @@ pub(crate) fn run(args: &BenchArgs, interrupt: &Interrupt) -> Result<()> {
 fn measure(args: &BenchArgs, interrupt: &Interrupt) -> Result<Record> {
     test::set_up(interrupt)?;
     let screen = Screen::new();
-    let ground =
-        Ground { programs: build::build(&REPLICATORS, Profile::Release, screen, interrupt)?, disk: args.disk.clone() };
+    let ground = Ground {
+        programs: build::build(&REPLICATORS, Profile::Release, screen, interrupt)?,
+        disk: args.disk.clone(),
+    };
     Bench { args, ground, screen, interrupt }.measure_all()
 }
 

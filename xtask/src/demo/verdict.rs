@@ -11,11 +11,7 @@ use db_broker::{Broker, DbLocation};
 use protocol::{Metadata, ReplicationInfo, Rows};
 use swift_types::{Digest, ServerType};
 
-use super::{
-    cluster::Cluster,
-    expected::Expected,
-    plan::Database,
-};
+use super::{cluster::Cluster, expected::Expected, plan::Database};
 use crate::{build::TYPES, interrupt::Interrupt};
 
 /// What is checked, a line of the summary each.

@@ -159,7 +159,14 @@ impl Runner<'_> {
             Step::Demo => self.demo(&["--memory-limit", MEMORY_LIMIT])?,
             Step::Kill => self.demo(&["--kills", "60", "--containers", "150", "--accounts", "50"])?,
             Step::Many => {
-                self.demo(&["--containers", "800", "--accounts", "200", "--memory-limit", MANY_MEMORY_LIMIT])?;
+                self.demo(&[
+                    "--containers",
+                    "800",
+                    "--accounts",
+                    "200",
+                    "--memory-limit",
+                    MANY_MEMORY_LIMIT,
+                ])?;
             }
             Step::Sim => self.command(&mut cargo(&["xtask", "sim", "--seeds", "500"]))?,
             Step::Crash => self.command(&mut cargo(&["xtask", "crash", "--short"]))?,

@@ -28,6 +28,11 @@ pub(crate) fn notify(message: &str) {
     {
         debug!("Systemd notification failed: {error}");
     }
+    tell_manager(message);
+}
+
+/// Tells the service manager only: what nobody else waits for. Waits for nobody.
+pub(crate) fn tell_manager(message: &str) {
     let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
     let manager = match name.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name),

@@ -19,16 +19,31 @@ pub(crate) fn raise_open_files() {
     }
 }
 
-/// How many connections may be open, of as many as are wanted: half of the files that may be, as the others are for
-/// databases.
+/// How many connections may be open, of as many as are wanted, under the limit of this process.
 pub(crate) fn connections_within_open_files(wanted: usize) -> usize {
-    let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
-    let most = files.map_or(usize::MAX, |files| (files / 2).max(1));
-    if wanted > most {
+    let connections = most_connections(wanted, getrlimit(Resource::Nofile).current);
+    if connections < wanted {
         warn!(
-            "max_clients = {wanted} is more than half of the files that may be open: {most} connections are taken; raise the \
-             limit (LimitNOFILE in systemd's unit, ulimit -n)"
+            "max_clients = {wanted} is more than half of the files that may be open: {connections} connections are taken; \
+             raise the limit (LimitNOFILE in systemd's unit, ulimit -n)"
         );
     }
-    wanted.min(most)
+    connections
+}
+
+/// Half of the files that may be open, as the others are for databases; all that are wanted if there is no limit.
+fn most_connections(wanted: usize, files: Option<u64>) -> usize {
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(wanted, |files| wanted.min((files / 2).max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_half_of_the_files_to_databases() {
+        let most = [(1_024, Some(64)), (1_024, Some(4_096)), (1_024, Some(2_048)), (8, Some(1)), (8, None)];
+        assert_eq!(most.map(|(wanted, files)| most_connections(wanted, files)), [32, 1_024, 1_024, 1, 8]);
+    }
 }

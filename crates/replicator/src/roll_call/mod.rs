@@ -79,6 +79,7 @@ impl<'a> RollCall<'a> {
         self.ask_peers(candidates, started);
     }
 
+    /// The peers of databases of one device.
     fn ask_peers(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
         let (mut recalled, mut compared, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for candidate in candidates {
@@ -140,7 +141,7 @@ impl<'a> RollCall<'a> {
         let places: Vec<Vec<AnswerAt>> =
             candidates.iter().map(|candidate| candidate.ask_in(self.node.marks, &mut questions)).collect();
         let questions: Vec<_> = questions.into_values().collect();
-        let answers = self.node.client.compare(&questions);
+        let answers = self.wait(&candidates, || self.node.client.compare(&questions));
         for (candidate, places) in candidates.into_iter().zip(places) {
             let said = places.iter().map(|place| &answers[place.question][place.index]);
             if said.clone().all(|said| matches!(said, Compared::InSync)) {
@@ -153,7 +154,8 @@ impl<'a> RollCall<'a> {
     }
 
     fn ask(&self, candidates: Vec<Candidate<'a>>, started: Instant) {
-        let answers = from_memory::ask(self.node, candidates.iter().map(Candidate::asking).collect());
+        let questions = candidates.iter().map(Candidate::asking).collect();
+        let answers = self.wait(&candidates, || from_memory::ask(self.node, questions));
         for (candidate, answer) in candidates.into_iter().zip(answers) {
             match answer {
                 Ok(()) => self.settle(candidate, started),
@@ -195,6 +197,14 @@ impl<'a> RollCall<'a> {
 
     fn hold<T>(&self, task: &DbTask, work: impl FnOnce() -> T) -> T {
         self.watch.hands.hold(task.device.id, HeldAt::Database(task.digest), work)
+    }
+
+    /// For their peers.
+    fn wait<T>(&self, candidates: &[Candidate<'a>], wait: impl FnOnce() -> T) -> T {
+        match candidates.first() {
+            Some(candidate) => self.watch.hands.wait(candidate.task.device.id, wait),
+            None => wait(),
+        }
     }
 
     /// Blocks while as many are busy with this device as may be. The workers outlive all rolls.

@@ -17,7 +17,8 @@ impl<'a> RollCall<'a> {
         let mut reminders = ByPeer::new();
         let places: Vec<Vec<Option<AnswerAt>>> =
             candidates.iter().map(|candidate| self.remind_of(candidate, &mut reminders)).collect();
-        let answers = self.node.client.recall(reminders.into_values().collect());
+        let reminders = reminders.into_values().collect();
+        let answers = self.wait(&candidates, || self.node.client.recall(reminders));
         let mut others = Vec::new();
         for (candidate, places) in candidates.into_iter().zip(places) {
             let unanswered = |place: &AnswerAt| answers[place.question].is_none();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crowd;
+mod early;
 mod files_with_messages;
 mod forward;
 mod hanging_device;
