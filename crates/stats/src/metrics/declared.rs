@@ -1,6 +1,7 @@
 //! Every family: its name, labels, meaning and healthy value. The table of docs/metrics.md is made of them.
 
 mod rpc;
+mod waits;
 
 use super::families::Family;
 
@@ -8,6 +9,7 @@ pub(super) use rpc::{
     FORWARD_DURATION, FORWARDS, FORWARDS_IN_FLIGHT, RPC_BYTES_RECEIVED, RPC_DURATION, RPC_IN_FLIGHT,
     RPC_REFUSALS, RPC_REQUESTS,
 };
+pub(super) use waits::{LOCK_WAIT_SECONDS, LOCK_WAITS, PEER_BACKOFF, RSYNC_RUNS};
 
 pub(super) const BUILD_INFO: Family = Family {
     name: "build_info",
@@ -206,14 +208,6 @@ pub(super) const PEER_ROWS_TO_SEND: Family = Family {
     healthy: "falls",
 };
 
-pub(super) const PEER_BACKOFF: Family = Family {
-    name: "peer_backoff_seconds",
-    labels: &["server"],
-    help: "For how long a peer's server, by IP:PORT, is left alone before it is asked the next time, as it has not answered \
-            several times in a row; peer_backoff at most. No series of one that answers.",
-    healthy: "no series",
-};
-
 pub(super) const ROWS_SENT: Family = Family {
     name: "rows_sent_total",
     labels: &[],
@@ -226,30 +220,6 @@ pub(super) const BYTES_SENT: Family = Family {
     labels: &[],
     help: "Bytes of rows and of whole files sent to peers; questions are not counted.",
     healthy: "rises with what is written",
-};
-
-pub(super) const RSYNC_RUNS: Family = Family {
-    name: "rsync_runs_total",
-    labels: &["result"],
-    help: "Runs of rsync, which brings whole files to peers of stock, by result: done, failed (it ended with an error, the log \
-            has its words), not_run (there is none), stopped.",
-    healthy: "done; none where all peers are ours",
-};
-
-pub(super) const LOCK_WAITS: Family = Family {
-    name: "lock_waits_total",
-    labels: &["result"],
-    help: "Times that the lock of a database's directory was held by somebody else, by how the wait ended: granted, \
-            timed_out (nothing was changed; it is tried again in the next pass, or by the peer). As of the last look at \
-            this page.",
-    healthy: "rises slowly; timed_out 0",
-};
-
-pub(super) const LOCK_WAIT_SECONDS: Family = Family {
-    name: "lock_wait_seconds_total",
-    labels: &[],
-    help: "Time spent waiting for locks of databases' directories, added up over all threads.",
-    healthy: "rises slowly",
 };
 
 pub(super) const MISPLACED_ROWS: Family = Family {
