@@ -1,5 +1,6 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use db_broker::durable::rename_file;
 use tempfile::TempDir;
 
 use super::*;
@@ -199,7 +200,7 @@ fn a_link_to_stocks_program_is_kept_as_a_link() -> Result<()> {
 #[test]
 fn what_martlet_switch_has_put_is_the_switchs() -> Result<()> {
     let prefix = Prefix::with_stock()?;
-    fs::rename(prefix.path(CONTAINER), prefix.path("bin/swift-container-replicator.stock"))?;
+    rename_file(&prefix.path(CONTAINER), &prefix.path("bin/swift-container-replicator.stock"))?;
     prefix.write("bin/container-replicator", &format!("{OURS} container"))?;
     symlink("container-replicator", prefix.path(CONTAINER))?;
     let before = prefix.bin()?;
