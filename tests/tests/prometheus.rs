@@ -1,19 +1,16 @@
 //! A real Prometheus scrapes a daemon of ours and answers what an operator asks it, and promtool finds nothing amiss.
 
 use std::{
-    fmt::Write as _,
     fs,
     io::Write as _,
-    net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, by_hand, metrics_page};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use martlet_testkit::{Cluster, Daemon, Prometheus, ServerType, Shape, Tuning, metrics_page};
+use serde_json::json;
 
 const TYPE: ServerType = ServerType::Container;
 const SENDER: usize = 1;
@@ -49,55 +46,13 @@ fn cluster(lines: String) -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// A Prometheus of the test's own; its process ends when this is dropped.
-struct Prometheus {
-    address: SocketAddr,
-    _process: ProcessGroup,
-    _dir: TempDir,
-}
-
-impl Prometheus {
-    fn scraping(target: SocketAddr, address: SocketAddr) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let conf = dir.path().join("prometheus.yml");
-        let targets = format!("[{{targets: [\"{target}\"]}}]");
-        let job = format!("  - {{job_name: martlet, scrape_interval: 1s, static_configs: {targets}}}\n");
-        fs::write(&conf, format!("scrape_configs:\n{job}"))?;
-        let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", conf.display()));
-        command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
-        command.arg(format!("--web.listen-address={address}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(fs::File::create(dir.path().join("log"))?);
-        let mut process = ProcessGroup::spawn(&mut command, "prometheus")?;
-        process.wait_listening(address, BOUND)?;
-        Ok(Self { address, _process: process, _dir: dir })
-    }
-
-    /// The series that answer a query now.
-    fn query(&self, query: &str) -> Result<Vec<Value>> {
-        let mut escaped = String::new();
-        for byte in query.bytes() {
-            write!(escaped, "%{byte:02x}")?;
-        }
-        let answer = by_hand::get(self.address, &format!("/api/v1/query?query={escaped}"))?;
-        // Until it has read its own files.
-        if answer.status == 503 {
-            return Ok(Vec::new());
-        }
-        let mut body: Value = serde_json::from_str(&answer.body).with_context(|| answer.body.clone())?;
-        ensure!(body["status"] == "success", "{query}: {body}");
-        Ok(body["data"]["result"].as_array_mut().map(std::mem::take).unwrap_or_default())
-    }
-}
-
 #[test]
 fn prometheus_answers_what_an_operator_asks() -> Result<()> {
     let cluster = cluster(String::new())?;
     let ip = cluster.address(SENDER);
     let lines = format!("metrics_bind_ip = {ip}\nmetrics_bind_port = 9461\ninterval = 0.1\n");
     let _daemon = cluster.martlet_loop(SENDER, TYPE, &lines)?;
-    let prometheus = Prometheus::scraping((ip, 9461).into(), (ip, 9090).into())?;
+    let prometheus = Prometheus::scraping(&[(ip, 9461).into()], (ip, 9090).into())?;
     for query in ASKED {
         let deadline = Instant::now() + BOUND;
         while prometheus.query(query)?.is_empty() {

@@ -62,6 +62,9 @@ inside() {
             dpkg --listfiles martlet | grep -q "^/usr/share/$page\$" || fail "/usr/share/$page is missing"
         done
     done
+    for name in martlet.json martlet.rules.yml; do
+        [ -s /usr/share/martlet/$name ] || fail "/usr/share/martlet/$name is missing"
+    done
     says martlet "martlet "
     if command -v systemd-analyze > /dev/null; then
         # It complains of other units too.

@@ -2,6 +2,7 @@ use std::{
     fs::{File, Metadata, OpenOptions},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -15,6 +16,40 @@ use crate::error::{BrokerError, Result};
 
 /// How often a taken lock is tried again; stock tries every 10 ms too.
 const RETRY: Duration = Duration::from_millis(10);
+
+static GRANTED: AtomicU64 = AtomicU64::new(0);
+static TIMED_OUT: AtomicU64 = AtomicU64::new(0);
+static WAITED_NANOS: AtomicU64 = AtomicU64::new(0);
+
+/// Waits of this process for the locks of databases' directories, see [`lock_waits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LockWaits {
+    /// That ended with the lock.
+    pub granted: u64,
+    /// That ended without.
+    pub timed_out: u64,
+    /// How long they took, added up over all threads.
+    pub waited: Duration,
+}
+
+/// How often and how long this process has waited for directories' locks that others held, since it began; what was granted at
+/// once is no wait. Stock counts no such thing.
+///
+/// Of the process and not of a node, as locks are.
+pub fn lock_waits() -> LockWaits {
+    LockWaits {
+        granted: GRANTED.load(Relaxed),
+        timed_out: TIMED_OUT.load(Relaxed),
+        waited: Duration::from_nanos(WAITED_NANOS.load(Relaxed)),
+    }
+}
+
+/// A wait has ended.
+fn count_wait(ended: &AtomicU64, since: Instant) {
+    let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    WAITED_NANOS.fetch_add(nanos, Relaxed);
+    ended.fetch_add(1, Relaxed);
+}
 
 /// The flock on `HASHDIR/.lock` that all processes of a node, stock's too, take before they touch pending
 /// rows or remove the directory. Dropping it releases it; so does a crash.
@@ -33,10 +68,16 @@ impl DirLock {
     pub(crate) fn acquire(dir: &Path, timeout: Duration) -> Result<Self> {
         let path = dir.join(".lock");
         let mut file = open(dir, &path)?;
-        let deadline = Instant::now() + timeout;
+        let since = Instant::now();
+        let mut has_waited = false;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_named(&file, &path) => return Ok(Self { _file: file }),
+                Ok(()) if is_named(&file, &path) => {
+                    if has_waited {
+                        count_wait(&GRANTED, since);
+                    }
+                    return Ok(Self { _file: file });
+                }
                 Ok(()) => {
                     file = open(dir, &path)?;
                     continue;
@@ -44,9 +85,11 @@ impl DirLock {
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => return Err(BrokerError::Io { path, source: errno.into() }),
             }
-            if Instant::now() >= deadline {
+            if since.elapsed() >= timeout {
+                count_wait(&TIMED_OUT, since);
                 return Err(BrokerError::LockTimeout { path, waited: timeout });
             }
+            has_waited = true;
             thread::sleep(RETRY);
         }
     }
@@ -80,8 +123,11 @@ mod tests {
     fn one_holder_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let held = DirLock::acquire(dir.path(), Duration::ZERO).unwrap();
-        let refused = DirLock::acquire(dir.path(), Duration::ZERO);
+        let before = lock_waits();
+        let refused = DirLock::acquire(dir.path(), Duration::from_millis(1));
         assert!(matches!(refused, Err(BrokerError::LockTimeout { .. })));
+        let after = lock_waits();
+        assert!(after.timed_out > before.timed_out && after.waited > before.waited);
         drop(held);
         DirLock::acquire(dir.path(), Duration::ZERO).unwrap();
     }

@@ -107,6 +107,7 @@ pub use by_name::RowsByName;
 pub use clock::Clock;
 pub use connection::QUERIES;
 pub use create::NewDb;
+pub use dir_lock::{LockWaits, lock_waits};
 pub use error::{BrokerError, Result, is_out_of_space};
 pub use free_space::compare_with_reserve;
 pub use hash_dir::HashDir;

@@ -45,7 +45,7 @@ impl ChangedPartitions {
 /// It is still there, and not everybody had known all of it.
 fn has_changed(outcome: &DbOutcome) -> bool {
     let told = |step: &PeerStep| *step != PeerStep::NoChange;
-    outcome.result == DbResult::Kept
+    matches!(outcome.result, DbResult::Kept | DbResult::Waiting)
         && outcome.peers.iter().any(|peer| peer.result.is_err() || peer.steps.iter().any(told))
 }
 
@@ -76,7 +76,8 @@ mod tests {
             elapsed: Duration::ZERO,
         };
         let peers = peers.iter().map(peer).collect();
-        DbOutcome { device: "d".to_owned(), elapsed: Duration::ZERO, peers, result }
+        let digest = task(0, 0).digest;
+        DbOutcome { device: "d".to_owned(), digest, path: None, elapsed: Duration::ZERO, peers, result }
     }
 
     #[test]

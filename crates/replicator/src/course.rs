@@ -45,11 +45,12 @@ pub(crate) fn replicate(
     };
     match running {
         Ok(running) => {
-            let device = running.task.device.name.to_string();
+            let (device, digest) = (running.task.device.name.to_string(), running.task.digest);
+            let path = Some(running.info.path());
             let (result, peers) = running.finish(heard);
-            DbOutcome { device, elapsed: started.elapsed(), peers, result }
+            DbOutcome { device, digest, path, elapsed: started.elapsed(), peers, result }
         }
-        Err(end) => end,
+        Err(end) => *end,
     }
 }
 

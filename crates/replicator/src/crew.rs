@@ -144,6 +144,8 @@ fn work(
             error!("UNHANDLED EXCEPTION: replicating {}", task.db_file.display());
             DbOutcome {
                 device: task.device.name.to_string(),
+                digest: task.digest,
+                path: None,
                 elapsed: started.elapsed(),
                 peers: Vec::new(),
                 result: DbResult::Unreadable { primaries: Vec::new() },

@@ -18,6 +18,8 @@ pub(crate) struct Departure {
     pub(crate) device: u64,
     pub(crate) acknowledged: ReplicationInfo,
     pub(crate) removal: CheckedRemoval,
+    /// What it is if it may not go.
+    pub(crate) otherwise: DbResult,
     pub(crate) subject: Subject,
 }
 
@@ -37,15 +39,15 @@ impl Departure {
             }
             Ok(Removal::NewRows(rows)) => {
                 debug!("Not deleting db ({rows} new rows){}", self.subject);
-                DbResult::Kept
+                self.otherwise
             }
             Ok(Removal::Changed) => {
                 debug!("Not deleting db (written to meanwhile){}", self.subject);
-                DbResult::Kept
+                self.otherwise
             }
             Ok(Removal::FewerRows(delta)) => {
                 error!("Not deleting db (negative max_row_delta: {delta}){}", self.subject);
-                DbResult::Kept
+                self.otherwise
             }
             Err(error) => {
                 error!("ERROR while trying to clean up: {error}{}", self.subject);

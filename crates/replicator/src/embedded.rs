@@ -5,6 +5,7 @@ use std::{env, net::SocketAddr, path::Path, sync::Arc};
 use anyhow::Context as _;
 use db_broker::Clock;
 use settings::ReplicatorConf;
+use stats::Backlog;
 use swift_types::ServerType;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
 
@@ -57,6 +58,11 @@ impl EmbeddedNode {
     /// as disks and peers take.
     pub fn pass(&self) -> bool {
         pass::run(&self.node, &Scope::default()) == PassEnd::Complete
+    }
+
+    /// What its passes have not done, as of now.
+    pub fn backlog(&self) -> Backlog {
+        self.node.metrics.backlog()
     }
 
     /// Answers peers at an address, which need not be where the ring has them look: there may be somebody between. Until this node

@@ -94,6 +94,8 @@ impl Teller<'_> {
 pub(crate) fn left_alone(ring: &RingData, task: &DbTask) -> DbOutcome {
     DbOutcome {
         device: task.device.name.to_string(),
+        digest: task.digest,
+        path: None,
         elapsed: Duration::ZERO,
         peers: Vec::new(),
         result: DbResult::LeftAlone { primaries: primaries(ring, ring.partition(&task.digest)) },

@@ -96,6 +96,8 @@ pub(crate) fn in_sync(node: &Node, task: &DbTask, peers: &[Arc<Device>], started
     };
     DbOutcome {
         device: task.device.name.to_string(),
+        digest: task.digest,
+        path: None,
         elapsed,
         peers: peers.iter().map(outcome).collect(),
         result: DbResult::Kept,

@@ -5,7 +5,7 @@ use std::{
 };
 
 use anyhow::Context;
-use db_broker::{Clock, Preallocation, UnchangedDbs};
+use db_broker::{Clock, LockWaits, Preallocation, UnchangedDbs, lock_waits};
 use protocol::{Horizon, MarkKey, PackedInfo};
 use ring::{Reload, Ring, RingData};
 use settings::{ReplicatorConf, SwiftConf};
@@ -115,6 +115,14 @@ impl Node {
     /// Whoever counts a pass, for these metrics and the statsd server of the conf.
     pub(crate) fn aggregator(&self) -> Aggregator {
         Aggregator::new(Arc::clone(&self.metrics), self.statsd.clone())
+    }
+
+    /// What the metrics say now, in Prometheus' text format.
+    pub(crate) fn metrics_page(&self) -> String {
+        let LockWaits { granted, timed_out, waited } = lock_waits();
+        self.metrics.observe_locks(granted, timed_out, waited);
+        self.metrics.show_backoff(self.client.left_alone());
+        self.metrics.render()
     }
 
     /// Accounts or containers.

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
-use stats::{PassStats, dump_recon_cache, report, write_textfile};
+use stats::{PassAbort, PassStats, dump_recon_cache, report, sharder_last, write_textfile};
+use swift_types::ServerType;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -43,10 +44,25 @@ pub(crate) enum PassEnd {
     CouldNotRun,
 }
 
+impl PassEnd {
+    /// Why it did not come to all databases; none if it did.
+    fn abort(self) -> Option<PassAbort> {
+        match self {
+            Self::Complete => None,
+            Self::LeftBehind => Some(PassAbort::LeftBehind),
+            Self::Stopped => Some(PassAbort::Stopped),
+            Self::CouldNotRun => Some(PassAbort::CouldNotRun),
+        }
+    }
+}
+
 /// Runs one pass to its end, or until nothing more of it comes to one, and leaves the metrics where `metrics_textfile` says;
 /// blocks until then. Stock: `run_once`.
 pub(crate) fn run(node: &Arc<Node>, scope: &Scope) -> PassEnd {
     let end = pass(node, scope);
+    if let Some(reason) = end.abort() {
+        node.metrics.pass_aborted(reason);
+    }
     leave_textfile(node);
     end
 }
@@ -108,7 +124,7 @@ fn walk(node: &Arc<Node>, ring: Arc<RingData>, scope: &Scope, local: &[Arc<Devic
     let walking = Walking { ring, partitions: scope.partitions.clone(), local: local.to_vec(), ground };
     match watch(node, &trees, move |node, watch| walking.run(node, watch)) {
         Watched::Ended(walked) => walked,
-        Watched::LeftBehind(stats, left) => Walked::without(node, local, &left, stats),
+        Watched::LeftBehind(stats, left) => Walked::without(node, local, &left, *stats),
     }
 }
 
@@ -133,13 +149,16 @@ fn conclude(node: &Node, stats: &PassStats) {
     report(stats, now);
     let cache_file = node.conf.node.recon_cache_path.join(format!("{}.recon", node.server_type()));
     dump_recon_cache(&cache_file, &stats.recon_entries(now));
+    if node.server_type() == ServerType::Container {
+        node.metrics.observe_sharder(sharder_last(&cache_file));
+    }
     node.metrics.pass_completed(stats, now);
 }
 
 /// Costs the file if it cannot be written, never the pass.
 fn leave_textfile(node: &Node) {
     let Some(file) = &node.conf.serve.metrics_textfile else { return };
-    if let Err(error) = write_textfile(file, &node.metrics.render()) {
+    if let Err(error) = write_textfile(file, &node.metrics_page()) {
         error!(
             "ERROR {}: {error}; node_exporter shows old metrics until this is mended: make the folder of metrics_textfile \
              writable for {}, or take the line out",

@@ -66,7 +66,7 @@ impl Observer for RpcMetrics {
     }
 
     fn answered(&self, event: &RpcEvent) {
-        self.metrics.observe_rpc(event.op, event.status, event.elapsed);
+        self.metrics.observe_rpc(event.op, event.status, event.elapsed, event.received);
         self.timings.answered(event);
         if let Some(refusal) = event.refusal {
             self.metrics.observe_refusal(refusal.label());
@@ -125,11 +125,12 @@ pub(crate) fn start_metrics(node: &Arc<Node>, runtime: &Handle) {
         }
     };
     info!("metrics on http://{address}/metrics");
-    let metrics = Arc::clone(&node.metrics);
+    let of_page = Arc::clone(node);
     let pages = Arc::new(move |path: &str| match path {
-        "/metrics" => {
-            Some(Page { content_type: "text/plain; version=0.0.4; charset=utf-8", text: metrics.render() })
-        }
+        "/metrics" => Some(Page {
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            text: of_page.metrics_page(),
+        }),
         "/" => Some(Page {
             content_type: "text/html; charset=utf-8",
             text: "<!doctype html><title>Martlet</title><p><a href=\"/metrics\">metrics</a>\n".to_owned(),

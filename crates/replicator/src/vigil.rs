@@ -90,7 +90,7 @@ pub(crate) enum Watched<T> {
     /// Every thread of it has ended; this is what it came to.
     Ended(T),
     /// Of these devices nothing came to an end any more; what had been counted until then.
-    LeftBehind(PassStats, Vec<DeviceTree>),
+    LeftBehind(Box<PassStats>, Vec<DeviceTree>),
 }
 
 /// Works at these devices on a thread of its own. Blocks until the work has ended; or until nothing of it has for
@@ -129,7 +129,7 @@ pub(crate) fn watch<T: Send + 'static>(
             let left = vigil.leave_behind();
             drop(abandon);
             let nothing = |_| PassStats::new(node.clock.seconds());
-            Watched::LeftBehind(counted.recv_timeout(COUNTED_IN).unwrap_or_else(nothing), left)
+            Watched::LeftBehind(Box::new(counted.recv_timeout(COUNTED_IN).unwrap_or_else(nothing)), left)
         }
     }
 }

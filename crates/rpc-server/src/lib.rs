@@ -59,6 +59,7 @@ mod room;
 mod server;
 mod service;
 mod sync;
+mod taken;
 mod target;
 mod told;
 

@@ -65,6 +65,8 @@ pub struct RpcEvent {
     pub status: u16,
     /// From the first byte of the request to the answer.
     pub elapsed: Duration,
+    /// Bytes of the body that were taken.
+    pub received: u64,
     /// What was refused that stock would have taken.
     pub refusal: Option<Refusal>,
 }

@@ -28,6 +28,7 @@ use crate::{
     receive::ComingFile,
     room::Room,
     server::{Observer, Refusal, RpcEvent, ServerSettings},
+    taken::Taken,
     target::RpcTarget,
 };
 
@@ -104,11 +105,12 @@ impl Service {
     {
         let _in_flight = self.observer.arrived();
         let started = Instant::now();
-        let mut op = RpcEvent::INVALID;
+        let (mut op, taken) = (RpcEvent::INVALID, Taken::default());
+        let body = taken.of(body);
         let answer =
             self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
         let (status, refusal) = (answer.status.as_u16(), answer.refusal);
-        let event = RpcEvent { op, status, elapsed: started.elapsed(), refusal };
+        let event = RpcEvent { op, status, elapsed: started.elapsed(), received: taken.bytes(), refusal };
         self.observer.answered(&event);
         debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
         answer.into_reply()

@@ -20,7 +20,7 @@ impl Aggregator {
     /// Counts the pass as started; whether it was completed or broken off is for the caller to say, with
     /// [`Metrics::pass_completed`].
     pub fn run(self, outcomes: impl IntoIterator<Item = Outcome>, start: f64) -> PassStats {
-        self.metrics.pass_started();
+        self.metrics.pass_started(start);
         self.go_on(outcomes, PassStats::new(start))
     }
 

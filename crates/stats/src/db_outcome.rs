@@ -1,5 +1,7 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
+use swift_types::Digest;
+
 /// A device of the ring as stock's failure counts name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId {
@@ -21,6 +23,10 @@ impl fmt::Display for PeerId {
 pub struct DbOutcome {
     /// The local device that the database was found on.
     pub device: String,
+    /// The name of its directory.
+    pub digest: Digest,
+    /// `ACCOUNT` or `ACCOUNT/CONTAINER`; none where it could not be read, or was not, as there is nothing to be told of it.
+    pub path: Option<String>,
     /// From its reclaim to its removal or its last peer.
     pub elapsed: Duration,
     /// Every peer that was contacted, handoffs that stepped in included; empty if it did not come to that.
@@ -39,19 +45,38 @@ impl DbOutcome {
                 return primaries.clone();
             }
             DbResult::RemovedUntidily | DbResult::NotRemoved => self.peers.iter().map(|p| &p.peer).collect(),
-            DbResult::Kept | DbResult::Removed | DbResult::Reclaimed => {
+            DbResult::Kept | DbResult::Waiting | DbResult::Removed | DbResult::Reclaimed => {
                 self.peers.iter().filter(|peer| peer.result.is_err()).map(|peer| &peer.peer).collect()
             }
         };
         failed.into_iter().cloned().collect()
+    }
+
+    /// Whether all is as it should be: there, or gone, and each peer that was asked holds all of it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self.result, DbResult::Kept | DbResult::Removed | DbResult::Reclaimed)
+            && self.peers.iter().all(|peer| peer.result.is_ok() && peer.rows_behind == 0)
+    }
+
+    /// Peers that are not known to hold all of it, each once.
+    pub(crate) fn peers_behind(&self) -> impl Iterator<Item = &PeerId> {
+        let behind = |peers: &[PeerOutcome], peer: &PeerOutcome| {
+            peer.result.is_err()
+                && !peers.iter().any(|other| other.result.is_err() && other.peer == peer.peer)
+        };
+        let each = self.peers.iter().enumerate();
+        each.filter(move |(before, peer)| behind(&self.peers[..*before], peer)).map(|(_, peer)| &peer.peer)
     }
 }
 
 /// What became of a local database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DbResult {
-    /// It stays: it belongs here, or it may not go yet.
+    /// It stays, as it belongs here.
     Kept,
+    /// It does not belong here, and may not go yet: a peer that has to have it could not be brought to that, it was written to
+    /// meanwhile, or it is sharding.
+    Waiting,
     /// It did not belong here, its peers have it, it is gone.
     Removed,
     /// As [`DbResult::Removed`], but a parent directory could not be tidied up: failed, for every peer.
@@ -80,8 +105,9 @@ pub enum DbResult {
 
 impl DbResult {
     /// Every value of the `result` label of `martlet_databases_total`.
-    pub(crate) const LABELS: [&str; 8] = [
+    pub(crate) const LABELS: [&str; 9] = [
         "kept",
+        "waiting",
         "removed",
         "removed_untidily",
         "not_removed",
@@ -94,13 +120,14 @@ impl DbResult {
     pub(crate) fn label(&self) -> &'static str {
         Self::LABELS[match self {
             Self::Kept => 0,
-            Self::Removed => 1,
-            Self::RemovedUntidily => 2,
-            Self::NotRemoved => 3,
-            Self::Reclaimed => 4,
-            Self::Unreadable { .. } => 5,
-            Self::Quarantined { .. } => 6,
-            Self::LeftAlone { .. } => 7,
+            Self::Waiting => 1,
+            Self::Removed => 2,
+            Self::RemovedUntidily => 3,
+            Self::NotRemoved => 4,
+            Self::Reclaimed => 5,
+            Self::Unreadable { .. } => 6,
+            Self::Quarantined { .. } => 7,
+            Self::LeftAlone { .. } => 8,
         }]
     }
 
@@ -121,7 +148,7 @@ pub struct PeerOutcome {
     pub result: Result<(), PeerFailure>,
     /// Rows that the peer acknowledged in `merge_items`.
     pub rows_sent: u64,
-    /// Bytes of bodies and files that were sent.
+    /// Bytes of rows and of files that were sent.
     pub bytes_sent: u64,
     /// Rows that the peer still lacks, as far as known.
     pub rows_behind: u64,

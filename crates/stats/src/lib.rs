@@ -19,6 +19,8 @@
 //! workers
 //!     .send(Outcome::Database(DbOutcome {
 //!         device: "sdb3".into(),
+//!         digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+//!         path: None,
 //!         elapsed: Duration::from_millis(3),
 //!         peers: vec![peer],
 //!         result: DbResult::Kept,
@@ -33,6 +35,8 @@
 //! println!("{}", martlet_stats::summary(&stats, 1_700_000_001.0).join("\n"));
 //! ```
 //!
+//! [`Metrics::backlog`] is the same for people: which databases and peers are behind, and what failed last.
+//!
 //! [`PassStats`] is the pure fold with stock's way of counting, [`Aggregator`] runs it on the thread it is
 //! called on, keeps [`Metrics`] live beside it and tells [`Statsd`]. At the end of a pass [`report`] logs stock's lines and
 //! [`dump_recon_cache`] writes [`PassStats::recon_entries`] where `swift-recon` looks for them. Skipped
@@ -40,10 +44,12 @@
 //! floats, as in stock.
 
 mod aggregator;
+mod backlog;
 mod db_outcome;
 mod metrics;
 mod outcome;
 mod pass;
+mod pass_abort;
 mod python_json;
 mod recon;
 mod replacement;
@@ -54,11 +60,13 @@ mod textfile;
 mod udp_target;
 
 pub use aggregator::Aggregator;
+pub use backlog::{Backlog, Cause, Failure, HandoffsWaiting, Laggard, PassBacklog, PeerBehind};
 pub use db_outcome::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, PeerStep};
-pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight};
+pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight, RsyncResult};
 pub use outcome::{EnqueueResult, OrphanFate, Outcome, ReconcilerDb};
 pub use pass::PassStats;
-pub use recon::dump_recon_cache;
+pub use pass_abort::PassAbort;
+pub use recon::{dump_recon_cache, sharder_last};
 pub use rpc_statsd::RpcStatsd;
 pub use statsd::Statsd;
 pub use summary::{lags, report, summary};

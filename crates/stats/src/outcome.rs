@@ -53,6 +53,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether there is nothing in it that an operator would have to know: so are nearly all.
+    pub(crate) fn is_quiet(&self) -> bool {
+        match self {
+            Self::Database(db) => db.is_quiet(),
+            Self::Removed { .. } | Self::ReconcilerDb { .. } => true,
+            Self::Misplaced { result, .. } => *result == EnqueueResult::Enqueued,
+            Self::Orphan { fate, .. } => *fate == OrphanFate::Removed,
+            Self::DeviceSkipped { .. } | Self::WalkFault { .. } => false,
+        }
+    }
+
     /// Everyone whose failure stock would count for this, once for each.
     pub(crate) fn failures(&self) -> Vec<PeerId> {
         match self {
@@ -79,6 +90,8 @@ pub enum OrphanFate {
 }
 
 impl OrphanFate {
+    pub(crate) const ALL: [Self; 2] = [Self::Removed, Self::KeptRows];
+
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Removed => "removed",

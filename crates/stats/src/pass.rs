@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -41,6 +44,11 @@ pub struct PassStats {
     pub walk_faults: u64,
     /// Rows that each peer still lacks, peers that lack none left out. Not in stock.
     pub rows_behind: BTreeMap<PeerId, u64>,
+    /// Databases that each peer is not known to hold in full, as rows are left or something failed on the way; peers without any
+    /// left out. Not in stock.
+    pub databases_behind: BTreeMap<PeerId, u64>,
+    /// Databases on each device that do not belong there and may not go yet; devices without any left out. Not in stock.
+    pub waiting: BTreeMap<String, u64>,
 }
 
 impl PassStats {
@@ -74,6 +82,12 @@ impl PassStats {
             if peer.rows_behind > 0 {
                 *self.rows_behind.entry(peer.peer.clone()).or_default() += peer.rows_behind;
             }
+        }
+        if db.result == DbResult::Waiting {
+            count(&mut self.waiting, db.device.as_str());
+        }
+        for peer in db.peers_behind() {
+            count(&mut self.databases_behind, peer);
         }
         let targets: BTreeSet<&PeerId> = db.peers.iter().map(|peer| &peer.peer).collect();
         let failed = db.failed_peers();
@@ -128,5 +142,19 @@ impl PassStats {
             ("replication_last", Value::from(now)),
         ];
         entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// One more of these; the key is copied for the first only.
+fn count<Q, K>(counts: &mut BTreeMap<K, u64>, key: &Q)
+where
+    K: Borrow<Q> + Ord,
+    Q: ToOwned<Owned = K> + Ord + ?Sized,
+{
+    match counts.get_mut(key) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(key.to_owned(), 1);
+        }
     }
 }

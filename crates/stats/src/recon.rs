@@ -43,6 +43,14 @@ pub fn dump_recon_cache(cache_file: &Path, entries: &Map<String, Value>) {
     }
 }
 
+/// When stock's sharder of this node completed a cycle last, in Unix seconds: `sharding_last` of a container's recon cache. None
+/// if there is no such word in it. Blocks on the disk, not on the lock: what is read is the old file or the new one.
+///
+/// Answers to what stock's `ContainerSharder._report_stats` leaves there.
+pub fn sharder_last(cache_file: &Path) -> Option<f64> {
+    read(&File::open(cache_file).ok()?).ok()?.get("sharding_last")?.as_f64()
+}
+
 fn update(cache_file: &Path, entries: &Map<String, Value>, timeout: Duration) -> io::Result<()> {
     // Held until the new file is in place.
     let locked = lock(cache_file, timeout)?;
@@ -149,6 +157,17 @@ mod tests {
         update(&cache, &entries(&json!({"ours": 2})), Duration::ZERO).unwrap();
         assert_eq!(fs::read_to_string(&cache).unwrap(), "{\"ours\": 2, \"theirs\": 1}\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn the_sharder_s_word_is_found_among_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("container.recon");
+        assert_eq!(sharder_last(&cache), None, "no cache");
+        fs::write(&cache, "{\"replication_last\": 1}\n").unwrap();
+        assert_eq!(sharder_last(&cache), None, "no sharder");
+        dump_recon_cache(&cache, &entries(&json!({"sharding_last": 1_700_000_000.5})));
+        assert_eq!(sharder_last(&cache), Some(1_700_000_000.5));
     }
 
     #[test]

@@ -82,7 +82,8 @@ fn random_database(rng: &mut impl Rng) -> (Value, Outcome) {
     }
     let all_primaries: Vec<_> = primaries.into_iter().map(peer_id).collect();
     let ours = match *result {
-        "kept" => DbResult::Kept,
+        "kept" if is_primary => DbResult::Kept,
+        "kept" => DbResult::Waiting,
         "removed" => DbResult::Removed,
         "removed_untidily" => DbResult::RemovedUntidily,
         "not_removed" => DbResult::NotRemoved,
@@ -94,7 +95,8 @@ fn random_database(rng: &mut impl Rng) -> (Value, Outcome) {
         "local": 0, "primaries": primaries, "handoffs": all_handoffs, "peers": peers, "result": result,
     });
     let (device, elapsed) = ("d0".to_owned(), Duration::ZERO);
-    (theirs, Outcome::Database(DbOutcome { device, elapsed, peers: outcomes, result: ours }))
+    let (digest, path) = (format!("{:032x}", rng.random::<u128>()).parse().unwrap(), None);
+    (theirs, Outcome::Database(DbOutcome { device, digest, path, elapsed, peers: outcomes, result: ours }))
 }
 
 #[test]

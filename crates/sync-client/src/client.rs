@@ -200,6 +200,12 @@ impl SyncClient {
         done.ok()?.ok()
     }
 
+    /// Who has not answered several times in a row, as `IP:PORT`, and for how long it is left alone before it is asked the next
+    /// time. Until it answers.
+    pub fn left_alone(&self) -> Vec<(String, Duration)> {
+        self.silences.pauses()
+    }
+
     /// Makes a call to `peer`, unless it is left alone for having answered none lately, and notes whether it answers this one.
     pub(crate) async fn unless_left_alone<T>(
         &self,

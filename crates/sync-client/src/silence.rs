@@ -82,6 +82,12 @@ impl Silences {
         }
     }
 
+    /// Who is left alone time and again until it answers, and how long the present pause is.
+    pub(crate) fn pauses(&self) -> Vec<(String, Duration)> {
+        let of_one = |(peer, silence): (&String, &Silence)| Some((peer.clone(), silence.pause?.1));
+        self.lock().iter().filter_map(of_one).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Silence>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,10 +111,12 @@ mod tests {
         assert_eq!(silences.left_alone(PEER, start + 2 * SECOND), None);
         let next = [2, 4, 8, 16].map(|at| unanswered(at * SECOND));
         assert_eq!(next, [2, 4, 5, 5].map(|pause| Consequence::NextPause(pause * SECOND)));
+        assert_eq!(silences.pauses(), [(PEER.to_owned(), 5 * SECOND)]);
         assert!(silences.answered(PEER));
         assert!(!silences.answered(PEER));
         assert_eq!(silences.left_alone(PEER, start + 16 * SECOND), None);
         assert_eq!(unanswered(17 * SECOND), Consequence::None);
+        assert_eq!(silences.pauses(), [], "one call without an answer leads to no pause");
     }
 
     #[test]

@@ -17,6 +17,8 @@ const COMMON: &str = include_str!("../../dist/service.common");
 const SWITCH: &str = include_str!("../../dist/martlet-switch");
 const SWITCH_PAGE: &str = include_str!("../../dist/martlet-switch.8");
 const COPYRIGHT: &str = include_str!("../../dist/copyright");
+/// For Grafana and Prometheus.
+const DASHBOARDS: [&str; 2] = ["martlet.json", "martlet.rules.yml"];
 const PAGES_OF_DOCS: [&str; 4] = ["operations.md", "configuration.md", "metrics.md", "compatibility.md"];
 
 /// A file of the package.
@@ -86,6 +88,10 @@ fn texts(root: &Path) -> Result<Vec<Packed>> {
     ];
     for page in PAGES_OF_DOCS {
         files.push(text(format!("usr/share/doc/martlet/{page}"), fs::read(root.join("docs").join(page))?));
+    }
+    for name in DASHBOARDS {
+        let bytes = fs::read(root.join("dashboards").join(name))?;
+        files.push(text(format!("usr/share/martlet/{name}"), bytes));
     }
     for server_type in TYPES {
         files.extend(units(server_type));

@@ -15,7 +15,7 @@ impl Running<'_> {
         if !self.info.report_up_to_date() {
             return DbResult::Kept;
         }
-        match self.remove_db(Broker::remove_reclaimable) {
+        match self.remove_db(Broker::remove_reclaimable, DbResult::Kept) {
             DbResult::Removed => DbResult::Reclaimed,
             result => result,
         }
@@ -27,7 +27,7 @@ impl Running<'_> {
             Ok(None) => {}
             Ok(Some(state)) => {
                 debug!("Not deleting db (requires sharding, state {state}){}", self.subject);
-                return DbResult::Kept;
+                return DbResult::Waiting;
             }
             Err(error) => {
                 error!("ERROR while trying to clean up: {error}{}", self.subject);
@@ -41,16 +41,16 @@ impl Running<'_> {
         };
         if !enough {
             debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
-            return DbResult::Kept;
+            return DbResult::Waiting;
         }
-        self.remove_db(Broker::remove_if_unchanged)
+        self.remove_db(Broker::remove_if_unchanged, DbResult::Waiting)
     }
 
     /// Removes a settled handoff that all its peers have. Blocks on its locks.
     ///
     /// That no sharding keeps it here was read with what the peers acknowledged: if it has begun since, others have written.
     pub(crate) fn give_up(self) -> DbResult {
-        self.remove_db(Broker::remove_if_unchanged)
+        self.remove_db(Broker::remove_if_unchanged, DbResult::Waiting)
     }
 
     /// The state of a container whose sharding has begun and is not over: it stays wherever it is.
@@ -61,13 +61,13 @@ impl Running<'_> {
         self.broker.db_state().map(Some)
     }
 
-    /// Removes the database; a container of the reconciler's queue only at the end of the pass, as more rows
+    /// Removes the database, or says what it is if it may not go; a container of the reconciler's queue only at the end of the pass, as more rows
     /// may come for it until then. Stock: `ContainerReplicator.delete_db`.
-    fn remove_db(self, removal: CheckedRemoval) -> DbResult {
+    fn remove_db(self, removal: CheckedRemoval, otherwise: DbResult) -> DbResult {
         let of_queue =
             self.node.server_type() == ServerType::Container && self.info.account == RECONCILER_ACCOUNT;
         let (device, acknowledged, subject) = (self.task.device.id, self.info, self.subject);
-        let departure = Departure { broker: self.broker, device, acknowledged, removal, subject };
+        let departure = Departure { broker: self.broker, device, acknowledged, removal, otherwise, subject };
         if of_queue {
             self.watch.hands.rest(device, || self.reconciler.remove_later(departure));
             return DbResult::Kept;

@@ -43,15 +43,18 @@ impl<'a> Running<'a> {
         watch: &'a Watch,
         task: DbTask,
         reconciler: &ToReconciler,
-    ) -> Result<Self, DbOutcome> {
+    ) -> Result<Self, Box<DbOutcome>> {
         let started = Instant::now();
-        let device = Arc::clone(&task.device);
-        Self::open(node, watch, task, reconciler.clone()).map_err(|result| DbOutcome {
+        let (device, digest) = (Arc::clone(&task.device), task.digest);
+        let ended = |result| DbOutcome {
             device: device.name.to_string(),
+            digest,
+            path: None,
             elapsed: started.elapsed(),
             peers: Vec::new(),
             result,
-        })
+        };
+        Self::open(node, watch, task, reconciler.clone()).map_err(|result| Box::new(ended(result)))
     }
 
     fn open(

@@ -76,7 +76,7 @@ pub(super) enum Known<'a> {
 /// Why a database is no candidate.
 pub(super) enum Excluded<'a> {
     /// Nobody has to be asked, as it could not be read.
-    Ended(DbOutcome),
+    Ended(Box<DbOutcome>),
     /// It calls for more, or a peer cannot compare.
     ForAWorker(Database<'a>),
 }

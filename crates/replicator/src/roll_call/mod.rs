@@ -128,7 +128,7 @@ impl<'a> RollCall<'a> {
         let looked = self.hold(&task, || catch_unwind(AssertUnwindSafe(look)));
         match looked.unwrap_or_else(|_| Err(Excluded::ForAWorker(Database::Closed(task)))) {
             Ok(candidate) => return Some(candidate),
-            Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(outcome)),
+            Err(Excluded::Ended(outcome)) => self.outcomes.push(Outcome::Database(*outcome)),
             Err(Excluded::ForAWorker(database)) => {
                 self.leave_to_a_worker(database, Heard::new());
             }
@@ -184,13 +184,14 @@ impl<'a> RollCall<'a> {
 
     /// A handoff, all of whose peers have what it has.
     fn give_up(&self, task: DbTask, running: Running<'_>, in_sync: DbOutcome, started: Instant) {
+        let path = Some(running.info().path());
         let removed = self.hold(&task, || catch_unwind(AssertUnwindSafe(|| running.give_up())));
         // As in sort_out.
         let Ok(result) = removed else {
             let database = Database::Closed(task);
             return self.leave_to_a_worker(database, Heard::new());
         };
-        let outcome = DbOutcome { result, elapsed: started.elapsed(), ..in_sync };
+        let outcome = DbOutcome { path, result, elapsed: started.elapsed(), ..in_sync };
         self.outcomes.push(Outcome::Database(outcome));
     }
 

@@ -113,10 +113,11 @@ impl ToPeer<'_> {
         points: &[SyncPoint],
     ) -> Result<Option<Batch>, PeerFailure> {
         let merge_items = rows.into_merge_items(&self.local.info.id, points);
-        let timeout = self.node.conf.sync.node_timeout;
+        let (timeout, bytes) = (self.node.conf.sync.node_timeout, merge_items.len() as u64);
         let send = || self.node.client.merge_items(&self.target, merge_items, timeout);
         let reply = self.local.hands.rest(self.local.device, send);
         let reply = self.answered(reply)?;
+        self.bytes_sent += bytes;
         let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);
         if reply.is_success() || smaller.is_some() { Ok(smaller) } else { Err(self.refused(&reply)) }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use db_broker::{ContentVersion, Snapshot};
 use protocol::{Capabilities, Capability, Request};
-use stats::PeerFailure;
+use stats::{PeerFailure, RsyncResult};
 use swift_types::TmpName;
 use sync_client::{Content, RsyncError, RsyncPass, SendError, time_for};
 use tracing::error;
@@ -105,6 +105,12 @@ impl ToPeer<'_> {
     }
 
     fn rsynced(&self, result: Result<(), RsyncError>) -> Result<(), PeerFailure> {
+        self.node.metrics.rsync_ended(match &result {
+            Ok(()) => RsyncResult::Done,
+            Err(RsyncError::Failed { .. }) => RsyncResult::Failed,
+            Err(RsyncError::NotRun(_)) => RsyncResult::NotRun,
+            Err(RsyncError::Stopped) => RsyncResult::Stopped,
+        });
         result.map_err(|error| {
             error!("{error}{}", self.local.subject);
             PeerFailure::Transfer

@@ -82,7 +82,8 @@ fn a_file_is_put_in_place_by_the_message_that_it_came_with() {
     for (file, path) in [file_of("c"), large_file("c")] {
         let server = Server::start(|_| {});
         assert_eq!(send(&server, &path, &file, COMPLETE).status, 204);
-        assert_eq!(server.next_event().op, "complete_rsync");
+        let event = server.next_event();
+        assert_eq!((event.op, event.received), ("complete_rsync", body(&file).len() as u64));
         let expected = if file.len() > 1 << 20 { 6000 } else { 0 };
         assert_eq!(count_of(&server, "c"), expected);
         assert_eq!(send(&server, &path, &file, COMPLETE).status, 404, "the place is taken");

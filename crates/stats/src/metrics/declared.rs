@@ -1,6 +1,15 @@
 //! Every family: its name, labels, meaning and healthy value. The table of docs/metrics.md is made of them.
 
+mod rpc;
+mod waits;
+
 use super::families::Family;
+
+pub(super) use rpc::{
+    FORWARD_DURATION, FORWARDS, FORWARDS_IN_FLIGHT, RPC_BYTES_RECEIVED, RPC_DURATION, RPC_IN_FLIGHT,
+    RPC_REFUSALS, RPC_REQUESTS,
+};
+pub(super) use waits::{LOCK_WAIT_SECONDS, LOCK_WAITS, PEER_BACKOFF, RSYNC_RUNS};
 
 pub(super) const BUILD_INFO: Family = Family {
     name: "build_info",
@@ -19,6 +28,15 @@ pub(super) const PASSES_COMPLETED: Family = Family {
     healthy: "as many as were started, or one less",
 };
 
+pub(super) const PASSES_ABORTED: Family = Family {
+    name: "passes_aborted_total",
+    labels: &["reason"],
+    help: "Passes that did not come to all databases, by reason: stopped (the daemon was told to stop), left_behind (a device \
+            whose disk does not answer; completed without the rest of it), could_not_run (no address of this node or no device \
+            of it in the ring), panicked (a defect).",
+    healthy: "0, but stopped",
+};
+
 pub(super) const LAST_PASS_TIMESTAMP: Family = Family {
     name: "last_pass_timestamp_seconds",
     labels: &[],
@@ -33,6 +51,14 @@ pub(super) const LAST_PASS_DURATION: Family = Family {
     healthy: "steady",
 };
 
+pub(super) const HANDOFFS_TIMESTAMP: Family = Family {
+    name: "handoffs_waiting_timestamp_seconds",
+    labels: &["device"],
+    help: "Since when each completed pass of this process has found one and the same database that does not belong on a \
+            device, Unix time, of the oldest of 256 that are remembered. No series of a device without any.",
+    healthy: "no series, or some passes ago",
+};
+
 pub(super) const PASS_DATABASES: Family = Family {
     name: "pass_databases",
     labels: &[],
@@ -43,9 +69,17 @@ pub(super) const PASS_DATABASES: Family = Family {
 pub(super) const DATABASES: Family = Family {
     name: "databases_total",
     labels: &["device", "result"],
-    help: "Databases attempted, by what became of them: kept, removed, removed_untidily, \
-            not_removed, reclaimed, unreadable, quarantined, left_alone.",
+    help: "Databases attempted, by what became of them: kept, waiting (it does not belong here and may not go yet), removed, \
+            removed_untidily, not_removed, reclaimed, unreadable, quarantined, left_alone.",
     healthy: "mostly kept; left_alone 0",
+};
+
+pub(super) const HANDOFFS_WAITING: Family = Family {
+    name: "handoffs_waiting",
+    labels: &["device"],
+    help: "Databases on a device that do not belong there and may not go yet, as of the last pass, raised as soon as this \
+            pass has found more. No series of a device without any.",
+    healthy: "no series, some after a change of the ring",
 };
 
 pub(super) const DATABASES_REMEMBERED: Family = Family {
@@ -142,6 +176,22 @@ pub(super) const FAILURES: Family = Family {
     healthy: "0",
 };
 
+pub(super) const PEER_BEHIND_DATABASES: Family = Family {
+    name: "peer_behind_databases",
+    labels: &["peer"],
+    help: "Databases that a peer is not known to hold in full, as rows are left or it could not be asked: as of the last \
+            pass, raised as soon as this pass has found more. No series of a peer that holds all.",
+    healthy: "no series",
+};
+
+pub(super) const PEER_BEHIND_TIMESTAMP: Family = Family {
+    name: "peer_behind_timestamp_seconds",
+    labels: &["peer"],
+    help: "Since when each completed pass of this process has found databases that a peer is not known to hold in full, Unix \
+            time. No series of a peer that holds all.",
+    healthy: "no series, or some minutes ago",
+};
+
 pub(super) const PEER_BEHIND_ROWS: Family = Family {
     name: "peer_behind_rows",
     labels: &["peer"],
@@ -168,7 +218,7 @@ pub(super) const ROWS_SENT: Family = Family {
 pub(super) const BYTES_SENT: Family = Family {
     name: "bytes_sent_total",
     labels: &[],
-    help: "Bytes of request bodies and database files sent to peers.",
+    help: "Bytes of rows and of whole files sent to peers; questions are not counted.",
     healthy: "rises with what is written",
 };
 
@@ -178,6 +228,14 @@ pub(super) const MISPLACED_ROWS: Family = Family {
     help: "Rows in another policy than their container's, by whether they got into the \
             reconciler's queue: enqueued, failed.",
     healthy: "0, except after a split brain",
+};
+
+pub(super) const SHARDER_LAST: Family = Family {
+    name: "sharder_last_timestamp_seconds",
+    labels: &[],
+    help: "When stock's sharder of this node completed a cycle last, Unix time, by container.recon at the end of the last pass; 0 \
+            if it says nothing, and for accounts.",
+    healthy: "within a few cycles where containers are sharded",
 };
 
 pub(super) const RECONCILER_DBS: Family = Family {
@@ -210,57 +268,4 @@ pub(super) const QUEUE_BLOCKED: Family = Family {
     help: "Time that senders spent waiting for a place in a full channel, in the current \
             pass, added up over them.",
     healthy: "outcomes near 0",
-};
-
-pub(super) const RPC_REQUESTS: Family = Family {
-    name: "rpc_requests_total",
-    labels: &["op", "status"],
-    help: "Requests answered, by op and HTTP status. Of the ops compare is many databases in \
-            one, marks the same from memory, invalid a request refused before its op was \
-            known, other_method no REPLICATE, and not forwarded.",
-    healthy: "2xx, and 404 for missing databases",
-};
-
-pub(super) const RPC_DURATION: Family = Family {
-    name: "rpc_duration_seconds",
-    labels: &["op"],
-    help: "From a REPLICATE request's arrival to its answer, by op.",
-    healthy: "steady",
-};
-
-pub(super) const RPC_IN_FLIGHT: Family = Family {
-    name: "rpc_in_flight",
-    labels: &[],
-    help: "REPLICATE requests in hand.",
-    healthy: "below rpc_threads",
-};
-
-pub(super) const RPC_REFUSALS: Family = Family {
-    name: "rpc_refusals_total",
-    labels: &["reason"],
-    help: "REPLICATE requests refused that stock would take, by reason: unknown_peer, \
-            future_timestamp, bad_signature (cluster_secret_file).",
-    healthy: "0",
-};
-
-pub(super) const FORWARDS: Family = Family {
-    name: "forwards_total",
-    labels: &["result"],
-    help: "Requests other than REPLICATE passed on to stock's server, by how that ended: \
-            done, unreachable, too_many, broken, late, client_gone, stopped.",
-    healthy: "done",
-};
-
-pub(super) const FORWARD_DURATION: Family = Family {
-    name: "forward_duration_seconds",
-    labels: &[],
-    help: "A forwarded request, to its end.",
-    healthy: "steady",
-};
-
-pub(super) const FORWARDS_IN_FLIGHT: Family = Family {
-    name: "forwards_in_flight",
-    labels: &[],
-    help: "Requests being forwarded.",
-    healthy: "below forward_limit",
 };

@@ -1,7 +1,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, core::Collector,
 };
 use swift_types::ServerType;
@@ -60,6 +60,11 @@ impl Families {
 
     pub(super) fn counters(&self, family: &'static Family) -> IntCounterVec {
         self.registered("counter", family, IntCounterVec::new(family.opts(), family.labels))
+    }
+
+    /// A counter of seconds, which come in parts too.
+    pub(super) fn seconds(&self, family: &'static Family) -> Counter {
+        self.registered("counter", family, Counter::with_opts(family.opts()))
     }
 
     pub(super) fn int_gauge(&self, family: &'static Family) -> IntGauge {

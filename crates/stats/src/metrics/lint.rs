@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
-use super::{Metrics, Queue, declared};
+use super::{Metrics, Queue, RsyncResult, declared, waits::LOCK_WAIT_ENDS};
 use crate::{
-    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome,
-    PeerStep, ReconcilerDb,
+    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassAbort, PassStats, PeerFailure, PeerId,
+    PeerOutcome, PeerStep, ReconcilerDb,
 };
 
 fn peer(number: u8, result: Result<(), PeerFailure>) -> PeerOutcome {
@@ -25,7 +25,8 @@ fn peer(number: u8, result: Result<(), PeerFailure>) -> PeerOutcome {
 
 fn database(result: DbResult, peers: Vec<PeerOutcome>) -> Outcome {
     let elapsed = Duration::from_millis(30);
-    Outcome::Database(DbOutcome { device: "sda".to_owned(), elapsed, peers, result })
+    let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+    Outcome::Database(DbOutcome { device: "sda".to_owned(), digest, path: None, elapsed, peers, result })
 }
 
 /// Metrics on which everything has happened once, and the fold of the same.
@@ -34,10 +35,11 @@ fn eventful() -> (Metrics, PassStats) {
     let primaries = vec![peer(1, Ok(())).peer, peer(2, Ok(())).peer];
     let device = "sda".to_owned();
     let mut stats = PassStats::new(100.0);
-    metrics.pass_started();
+    metrics.pass_started(stats.start);
     for outcome in [
         database(DbResult::Kept, vec![peer(1, Ok(())), peer(2, Err(PeerFailure::Unfinished))]),
         database(DbResult::Removed, vec![peer(1, Ok(())), peer(2, Ok(()))]),
+        database(DbResult::Waiting, vec![peer(3, Ok(()))]),
         database(DbResult::Quarantined { primaries }, vec![]),
         Outcome::Removed { device: device.clone() },
         Outcome::DeviceSkipped { device: device.clone(), ip: "10.0.0.9".to_owned(), reason: String::new() },
@@ -49,10 +51,15 @@ fn eventful() -> (Metrics, PassStats) {
         stats.add(&outcome);
         metrics.add(&outcome, &stats);
     }
+    metrics.pass_aborted(PassAbort::LeftBehind);
+    metrics.rsync_ended(RsyncResult::Failed);
+    metrics.observe_locks(3, 1, Duration::from_millis(2500));
+    metrics.show_backoff([("10.0.0.2:6201".to_owned(), Duration::from_secs(4))]);
+    metrics.observe_sharder(Some(1_600_000_000.0));
     metrics.observe_device("sda", Some(1_700_000_000.0));
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
     metrics.observe_queue(Queue::Outcomes, 0, 64, Duration::ZERO);
-    metrics.observe_rpc("sync", 200, Duration::from_millis(2));
+    metrics.observe_rpc("sync", 200, Duration::from_millis(2), 321);
     metrics.observe_refusal("unknown_peer");
     metrics.database_remembered();
     drop(metrics.lag_of(&peer(1, Ok(())).peer));
@@ -77,7 +84,7 @@ fn names_helps_and_units_keep_to_the_conventions() {
         assert!(family.help().len() > 10 && family.help().ends_with('.'), "{name}: {:?}", family.help());
         let counter = family.get_field_type() == MetricType::COUNTER;
         assert_eq!(counter, name.ends_with("_total"), "{name}");
-        let timed = ["duration", "timestamp", "blocked"].iter().any(|word| name.contains(word));
+        let timed = ["duration", "timestamp", "blocked", "backoff"].iter().any(|word| name.contains(word));
         assert_eq!(timed, name.ends_with("_seconds"), "{name}");
         assert!(family.get_field_type() != MetricType::HISTOGRAM || timed, "{name}");
     }
@@ -90,8 +97,11 @@ fn helps_name_every_value_of_their_labels() {
         (declared::DATABASES, DbResult::LABELS.to_vec()),
         (declared::PEER_SYNCS, PeerFailure::ALL.map(PeerFailure::label).to_vec()),
         (declared::PEER_SYNCS, vec!["success"]),
+        (declared::PASSES_ABORTED, PassAbort::ALL.map(PassAbort::label).to_vec()),
+        (declared::RSYNC_RUNS, RsyncResult::ALL.map(RsyncResult::label).to_vec()),
+        (declared::LOCK_WAITS, LOCK_WAIT_ENDS.to_vec()),
         (declared::PEER_STEPS, PeerStep::ALL.map(PeerStep::label).to_vec()),
-        (declared::ORPHANS, [OrphanFate::Removed, OrphanFate::KeptRows].map(OrphanFate::label).to_vec()),
+        (declared::ORPHANS, OrphanFate::ALL.map(OrphanFate::label).to_vec()),
         (declared::RECONCILER_DBS, ReconcilerDb::ALL.map(ReconcilerDb::label).to_vec()),
         (declared::MISPLACED_ROWS, EnqueueResult::ALL.map(EnqueueResult::label).to_vec()),
     ] {
@@ -108,7 +118,8 @@ fn helps_name_every_value_of_their_labels() {
 
 #[test]
 fn labels_are_bounded_ones_and_the_type_is_always_there() {
-    let bounded = ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version"];
+    let bounded =
+        ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version", "server"];
     for family in families() {
         for metric in family.get_metric() {
             let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::name).collect();
@@ -127,10 +138,10 @@ fn outcomes_show() {
     for line in [
         r#"martlet_build_info{version="1.2.3",type="account"} 1"#,
         r#"martlet_databases_total{device="sda",result="kept",type="account"} 1"#,
-        r#"martlet_peer_syncs_total{result="success",type="account"} 3"#,
+        r#"martlet_peer_syncs_total{result="success",type="account"} 4"#,
         r#"martlet_peer_syncs_total{result="unfinished",type="account"} 1"#,
         r#"martlet_peer_syncs_total{result="timeout",type="account"} 0"#,
-        r#"martlet_peer_steps_total{step="diff",type="account"} 4"#,
+        r#"martlet_peer_steps_total{step="diff",type="account"} 5"#,
         r#"martlet_failures_total{peer="10.0.0.2/sdb",type="account"} 2"#,
         r#"martlet_failures_total{peer="10.0.0.9/sda",type="account"} 1"#,
         r#"martlet_removed_total{device="sda",type="account"} 2"#,
@@ -140,13 +151,24 @@ fn outcomes_show() {
         r#"martlet_reconciler_dbs_total{result="created",type="account"} 1"#,
         r#"martlet_misplaced_rows_total{result="enqueued",type="account"} 12"#,
         r#"martlet_misplaced_rows_total{result="failed",type="account"} 0"#,
-        r#"martlet_rows_sent_total{type="account"} 40"#,
-        r#"martlet_bytes_sent_total{type="account"} 4000"#,
+        r#"martlet_rows_sent_total{type="account"} 50"#,
+        r#"martlet_bytes_sent_total{type="account"} 5000"#,
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
-        r#"martlet_pass_databases{type="account"} 3"#,
+        r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
+        r#"martlet_peer_backoff_seconds{server="10.0.0.2:6201",type="account"} 4"#,
+        r#"martlet_sharder_last_timestamp_seconds{type="account"} 1600000000"#,
+        r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
+        r#"martlet_passes_aborted_total{reason="left_behind",type="account"} 1"#,
+        r#"martlet_passes_aborted_total{reason="panicked",type="account"} 0"#,
+        r#"martlet_rsync_runs_total{result="failed",type="account"} 1"#,
+        r#"martlet_lock_waits_total{result="granted",type="account"} 3"#,
+        r#"martlet_lock_waits_total{result="timed_out",type="account"} 1"#,
+        r#"martlet_lock_wait_seconds_total{type="account"} 2.5"#,
+        r#"martlet_pass_databases{type="account"} 4"#,
         r#"martlet_passes_completed_total{type="account"} 0"#,
         r#"martlet_queue_blocked_seconds{queue="tasks",type="account"} 1.5"#,
         r#"martlet_rpc_requests_total{op="sync",status="200",type="account"} 1"#,
+        r#"martlet_rpc_bytes_received_total{op="sync",type="account"} 321"#,
         r#"martlet_rpc_in_flight{type="account"} 1"#,
         r#"martlet_forwards_total{result="done",type="account"} 1"#,
         r#"martlet_forwards_in_flight{type="account"} 1"#,
@@ -162,10 +184,29 @@ fn outcomes_show() {
         r#"martlet_passes_completed_total{type="account"} 1"#,
         r#"martlet_last_pass_duration_seconds{type="account"} 60.5"#,
         r#"martlet_last_pass_timestamp_seconds{type="account"} 160.5"#,
+        r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
+        r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
+    assert!(!text.contains(r#"behind_databases{peer="10.0.0.1"#), "who has all is not behind");
+    metrics.pass_completed(&PassStats::new(161.0), 162.0);
+    metrics.show_backoff([]);
+    let text = metrics.render();
+    assert!(!text.contains("behind_databases{") && !text.contains("handoffs_waiting{"), "nor who has it now");
+    assert!(!text.contains("backoff_seconds{"), "who answers is asked at once");
+}
+
+#[test]
+fn waits_for_locks_are_counted_once_however_often_they_are_told() {
+    let metrics = Metrics::new(ServerType::Account, "1");
+    for granted in [2, 2, 5, 4] {
+        metrics.observe_locks(granted, 0, Duration::from_secs(granted));
+    }
+    let text = metrics.render();
+    assert!(text.contains("martlet_lock_waits_total{result=\"granted\",type=\"account\"} 5\n"), "{text}");
+    assert!(text.contains("martlet_lock_wait_seconds_total{type=\"account\"} 5\n"), "{text}");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+mod behind;
 mod declared;
 mod families;
 mod lag;
@@ -7,19 +8,22 @@ mod pass;
 mod reconciler;
 mod rpc;
 mod table;
+mod waits;
 
 use std::time::Duration;
 
-use prometheus::{GaugeVec, IntCounter, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntGaugeVec, Registry, TextEncoder};
 use swift_types::ServerType;
 
-use crate::{Outcome, PassStats, PeerId};
+use crate::{Backlog, Outcome, PassAbort, PassStats, PeerId};
 use families::Families;
 pub use lag::PeerLag;
 use pass::PassMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
 use table::Row;
+pub use waits::RsyncResult;
+use waits::WaitMetrics;
 
 /// A bounded channel of the pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +60,11 @@ pub struct Metrics {
     declared: Vec<Row>,
     pass: PassMetrics,
     rpc: RpcMetrics,
+    waits: WaitMetrics,
     remembered: IntCounter,
     to_send: IntGaugeVec,
     stalled: GaugeVec,
+    sharder_last: Gauge,
     queue_depth: IntGaugeVec,
     queue_capacity: IntGaugeVec,
     queue_blocked: GaugeVec,
@@ -71,9 +77,11 @@ impl Metrics {
         families.int_gauges(&declared::BUILD_INFO).with_label_values(&[version]).set(1);
         let pass = PassMetrics::new(&families);
         let rpc = RpcMetrics::new(&families);
+        let waits = WaitMetrics::new(&families);
         let remembered = families.counter(&declared::DATABASES_REMEMBERED);
         let to_send = families.int_gauges(&declared::PEER_ROWS_TO_SEND);
         let stalled = families.gauges(&declared::DEVICE_STALLED_TIMESTAMP);
+        let sharder_last = families.gauge(&declared::SHARDER_LAST);
         let queue_depth = families.int_gauges(&declared::QUEUE_DEPTH);
         let queue_capacity = families.int_gauges(&declared::QUEUE_CAPACITY);
         let queue_blocked = families.gauges(&declared::QUEUE_BLOCKED);
@@ -83,9 +91,11 @@ impl Metrics {
             declared,
             pass,
             rpc,
+            waits,
             remembered,
             to_send,
             stalled,
+            sharder_last,
             queue_depth,
             queue_capacity,
             queue_blocked,
@@ -110,7 +120,7 @@ impl Metrics {
     /// in this pass.
     pub fn observe_queue(&self, queue: Queue, depth: usize, capacity: usize, blocked: Duration) {
         let label = &[queue.label()];
-        let count = |items: usize| i64::try_from(items).unwrap_or(i64::MAX);
+        let count = |items: usize| gauge_value(items as u64);
         self.queue_depth.with_label_values(label).set(count(depth));
         self.queue_capacity.with_label_values(label).set(count(capacity));
         self.queue_blocked.with_label_values(label).set(blocked.as_secs_f64());
@@ -121,17 +131,24 @@ impl Metrics {
         self.stalled.with_label_values(&[device]).set(stalled.unwrap_or(0.0));
     }
 
-    /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more.
+    /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more. What is counted of
+    /// each is there from then on.
     pub fn show_devices(&self, devices: impl IntoIterator<Item = (String, Option<f64>)>) {
         self.stalled.reset();
         for (device, stalled) in devices {
+            self.pass.show_device(&device);
             self.observe_device(&device, stalled);
         }
     }
 
-    /// A pass begins. [`crate::Aggregator::run`] calls it.
-    pub fn pass_started(&self) {
-        self.pass.started();
+    /// When stock's sharder of this node completed a cycle last, in Unix seconds; none if nobody knows.
+    pub fn observe_sharder(&self, last: Option<f64>) {
+        self.sharder_last.set(last.unwrap_or(0.0));
+    }
+
+    /// A pass begins, at `start` (Unix seconds). [`crate::Aggregator::run`] calls it.
+    pub fn pass_started(&self, start: f64) {
+        self.pass.started(start);
     }
 
     /// One more outcome; `stats` are the pass's with this outcome in them. The aggregator calls it.
@@ -142,6 +159,33 @@ impl Metrics {
     /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
     pub fn pass_completed(&self, stats: &PassStats, now: f64) {
         self.pass.completed(stats, now);
+    }
+
+    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), the
+    /// others come alone.
+    pub fn pass_aborted(&self, reason: PassAbort) {
+        self.pass.aborted(reason);
+    }
+
+    /// What is behind and what failed last, as of now: for a status page. Copies at most some hundred short texts under a lock.
+    pub fn backlog(&self) -> Backlog {
+        self.pass.backlog()
+    }
+
+    /// A run of rsync ended.
+    pub fn rsync_ended(&self, result: RsyncResult) {
+        self.waits.rsync_ended(result);
+    }
+
+    /// Tells which peers' servers (`IP:PORT`) are left alone, as they do not answer, and for how long each time. No other has a
+    /// series any more.
+    pub fn show_backoff(&self, servers: impl IntoIterator<Item = (String, Duration)>) {
+        self.waits.show_backoff(servers);
+    }
+
+    /// Tells how often waits for locks have ended with the lock and without since the process began, and how long they took in all.
+    pub fn observe_locks(&self, granted: u64, timed_out: u64, waited: Duration) {
+        self.waits.observe_locks(granted, timed_out, waited);
     }
 
     /// A database was remembered: its peers were asked, and it was not opened.
@@ -155,9 +199,10 @@ impl Metrics {
         PeerLag::new(self.to_send.with_label_values(&[&peer.to_string()]))
     }
 
-    /// A REPLICATE request was answered. `op` comes from a closed set, e.g. `"sync"` or `"unknown"`.
-    pub fn observe_rpc(&self, op: &'static str, status: u16, elapsed: Duration) {
-        self.rpc.observe(op, status, elapsed);
+    /// A REPLICATE request was answered, of whose body so many bytes had come. `op` comes from a closed set, e.g. `"sync"` or
+    /// `"unknown"`.
+    pub fn observe_rpc(&self, op: &'static str, status: u16, elapsed: Duration, received: u64) {
+        self.rpc.observe(op, status, elapsed, received);
     }
 
     /// A REPLICATE request is in hand until the returned guard is dropped.
@@ -181,4 +226,8 @@ impl Metrics {
     pub fn forward_started(&self) -> RpcInFlight {
         self.rpc.forward_started()
     }
+}
+
+fn gauge_value(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

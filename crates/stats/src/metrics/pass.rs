@@ -1,7 +1,12 @@
-use prometheus::{Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
-use super::{declared, families::Families, reconciler::ReconcilerMetrics};
-use crate::{DbOutcome, DbResult, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome, PeerStep};
+use super::{
+    behind::BehindMetrics, declared, families::Families, gauge_value, reconciler::ReconcilerMetrics,
+};
+use crate::{
+    Backlog, DbOutcome, DbResult, OrphanFate, Outcome, PassAbort, PassStats, PeerFailure, PeerOutcome,
+    PeerStep,
+};
 
 /// The `result` of a peer that holds all that was to be told.
 const SUCCESS: &str = "success";
@@ -21,11 +26,12 @@ pub(super) struct PassMetrics {
     peer_duration: HistogramVec,
     peer_steps: IntCounterVec,
     failures: IntCounterVec,
-    behind: IntGaugeVec,
+    behind: BehindMetrics,
     rows_sent: IntCounter,
     bytes_sent: IntCounter,
     passes_started: IntCounter,
     passes_completed: IntCounter,
+    passes_aborted: IntCounterVec,
     last_timestamp: Gauge,
     last_duration: Gauge,
     progress: IntGauge,
@@ -46,11 +52,12 @@ impl PassMetrics {
             peer_duration: families.durations_by(&declared::PEER_SYNC_DURATION),
             peer_steps: families.counters(&declared::PEER_STEPS),
             failures: families.counters(&declared::FAILURES),
-            behind: families.int_gauges(&declared::PEER_BEHIND_ROWS),
+            behind: BehindMetrics::new(families),
             rows_sent: families.counter(&declared::ROWS_SENT),
             bytes_sent: families.counter(&declared::BYTES_SENT),
             passes_started: families.counter(&declared::PASSES_STARTED),
             passes_completed: families.counter(&declared::PASSES_COMPLETED),
+            passes_aborted: families.counters(&declared::PASSES_ABORTED),
             last_timestamp: families.gauge(&declared::LAST_PASS_TIMESTAMP),
             last_duration: families.gauge(&declared::LAST_PASS_DURATION),
             progress: families.int_gauge(&declared::PASS_DATABASES),
@@ -67,10 +74,27 @@ impl PassMetrics {
         for step in PeerStep::ALL {
             self.peer_steps.with_label_values(&[step.label()]);
         }
+        for reason in PassAbort::ALL {
+            self.passes_aborted.with_label_values(&[reason.label()]);
+        }
     }
 
-    pub(super) fn started(&self) {
+    /// As [`Self::show_zeros`], of a local device.
+    pub(super) fn show_device(&self, device: &str) {
+        for counters in [&self.removed, &self.quarantined, &self.walk_faults, &self.devices_skipped] {
+            counters.with_label_values(&[device]);
+        }
+        for result in DbResult::LABELS {
+            self.databases.with_label_values(&[device, result]);
+        }
+        for fate in OrphanFate::ALL {
+            self.orphans.with_label_values(&[device, fate.label()]);
+        }
+    }
+
+    pub(super) fn started(&self, start: f64) {
         self.passes_started.inc();
+        self.behind.started(start);
         self.progress.set(0);
     }
 
@@ -78,10 +102,16 @@ impl PassMetrics {
         self.passes_completed.inc();
         self.last_timestamp.set(now);
         self.last_duration.set(now - stats.start);
-        self.behind.reset();
-        for (peer, rows) in &stats.rows_behind {
-            self.behind_of(peer).set(gauge_value(*rows));
-        }
+        self.behind.completed(stats, now);
+    }
+
+    pub(super) fn aborted(&self, reason: PassAbort) {
+        self.passes_aborted.with_label_values(&[reason.label()]).inc();
+        self.behind.aborted(reason);
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        self.behind.backlog(u64::try_from(self.progress.get()).unwrap_or(0))
     }
 
     pub(super) fn add(&self, outcome: &Outcome, stats: &PassStats) {
@@ -89,9 +119,7 @@ impl PassMetrics {
             Outcome::Database(db) => {
                 self.progress.set(gauge_value(stats.attempted));
                 self.add_database(db);
-                for peer in &db.peers {
-                    self.add_peer(peer, stats);
-                }
+                db.peers.iter().for_each(|peer| self.add_peer(peer));
             }
             Outcome::Removed { device } => self.removed.with_label_values(&[device]).inc(),
             Outcome::ReconcilerDb { found } => self.reconciler.add_db(*found),
@@ -102,6 +130,7 @@ impl PassMetrics {
             }
             Outcome::WalkFault { device, .. } => self.walk_faults.with_label_values(&[device]).inc(),
         }
+        self.behind.add(outcome, stats);
         for peer in outcome.failures() {
             self.failures.with_label_values(&[&peer.to_string()]).inc();
         }
@@ -119,7 +148,7 @@ impl PassMetrics {
         }
     }
 
-    fn add_peer(&self, peer: &PeerOutcome, stats: &PassStats) {
+    fn add_peer(&self, peer: &PeerOutcome) {
         let result = peer.result.map_or_else(PeerFailure::label, |()| SUCCESS);
         self.peer_syncs.with_label_values(&[result]).inc();
         self.peer_duration.with_label_values(&[result]).observe(peer.elapsed.as_secs_f64());
@@ -128,17 +157,5 @@ impl PassMetrics {
         }
         self.rows_sent.inc_by(peer.rows_sent);
         self.bytes_sent.inc_by(peer.bytes_sent);
-        if let Some(rows) = stats.rows_behind.get(&peer.peer) {
-            let gauge = self.behind_of(&peer.peer);
-            gauge.set(gauge.get().max(gauge_value(*rows)));
-        }
     }
-
-    fn behind_of(&self, peer: &PeerId) -> IntGauge {
-        self.behind.with_label_values(&[&peer.to_string()])
-    }
-}
-
-fn gauge_value(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

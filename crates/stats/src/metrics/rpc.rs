@@ -9,6 +9,7 @@ use super::{declared, families::Families};
 pub(super) struct RpcMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    received: IntCounterVec,
     in_flight: IntGauge,
     refusals: IntCounterVec,
     forwards: IntCounterVec,
@@ -21,6 +22,7 @@ impl RpcMetrics {
         Self {
             requests: families.counters(&declared::RPC_REQUESTS),
             duration: families.durations_by(&declared::RPC_DURATION),
+            received: families.counters(&declared::RPC_BYTES_RECEIVED),
             in_flight: families.int_gauge(&declared::RPC_IN_FLIGHT),
             refusals: families.counters(&declared::RPC_REFUSALS),
             forwards: families.counters(&declared::FORWARDS),
@@ -29,9 +31,10 @@ impl RpcMetrics {
         }
     }
 
-    pub(super) fn observe(&self, op: &'static str, status: u16, elapsed: Duration) {
+    pub(super) fn observe(&self, op: &'static str, status: u16, elapsed: Duration, received: u64) {
         self.requests.with_label_values(&[op, &status.to_string()]).inc();
         self.duration.with_label_values(&[op]).observe(elapsed.as_secs_f64());
+        self.received.with_label_values(&[op]).inc_by(received);
     }
 
     pub(super) fn refused(&self, reason: &'static str) {

@@ -88,9 +88,17 @@ impl Halved {
 
     /// Whether Prometheus is told that a disk hangs.
     pub(super) fn is_shown(&self, device: &str) -> Result<bool> {
+        self.is_above_zero(&format!("device_stalled_timestamp_seconds{{device=\"{device}\""))
+    }
+
+    /// Whether Prometheus is told of passes that went to their end without a disk.
+    pub(super) fn passes_are_counted_as_aborted(&self) -> Result<bool> {
+        self.is_above_zero("passes_aborted_total{reason=\"left_behind\"")
+    }
+
+    fn is_above_zero(&self, series: &str) -> Result<bool> {
         let page = metrics_page(SocketAddr::from((self.scene.cluster.address(1), METRICS_PORT)))?;
-        let name =
-            format!("martlet_device_stalled_timestamp_seconds{{device=\"{device}\",type=\"container\"}} ");
+        let name = format!("martlet_{series},type=\"container\"}} ");
         let value = page.lines().find_map(|line| line.strip_prefix(&name)).with_context(|| page.clone())?;
         Ok(value.parse::<f64>()? > 0.0)
     }

@@ -78,6 +78,7 @@ fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
         assert!(halved.is_shown("d1a")?, "and to whoever scrapes");
         let beside = halved.others_arrive_again()?;
         assert!(halved.says("Skipping: d1a is left behind"), "{}", scene.cluster.log_lines().join("\n"));
+        assert!(halved.passes_are_counted_as_aborted()?);
         assert!(halved.none_arrived("d1a")?);
         drop(frozen);
         until(scene, "the rows stay", || halved.all_arrived("d1a"))?;
