@@ -88,6 +88,16 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     Answer::read(stream)
 }
 
+/// The answer to a request (`METHOD PATH`) with a body. Blocks until all of it is there.
+///
+/// # Errors
+/// When nobody answers, or not in time.
+pub fn ask(address: SocketAddr, request: &str, body: &str) -> Result<Answer> {
+    let mut stream = connect(address)?;
+    send(&mut stream, request, "", body)?;
+    Answer::read(stream)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

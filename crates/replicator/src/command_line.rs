@@ -134,9 +134,9 @@ fn run(server_type: ServerType, config: &Path, args: &Args) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     let mode = mode(args, &conf)?;
-    logging::start(&conf, args.console())?;
+    let log_level = logging::start(&conf, args.console())?;
     warn_of_the_ignored(args, &mode);
-    let ran = catch_unwind(AssertUnwindSafe(|| daemon::run(conf, &mode, args.console())));
+    let ran = catch_unwind(AssertUnwindSafe(|| daemon::run(conf, &mode, args.console(), log_level)));
     match ran {
         Ok(Ok(code)) => return Ok(code),
         Ok(Err(error)) => {

@@ -15,11 +15,12 @@ use tokio::runtime::{Handle, Runtime};
 use tracing::{error, warn};
 
 use crate::{
-    logging::{Console, notice},
+    logging::{Console, LogLevelAtRunTime, notice},
     node::{Node, NodeFiles},
+    pages::start_pages,
     pass::{self, PassEnd, Scope},
     process::{self, READY, STOPPING, Watchdog, notify},
-    serving::{start_metrics, start_rpc},
+    serving::start_rpc,
     signals,
     stop::Stop,
 };
@@ -41,7 +42,12 @@ pub(crate) enum Mode {
 /// Runs a daemon to its end; the exit code says whether it could do what it was asked.
 ///
 /// Stock: `run_daemon` from the logger on, and `DaemonStrategy.run`.
-pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    conf: ReplicatorConf,
+    mode: &Mode,
+    console: Console,
+    log_level: LogLevelAtRunTime,
+) -> anyhow::Result<ExitCode> {
     process::raise_open_files();
     process::modify_priority(&conf.daemon);
     notice!("Starting {}", std::process::id());
@@ -59,6 +65,9 @@ pub(crate) fn run(conf: ReplicatorConf, mode: &Mode, console: Console) -> anyhow
     let node = Arc::new(Node::open(conf, files, home, Clock::system(), runtime.handle(), stop)?);
     node.watchdog.listen_to(runtime.handle());
     warn_of_useless_handoff_delete(&node);
+    if !matches!(mode, Mode::Once(_)) {
+        start_pages(&node, log_level, runtime.handle());
+    }
     let code = match mode {
         Mode::Once(scope) => once(&node, scope),
         Mode::Serve => serve(&node, &runtime)?,
@@ -85,7 +94,6 @@ fn once(node: &Arc<Node>, scope: &Scope) -> ExitCode {
 }
 
 fn serve(node: &Arc<Node>, runtime: &Runtime) -> anyhow::Result<ExitCode> {
-    start_metrics(node, runtime.handle());
     let served = start_rpc(node, runtime.handle())?;
     notify(READY);
     runtime.spawn(stay_alive(Arc::clone(&node.watchdog)));
@@ -104,7 +112,6 @@ async fn stay_alive(watchdog: Arc<Watchdog>) {
 
 /// Stock: `run_forever`.
 fn forever(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<ExitCode> {
-    start_metrics(node, runtime);
     let served = if node.conf.serve.serve { Some(start_rpc(node, runtime)?) } else { None };
     notify(READY);
     let interval = node.conf.pass.interval;

@@ -31,6 +31,7 @@ mod local_ips;
 mod logging;
 mod metered;
 mod node;
+mod pages;
 mod pass;
 mod peers;
 mod process;

@@ -1,15 +1,13 @@
-//! The daemon's listeners: REPLICATE for peers, pages for operators.
+//! The daemon's listener for peers.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use rpc_server::{
-    ForwardEnd, ForwardSettings, Observer, Page, RpcEvent, ServerSettings, ServerStop, serve, serve_pages,
-};
+use rpc_server::{ForwardEnd, ForwardSettings, Observer, RpcEvent, ServerSettings, ServerStop, serve};
 use settings::BindIp;
 use stats::Metrics;
 use tokio::{net::TcpListener, runtime::Handle, task::JoinHandle};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{node::Node, peers::peers, process::connections_within_open_files, rpc_timings::RpcTimings};
 
@@ -112,30 +110,4 @@ fn forward_settings(node: &Node) -> Option<ForwardSettings> {
         idle_timeout: serve.forward_timeout,
         limit: serve.forward_limit.get(),
     })
-}
-
-/// Starts the metrics page where the conf says so. A port in use costs the page, never the replication.
-pub(crate) fn start_metrics(node: &Arc<Node>, runtime: &Handle) {
-    let Some(address) = node.conf.serve.metrics_address() else { return };
-    let listener = match runtime.block_on(TcpListener::bind(address)) {
-        Ok(listener) => listener,
-        Err(error) => {
-            warn!("no metrics page: {address} (metrics_bind_ip, metrics_bind_port): {error}");
-            return;
-        }
-    };
-    info!("metrics on http://{address}/metrics");
-    let of_page = Arc::clone(node);
-    let pages = Arc::new(move |path: &str| match path {
-        "/metrics" => Some(Page {
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            text: of_page.metrics_page(),
-        }),
-        "/" => Some(Page {
-            content_type: "text/html; charset=utf-8",
-            text: "<!doctype html><title>Martlet</title><p><a href=\"/metrics\">metrics</a>\n".to_owned(),
-        }),
-        _ => None,
-    });
-    runtime.spawn(serve_pages(listener, pages, node.stop.token()));
 }

@@ -196,7 +196,9 @@ impl Vigil<'_> {
 
     /// That this pass gets on, unless nothing of it does; and which disks it waits for.
     fn tell_manager(&mut self, now: Instant) {
-        if !self.standstill.is_one(self.hands, now) {
+        if self.standstill.is_one(self.hands, now) {
+            self.node.watchdog.stuck("the pass stands still, see the log: restart the daemon");
+        } else {
             self.node.watchdog.alive();
         }
         let hanging = self.hands.stalled(now).into_iter().filter(|stalled| stalled.time >= SHOWN_FROM);

@@ -64,6 +64,6 @@ mod target;
 mod told;
 
 pub use forward::{ForwardEnd, ForwardSettings};
-pub use pages::{Page, PageSource, serve_pages};
+pub use pages::{Page, PageRequest, PageSource, Wish, serve_pages};
 pub use peers::{AnyPeer, Peers};
 pub use server::{Observer, Refusal, RpcEvent, ServerSettings, ServerStop, serve};

@@ -19,6 +19,8 @@ const ON_THEIR_OWN: [&str; 11] = [
     "unmounted::",
     "hanging::",
 ];
+/// Tests with a real browser.
+const WITH_CHROMIUM: [&str; 1] = ["a_browser_"];
 /// Tests with a real Prometheus, by parts of their names.
 const WITH_PROMETHEUS: [&str; 2] = ["prometheus_answers", "promtool_has"];
 
@@ -33,6 +35,11 @@ pub(super) fn names(runner: &Runner<'_>) -> Vec<&'static str> {
         let names = WITH_PROMETHEUS.join(", ");
         runner.screen.aside(&format!(" - without {names}: Debian's package prometheus is not installed"));
         skipped.extend(WITH_PROMETHEUS);
+    }
+    if !runner.succeeds("chromium", &["--version"]) {
+        let names = WITH_CHROMIUM.join(", ");
+        runner.screen.aside(&format!(" - without {names}: Debian's package chromium is not installed"));
+        skipped.extend(WITH_CHROMIUM);
     }
     skipped
 }

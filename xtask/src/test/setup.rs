@@ -13,6 +13,7 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     }
     if is_root()? {
         tool("prometheus", runner)?;
+        tool("chromium", runner)?;
     }
     stock::install(runner)?;
     if makes_namespaces(runner) {

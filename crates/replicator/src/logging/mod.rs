@@ -2,6 +2,7 @@
 //!
 //! Stock: `get_swift_logger`.
 
+mod level;
 mod line;
 mod severity;
 mod syslog;
@@ -17,14 +18,16 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
-    Layer,
-    filter::{FilterFn, filter_fn},
+    Layer, Registry,
+    filter::FilterFn,
     layer::{Context, SubscriberExt as _},
+    reload,
     util::SubscriberInitExt as _,
 };
 
 use self::{severity::Severity, syslog::Syslog};
 
+pub(crate) use level::LogLevelAtRunTime;
 pub(crate) use severity::{CRITICAL, NOTICE, critical, notice};
 
 /// Whether lines are shown on stderr too; stock's `log_to_console`.
@@ -37,34 +40,35 @@ pub(crate) enum Console {
 }
 
 /// From now on lines from `log_level` on go to syslog; those of other people's crates from warnings on, those
-/// of SQL statements only with `db_query_logging`.
+/// of SQL statements only with `db_query_logging`. The level can be changed by what is returned.
 ///
 /// # Errors
 /// If `log_address` cannot be looked at.
-pub(crate) fn start(conf: &ReplicatorConf, console: Console) -> anyhow::Result<()> {
+pub(crate) fn start(conf: &ReplicatorConf, console: Console) -> anyhow::Result<LogLevelAtRunTime> {
     let syslog =
         Syslog::open(&conf.log).with_context(|| format!("log_address = {}", conf.log.log_address))?;
     let (server, limit) = (conf.log.log_name.clone(), conf.log.log_max_line_length);
     let wanted = wanted(Severity::threshold(conf.log.log_level), conf.db.db_query_logging);
+    let (wanted, handle) = reload::Layer::new(wanted);
     // Only a second start in one process could fail, and the first one's lines are as good.
     let _ = subscriber(Lines { server, limit, syslog, console }, wanted).try_init();
-    Ok(())
+    Ok(LogLevelAtRunTime::new(conf.log.log_level, conf.db.db_query_logging, handle))
 }
 
-fn wanted(threshold: Severity, queries: bool) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+/// Which lines are logged.
+type Wanted = FilterFn<Box<dyn Fn(&Metadata<'_>) -> bool + Send + Sync>>;
+
+fn wanted(threshold: Severity, queries: bool) -> Wanted {
     let most = if threshold == Severity::Debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    let wanted = filter_fn(move |event| {
+    let is_wanted = move |event: &Metadata<'_>| {
         let ours = event.target().starts_with("martlet_") || *event.level() <= Level::WARN;
         let wanted = queries || event.target() != QUERIES;
         ours && wanted && Severity::of(event) >= threshold
-    });
-    wanted.with_max_level_hint(most)
+    };
+    FilterFn::new(Box::new(is_wanted) as Box<_>).with_max_level_hint(most)
 }
 
-fn subscriber<F>(lines: Lines, wanted: FilterFn<F>) -> impl Subscriber
-where
-    F: Fn(&Metadata<'_>) -> bool + Send + Sync + 'static,
-{
+fn subscriber(lines: Lines, wanted: impl Layer<Registry> + Send + Sync) -> impl Subscriber {
     // Not `lines.with_filter(wanted)`: to two threads that first ask `enabled!` at once, such a filter says yes for
     // no, and drops the next line of one of them.
     tracing_subscriber::registry().with(wanted).with(lines)

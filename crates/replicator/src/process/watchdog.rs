@@ -30,6 +30,8 @@ pub(crate) struct Watchdog {
     /// Milliseconds from the beginning to the last beat of the network threads.
     beat: AtomicU64,
     said: Mutex<Said>,
+    /// Why the daemon does not get on, if it does not.
+    stuck: Mutex<Option<&'static str>>,
 }
 
 /// What the manager was told last.
@@ -49,7 +51,13 @@ impl Watchdog {
     }
 
     pub(crate) fn new(patience: Option<Duration>) -> Self {
-        Self { patience, begun: Instant::now(), beat: AtomicU64::new(0), said: Mutex::default() }
+        Self {
+            patience,
+            begun: Instant::now(),
+            beat: AtomicU64::new(0),
+            said: Mutex::default(),
+            stuck: Mutex::default(),
+        }
     }
 
     /// Has the network threads beat from now on.
@@ -68,9 +76,20 @@ impl Watchdog {
 
     /// The daemon gets on. To be called every second or so; tells the manager as often as it wants to be told.
     pub(crate) fn alive(&self) {
+        *self.stuck.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.is_due(Instant::now()) {
             tell_manager(ALIVE);
         }
+    }
+
+    /// It does not get on, which the manager finds out by hearing nothing.
+    pub(crate) fn stuck(&self, reason: &'static str) {
+        *self.stuck.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Why the daemon does not get on, if it does not.
+    pub(crate) fn why_stuck(&self) -> Option<&'static str> {
+        *self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the manager what is to be seen in `systemctl status`, if it is anything new.

@@ -58,7 +58,8 @@ impl LogLevel {
         }
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    /// Reads a name as stock does, in any case.
+    pub fn parse(name: &str) -> Option<Self> {
         Some(match name.to_uppercase().as_str() {
             "NOTSET" => Self::NotSet,
             "DEBUG" => Self::Debug,

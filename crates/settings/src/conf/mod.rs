@@ -105,6 +105,12 @@ impl ReplicatorConf {
         self.node.swift_dir.join("swift.conf")
     }
 
+    /// Every effective setting as key and value, defaults included. Holds no secret.
+    pub fn in_effect(&self) -> Vec<(String, String)> {
+        let lines = self.groups().into_iter().flat_map(|(_, lines)| lines);
+        lines.map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
     fn groups(&self) -> [(&'static str, Lines); 8] {
         [
             ("node", self.node.lines()),

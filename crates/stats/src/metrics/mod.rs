@@ -7,6 +7,7 @@ mod lint;
 mod pass;
 mod reconciler;
 mod rpc;
+mod series;
 mod table;
 mod waits;
 
@@ -21,6 +22,7 @@ pub use lag::PeerLag;
 use pass::PassMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
+pub use series::Series;
 use table::Row;
 pub use waits::RsyncResult;
 use waits::WaitMetrics;
@@ -108,6 +110,11 @@ impl Metrics {
             tracing::error!("the metrics cannot be written as text: {error}");
             String::new()
         })
+    }
+
+    /// The same as numbers, without histograms.
+    pub fn series(&self) -> Vec<Series> {
+        self.registry.gather().iter().flat_map(series::of_family).collect()
     }
 
     /// Every family with its kind, labels, meaning and healthy value: the Markdown table of docs/metrics.md, which a test holds

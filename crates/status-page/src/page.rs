@@ -1,0 +1,160 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use stats::{Metrics, PassBacklog, Series};
+
+use crate::{
+    About, DeviceStatus, Health, LastPass, PassUnderWay, PeerStatus, Status, history::History, known::Known,
+};
+
+/// How often [`StatusPage::sample`] wants to be called.
+pub const SAMPLE_EVERY: Duration = Duration::from_secs(10);
+
+/// What the page is made of: the metrics, what they were lately, and what does not change. Shared by all who ask.
+#[derive(Debug)]
+pub struct StatusPage {
+    about: About,
+    metrics: Arc<Metrics>,
+    lately: Mutex<Lately>,
+}
+
+/// What was sampled.
+#[derive(Debug, Default)]
+struct Lately {
+    /// Databases attempted, by device.
+    databases: History,
+    /// Databases behind, by peer.
+    behind: History,
+}
+
+impl StatusPage {
+    /// Nothing sampled yet.
+    pub fn new(about: About, metrics: Arc<Metrics>) -> Self {
+        Self { about, metrics, lately: Mutex::default() }
+    }
+
+    /// Notes what the sparklines show, at this moment in Unix seconds. What has shown nothing for as long as samples are kept is
+    /// forgotten.
+    pub fn sample(&self, now: f64) {
+        let counted = by_label(&self.metrics.series(), "databases_total", "device");
+        let known = Known::of(&self.metrics.backlog());
+        #[expect(clippy::cast_precision_loss, reason = "a line of a few pixels")]
+        let behind = known.peers.into_iter().map(|(name, peer)| (name, peer.databases as f64)).collect();
+        let mut lately = self.lock();
+        lately.databases.note(now, &counted);
+        lately.behind.note(now, &behind);
+    }
+
+    /// What is known at this moment, in Unix seconds.
+    pub fn status(&self, now: f64, health: Health, log_level: &str) -> Status {
+        let (series, backlog) = (self.metrics.series(), self.metrics.backlog());
+        let known = Known::of(&backlog);
+        let About { server_type, version, node, started, settings } = self.about.clone();
+        let total = |name| count(by_label(&series, name, "type").into_values().sum());
+        Status {
+            now,
+            server_type: server_type.name(),
+            version,
+            node,
+            started,
+            health,
+            log_level: log_level.to_owned(),
+            pass: backlog.running.as_ref().map(|pass| under_way(pass, backlog.last.as_ref(), now)),
+            last_pass: backlog.last.as_ref().and_then(last_pass),
+            passes_completed: total("passes_completed_total"),
+            quarantined: total("quarantined_total"),
+            devices: self.devices(&series, &known),
+            peers: self.peers(&series, &known),
+            laggards: known.laggards,
+            failures: backlog.failures,
+            settings,
+        }
+    }
+
+    fn devices(&self, series: &[Series], known: &Known) -> Vec<DeviceStatus> {
+        let lately = self.lock();
+        let by_device = |name| by_label(series, name, "device");
+        let stalled = by_device("device_stalled_timestamp_seconds");
+        let [databases, removed, quarantined, faults, skipped] = [
+            "databases_total",
+            "removed_total",
+            "quarantined_total",
+            "walk_faults_total",
+            "devices_skipped_total",
+        ]
+        .map(by_device);
+        let of = |counts: &BTreeMap<String, f64>, device| counts.get(device).copied().unwrap_or(0.0);
+        let waiting = |device: &String| known.handoffs.get(device);
+        let names = stalled.keys().chain(databases.keys().filter(|device| !stalled.contains_key(*device)));
+        names
+            .map(|device| DeviceStatus {
+                device: device.clone(),
+                stalled_since: stalled.get(device).copied().filter(|since| *since > 0.0),
+                databases: count(of(&databases, device)),
+                removed: count(of(&removed, device)),
+                quarantined: count(of(&quarantined, device)),
+                faults: count(of(&faults, device) + of(&skipped, device)),
+                handoffs: waiting(device).map_or(0, |waiting| waiting.databases),
+                handoffs_since: waiting(device).map(|waiting| waiting.since),
+                rates: lately.databases.rates(device),
+            })
+            .collect()
+    }
+
+    fn peers(&self, series: &[Series], known: &Known) -> Vec<PeerStatus> {
+        let lately = self.lock();
+        let mut peers = BTreeMap::<String, PeerStatus>::new();
+        for (peer, failures) in by_label(series, "failures_total", "peer") {
+            peers.entry(peer).or_default().failures = count(failures);
+        }
+        for (name, behind) in &known.peers {
+            let peer = peers.entry(name.clone()).or_default();
+            (peer.databases_behind, peer.rows_behind) = (behind.databases, behind.rows);
+            peer.behind_since = Some(behind.since);
+        }
+        let mut peers: Vec<_> = peers
+            .into_iter()
+            .map(|(name, peer)| PeerStatus { lag: lately.behind.values(&name), peer: name, ..peer })
+            .collect();
+        peers.sort_by_key(|peer| std::cmp::Reverse((peer.databases_behind, peer.rows_behind, peer.failures)));
+        peers
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn under_way(pass: &PassBacklog, last: Option<&PassBacklog>, now: f64) -> PassUnderWay {
+    let expected = last.map(|last| last.databases).filter(|databases| *databases > 0);
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let (done, whole) = (pass.databases as f64, expected.map(|expected| expected as f64));
+    let rate = if now > pass.start { done / (now - pass.start) } else { 0.0 };
+    let seconds_left = whole.filter(|_| rate > 0.0).map(|whole| ((whole - done) / rate).max(0.0));
+    PassUnderWay { start: pass.start, databases: pass.databases, expected, rate, seconds_left }
+}
+
+fn last_pass(pass: &PassBacklog) -> Option<LastPass> {
+    Some(LastPass { start: pass.start, end: pass.end?, databases: pass.databases })
+}
+
+/// The values of a family, added up by one of its labels.
+fn by_label(series: &[Series], name: &str, label: &str) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for one in series.iter().filter(|one| one.name.strip_prefix("martlet_") == Some(name)) {
+        if let Some((_, value)) = one.labels.iter().find(|(key, _)| key == label) {
+            *sums.entry(value.clone()).or_default() += one.value;
+        }
+    }
+    sums
+}
+
+/// A counter, which is a whole number below 2^53.
+fn count(value: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+    let count = value.max(0.0) as u64;
+    count
+}
