@@ -105,6 +105,11 @@ impl ReplicatorConf {
         self.node.swift_dir.join("swift.conf")
     }
 
+    /// Every key with its default and its meaning, as the Markdown tables of docs/configuration.md, which a test holds to this.
+    pub fn reference() -> String {
+        keys::reference()
+    }
+
     /// Every effective setting as key and value, defaults included. Holds no secret.
     pub fn in_effect(&self) -> Vec<(String, String)> {
         let lines = self.groups().into_iter().flat_map(|(_, lines)| lines);

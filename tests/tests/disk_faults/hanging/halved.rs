@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, metrics_page};
 
 use super::{crowd, titles_on, until};
@@ -40,11 +40,23 @@ struct Waiting {
 }
 
 impl Halved {
+    /// As [`set`](Self::set), with a disk under each device that is to hang. The disks have to go first.
+    pub(super) fn on_disks<const N: usize>(
+        scene: Scene,
+        hanging: [&'static str; N],
+        other: &str,
+        dir: &Path,
+    ) -> Result<(Self, [Disk; N])> {
+        let disks = hanging.map(|device| Disk::under(&scene.cluster, device, dir));
+        let disks: Vec<_> = disks.into_iter().collect::<Result<_>>()?;
+        let disks = disks.try_into().map_err(|_| anyhow!("one for each"))?;
+        Ok((Self::set(scene, &hanging, other)?, disks))
+    }
+
     /// Node 1 has one disk that can be made to hang, d1a, and d1b.
     pub(super) fn on_a_disk(dir: &Path) -> Result<(Self, Disk)> {
-        let scene = crowd(Shape::default())?;
-        let disk = Disk::under(&scene.cluster, "d1a", dir)?;
-        Ok((Self::set(scene, &["d1a"], "d1b")?, disk))
+        let (halved, [disk]) = Self::on_disks(crowd(Shape::default())?, ["d1a"], "d1b", dir)?;
+        Ok((halved, disk))
     }
 
     /// Rows wait on each of `hanging`; the peers of `other` lack its files.

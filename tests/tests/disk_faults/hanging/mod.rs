@@ -65,9 +65,7 @@ fn a_pass_goes_on_with_the_other_disks_and_sigterm_ends_it() -> Result<()> {
 fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
     on_its_own("hanging::passes_go_on_without_a_disk_that_hangs_until_it_answers", |dir| {
         let manager = Manager::at(dir)?;
-        let scene = crowd(manager.shape(1))?;
-        let disk = Disk::under(&scene.cluster, "d1a", dir)?;
-        let halved = Halved::set(scene, &["d1a"], "d1b")?;
+        let (halved, [disk]) = Halved::on_disks(crowd(manager.shape(1))?, ["d1a"], "d1b", dir)?;
         let (scene, frozen) = (&halved.scene, disk.freeze()?);
         let _daemon = halved.begin(TIMEOUT)?;
         manager.hears("STATUS=a pass is under way; hanging: d1a")?;
@@ -97,9 +95,7 @@ fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
 fn each_of_two_disks_is_taken_up_again_when_it_answers() -> Result<()> {
     on_its_own("hanging::each_of_two_disks_is_taken_up_again_when_it_answers", |dir| {
         let scene = crowd(Shape { devices_per_node: 3, ..Shape::default() })?;
-        let [first, second] = ["d1a", "d1b"].map(|device| Disk::under(&scene.cluster, device, dir));
-        let (first, second) = (first?, second?);
-        let halved = Halved::set(scene, &["d1a", "d1b"], "d1c")?;
+        let (halved, [first, second]) = Halved::on_disks(scene, ["d1a", "d1b"], "d1c", dir)?;
         let (frozen, thawing) = (first.freeze()?, second.freeze()?);
         let _daemon = halved.begin(TIMEOUT)?;
         halved.others_arrive()?;
