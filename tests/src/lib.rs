@@ -52,6 +52,7 @@ mod metrics_page;
 mod outcome;
 mod process;
 mod prometheus;
+pub mod replicas;
 mod rows;
 mod saio;
 mod scene;

@@ -2,24 +2,21 @@
 
 use std::{
     fs,
-    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result};
-use db_broker::{Broker, Clock, DbLocation, Direction, NewDb, Source};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tuning, node_of, object_row};
-use protocol::{Rows, SyncPoint};
+use db_broker::{Broker, Clock, DbLocation};
+use martlet_testkit::{
+    Cluster, Daemon, ServerType, Shape, Tuning,
+    replicas::{self, node_at as node, peer_at as peer, received},
+};
 use replicator::EmbeddedNode;
-use ring::RingData;
-use settings::SwiftConf;
 use stats::{Backlog, Cause, PassBacklog};
-use swift_types::{DbName, Timestamp};
 use tokio::runtime::Runtime;
 
 const TYPE: ServerType = ServerType::Container;
 const ACCOUNT: &str = "AUTH_backlog";
-const TIME: &str = "1700000000.00000";
 /// Rows that a peer gets of a database in one pass.
 const ROWS_OF_A_PASS: u32 = 30;
 
@@ -29,58 +26,16 @@ fn cluster(daemon: &str) -> Result<Cluster> {
     Cluster::start(Shape { tuning, ..Shape::default() })
 }
 
-/// Where a container may lie: its primaries, then the handoff.
 fn places(cluster: &Cluster, container: &str) -> Result<Vec<DbLocation>> {
-    let (dir, roots) = (cluster.swift_dir(), cluster.roots());
-    let digest = SwiftConf::load(&dir.join("swift.conf"))?.hash_path.of(ACCOUNT, Some(container));
-    let ring = RingData::load(&dir.join("container.ring.gz"))?;
-    let partition = ring.partition(&digest);
-    let devices = ring.primaries(partition).into_iter().chain(ring.handoffs(partition));
-    let location = |device: &str| {
-        let root = Path::new(roots[device].as_str().context("a device of the cluster")?).join(device);
-        Ok(DbLocation::new(TYPE, &root, partition, &DbName::unsharded(digest)))
-    };
-    devices.map(|device| location(&device.device)).collect()
+    replicas::places(cluster, ACCOUNT, Some(container))
 }
 
-/// A container whose primaries and handoff lie as the nodes of these numbers, among many names.
 fn container_on(cluster: &Cluster, wanted: impl Fn(&[usize]) -> bool) -> Result<String> {
-    let names = (0..1000).map(|number| format!("container-{number}"));
-    let mut fits = names.filter(|name| {
-        let nodes = places(cluster, name).map(|places| places.iter().map(node).collect::<Vec<_>>());
-        nodes.is_ok_and(|nodes| wanted(&nodes))
-    });
-    fits.next().context("one of a thousand lies there")
+    replicas::container_on(cluster, ACCOUNT, wanted)
 }
 
-fn node(place: &DbLocation) -> usize {
-    node_of(place.device_name())
-}
-
-fn peer(cluster: &Cluster, place: &DbLocation) -> String {
-    format!("{}/{}", cluster.address(node(place)), place.device_name())
-}
-
-/// A replica with so many rows.
-fn create(place: &DbLocation, container: &str, rows: u32) -> Result<Broker> {
-    let time = Timestamp::parse(TIME)?;
-    let new = NewDb {
-        account: ACCOUNT,
-        container: Some(container),
-        put_timestamp: time,
-        created_at: time,
-        storage_policy_index: 0,
-    };
-    let mut broker = Broker::create(place.clone(), new)?;
-    let object = |row| object_row(format!("row {row:04}"), TIME);
-    broker.merge_items(Rows::Objects((0..rows).map(object).collect()), Source::Local)?;
-    Ok(broker)
-}
-
-/// `to` has received all rows of `from` up to that one.
-fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
-    let remote_id = from.replication_info()?.id;
-    Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
+fn create(place: &DbLocation, container: &str, rows: usize) -> Result<Broker> {
+    replicas::create(place, ACCOUNT, Some(container), rows)
 }
 
 /// A container of which the second primary has the first 200 of the 300 rows that the first one has, which knows that.

@@ -15,6 +15,8 @@ mod crash;
 mod demo;
 mod differential;
 mod dist;
+#[cfg(test)]
+mod documented;
 mod files;
 mod fuzz;
 mod install;

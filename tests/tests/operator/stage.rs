@@ -1,18 +1,13 @@
 //! The cluster that the operator's commands look at, and what lies on its disks.
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result, ensure};
-use db_broker::{Broker, DbLocation, Direction, NewDb, Source};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, container_row, node_of, object_row};
-use protocol::{Rows, SyncPoint};
-use ring::RingData;
+use anyhow::{Result, ensure};
+use db_broker::{Broker, DbLocation};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, replicas};
 use serde_json::Value;
-use settings::SwiftConf;
-use swift_types::{DbName, Timestamp};
+
+pub(crate) use martlet_testkit::replicas::{WRITTEN as TIME, received};
 
 pub(crate) const ACCOUNT: &str = "AUTH_status";
-pub(crate) const TIME: &str = "1700000000.00000";
 
 /// A cluster of four nodes with a disk each, so that each database has three primaries and one handoff.
 pub(crate) struct Stage(pub(crate) Cluster);
@@ -28,26 +23,11 @@ impl Stage {
 
     /// Where a database may lie: the primaries, then the handoff.
     pub(crate) fn places(&self, container: Option<&str>) -> Result<Vec<DbLocation>> {
-        let (dir, roots) = (self.0.swift_dir(), self.0.roots());
-        let server_type = if container.is_some() { ServerType::Container } else { ServerType::Account };
-        let digest = SwiftConf::load(&dir.join("swift.conf"))?.hash_path.of(ACCOUNT, container);
-        let ring = RingData::load(&dir.join(format!("{server_type}.ring.gz")))?;
-        let partition = ring.partition(&digest);
-        let devices = ring.primaries(partition).into_iter().chain(ring.handoffs(partition));
-        let location = |device: &str| {
-            let root = roots[device].as_str().context("a device of the cluster")?;
-            Ok(DbLocation::new(
-                server_type,
-                &Path::new(root).join(device),
-                partition,
-                &DbName::unsharded(digest),
-            ))
-        };
-        devices.map(|device| location(&device.device)).collect()
+        replicas::places(&self.0, ACCOUNT, container)
     }
 
     pub(crate) fn name(&self, place: &DbLocation) -> String {
-        format!("{}/{}", self.0.address(node_of(place.device_name())), place.device_name())
+        replicas::peer_at(&self.0, place)
     }
 
     pub(crate) fn ask(&self, path: &str, more: &[&str]) -> Result<(u8, String)> {
@@ -85,19 +65,7 @@ pub(crate) fn said(words: &[&str]) -> Result<(u8, String, String)> {
 
 /// A replica with so many rows.
 pub(crate) fn create(place: &DbLocation, container: Option<&str>, rows: usize) -> Result<Broker> {
-    let time = Timestamp::parse(TIME)?;
-    let new =
-        NewDb { account: ACCOUNT, container, put_timestamp: time, created_at: time, storage_policy_index: 0 };
-    let mut broker = Broker::create(place.clone(), new)?;
-    let names = (0..rows).map(|row| format!("row {row:04}"));
-    broker.merge_items(
-        match container {
-            Some(_) => Rows::Objects(names.map(|name| object_row(name, TIME)).collect()),
-            None => Rows::Containers(names.map(|name| container_row(name, TIME)).collect()),
-        },
-        Source::Local,
-    )?;
-    Ok(broker)
+    replicas::create(place, ACCOUNT, container, rows)
 }
 
 pub(crate) fn words(status: &Value, key: &str) -> Vec<String> {
@@ -108,10 +76,4 @@ pub(crate) fn words(status: &Value, key: &str) -> Vec<String> {
 pub(crate) fn next_pass(status: &Value, replica: usize) -> String {
     let steps = status["replicas"][replica]["next_pass"].as_array().into_iter().flatten();
     steps.filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
-}
-
-/// `to` has received the rows of `from` up to that one.
-pub(crate) fn received(to: &mut Broker, from: &mut Broker, sync_point: i64) -> Result<()> {
-    let remote_id = from.replication_info()?.id;
-    Ok(to.merge_sync_points(Direction::Incoming, &[SyncPoint { remote_id, sync_point }])?)
 }

@@ -22,7 +22,8 @@ const ON_THEIR_OWN: [&str; 11] = [
 /// Tests with a real browser.
 const WITH_CHROMIUM: [&str; 1] = ["a_browser_"];
 /// Tests with a real Prometheus, by parts of their names.
-const WITH_PROMETHEUS: [&str; 2] = ["prometheus_answers", "promtool_has"];
+const WITH_PROMETHEUS: [&str; 4] =
+    ["prometheus_answers", "promtool_", "each_panel_has_data", "one_pass_is_enough_to_see_each"];
 
 /// What this machine cannot run, by parts of the names; says so, and what is missing.
 pub(super) fn names(runner: &Runner<'_>) -> Vec<&'static str> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, metrics_page};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, by_hand, metrics_page};
 
 use super::{crowd, titles_on, until};
 use crate::{disk::Disk, site::TYPE};
@@ -113,6 +113,12 @@ impl Halved {
         let name = format!("martlet_{series},type=\"container\"}} ");
         let value = page.lines().find_map(|line| line.strip_prefix(&name)).with_context(|| page.clone())?;
         Ok(value.parse::<f64>()? > 0.0)
+    }
+
+    /// Whether the status page says so, first of all.
+    pub(super) fn is_on_the_page(&self, device: &str) -> Result<bool> {
+        let page = by_hand::get(SocketAddr::from((self.scene.cluster.address(1), METRICS_PORT)), "/")?;
+        Ok(page.body.contains(&format!("<strong>A disk hangs: </strong>{device}")))
     }
 
     pub(super) fn others_arrive(&self) -> Result<()> {

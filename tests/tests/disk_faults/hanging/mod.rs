@@ -12,7 +12,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use self::{halved::Halved, manager::Manager};
 use crate::{
-    disk::Disk,
     injection::{Fault, Switch},
     site::TYPE,
 };
@@ -74,6 +73,7 @@ fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
         halved.will_say("ERROR d1a: left behind")?;
         assert!(halved.says("ERROR d1a: nothing has come to an end for "));
         assert!(halved.is_shown("d1a")?, "and to whoever scrapes");
+        assert!(halved.is_on_the_page("d1a")?, "and to whoever looks");
         let beside = halved.others_arrive_again()?;
         assert!(halved.says("Skipping: d1a is left behind"), "{}", scene.cluster.log_lines().join("\n"));
         assert!(halved.passes_are_counted_as_aborted()?);
