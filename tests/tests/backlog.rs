@@ -170,6 +170,10 @@ fn the_metrics_of_a_pass_say_the_same_and_what_went_over_the_wire() -> Result<()
     let since = value(&format!("peer_behind_timestamp_seconds{of_peer}"))?;
     assert!((started..=now()?).contains(&since), "{since}");
     is("rows_sent_total{type=\"container\"}", f64::from(ROWS_OF_A_PASS))?;
+    // Both containers.
+    assert!(value("phase_duration_seconds_count{phase=\"open\",type=\"container\"}")? > 1.0);
+    is("phase_duration_seconds_count{phase=\"rows\",type=\"container\"}", 3.0)?;
+    is("phase_duration_seconds_count{phase=\"file\",type=\"container\"}", 2.0)?;
     is("rsync_runs_total{result=\"done\",type=\"container\"}", 2.0)?;
     is("rsync_runs_total{result=\"failed\",type=\"container\"}", 0.0)?;
     is("passes_aborted_total{reason=\"stopped\",type=\"container\"}", 0.0)?;

@@ -65,6 +65,7 @@ impl Observer for RpcMetrics {
 
     fn answered(&self, event: &RpcEvent) {
         self.metrics.observe_rpc(event.op, event.status, event.elapsed, event.received);
+        self.metrics.rows_received(event.rows);
         self.timings.answered(event);
         if let Some(refusal) = event.refusal {
             self.metrics.observe_refusal(refusal.label());

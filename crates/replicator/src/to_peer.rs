@@ -16,7 +16,7 @@ use protocol::{
     BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, adopts_remote_policy,
 };
 use ring::Device;
-use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep};
+use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep, Phase};
 use swift_types::{Digest, ServerType};
 use sync_client::{CallError, Region, Reply, Target};
 use tracing::{debug, error};
@@ -182,8 +182,9 @@ impl<'a> ToPeer<'a> {
     }
 
     fn call(&mut self, request: &Request, timeout: Duration) -> Result<Reply, PeerFailure> {
-        let ask = || self.node.client.replicate(&self.target, request, timeout);
+        let (started, ask) = (Instant::now(), || self.node.client.replicate(&self.target, request, timeout));
         let reply = self.local.hands.rest(self.local.device, ask);
+        self.node.metrics.observe_phase(Phase::Message, started.elapsed());
         self.answered(reply)
     }
 

@@ -15,6 +15,8 @@ use crate::server::Refusal;
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Body,
+    /// For the metrics: rows that were merged.
+    pub(crate) rows: u64,
     /// For the metrics, where something was refused that stock takes.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -38,22 +40,22 @@ static CAPABILITIES: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 impl Answer {
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: Body::Empty, refusal: None }
+        Self { status, body: Body::Empty, rows: 0, refusal: None }
     }
 
     pub(crate) fn json(value: &impl serde::Serialize) -> Self {
         match protocol::to_ascii_json(value) {
-            Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json), refusal: None },
+            Ok(json) => Self { status: StatusCode::OK, body: Body::Json(json), rows: 0, refusal: None },
             Err(_) => Self::empty(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, body: Body::Text(text.into()), refusal: None }
+        Self { status, body: Body::Text(text.into()), rows: 0, refusal: None }
     }
 
     pub(crate) fn refusal(status: StatusCode, refusal: Refusal, text: impl Into<String>) -> Self {
-        Self { status, body: Body::Text(text.into()), refusal: Some(refusal) }
+        Self { status, body: Body::Text(text.into()), rows: 0, refusal: Some(refusal) }
     }
 
     /// To a file that could not be written on a device; why is logged here.

@@ -121,12 +121,13 @@ impl<'a> Place<'a> {
             Request::MergeSyncs(points) => self.open()?.merge_sync_points(Direction::Incoming, &points)?,
             Request::MergeItems { rows, source, points } => {
                 let replica = |id| Source::Replica { id, points: &points };
-                let mut broker = self.open()?;
+                let (count, mut broker) = (rows.len() as u64, self.open()?);
                 broker.merge_items(rows, source.as_deref().map_or(Source::Local, replica))?;
                 // Points come with the last rows, or after them.
                 if points.is_empty() {
                     self.host.kept.keep(broker);
                 }
+                return Ok(Answer { rows: count, ..accepted });
             }
             Request::MergeShardRanges(ranges) => {
                 let ignored = self.open()?.merge_peer_shard_ranges(ranges)?;

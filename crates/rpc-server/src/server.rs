@@ -67,6 +67,8 @@ pub struct RpcEvent {
     pub elapsed: Duration,
     /// Bytes of the body that were taken.
     pub received: u64,
+    /// Rows of its message that were merged.
+    pub rows: u64,
     /// What was refused that stock would have taken.
     pub refusal: Option<Refusal>,
 }

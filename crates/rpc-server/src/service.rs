@@ -109,8 +109,9 @@ impl Service {
         let body = taken.of(body);
         let answer =
             self.taken(peer, method, path, headers, body, &mut op).await.unwrap_or_else(|answer| answer);
-        let (status, refusal) = (answer.status.as_u16(), answer.refusal);
-        let event = RpcEvent { op, status, elapsed: started.elapsed(), received: taken.bytes(), refusal };
+        let (status, rows, refusal) = (answer.status.as_u16(), answer.rows, answer.refusal);
+        let (elapsed, received) = (started.elapsed(), taken.bytes());
+        let event = RpcEvent { op, status, elapsed, received, rows, refusal };
         self.observer.answered(&event);
         debug!("{method} {path} {op} {} {:.4}", event.status, event.elapsed.as_secs_f64());
         answer.into_reply()

@@ -62,7 +62,7 @@ mod udp_target;
 pub use aggregator::Aggregator;
 pub use backlog::{Backlog, Cause, Failure, HandoffsWaiting, Laggard, PassBacklog, PeerBehind};
 pub use db_outcome::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, PeerStep};
-pub use metrics::{Metrics, PeerLag, Queue, RpcInFlight, RsyncResult, Series};
+pub use metrics::{Metrics, PeerLag, Phase, Queue, RpcInFlight, RsyncResult, Series};
 pub use outcome::{EnqueueResult, OrphanFate, Outcome, ReconcilerDb};
 pub use pass::PassStats;
 pub use pass_abort::PassAbort;

@@ -1,8 +1,10 @@
 //! The end of a database that is not to stay on this node.
 
+use std::time::Instant;
+
 use db_broker::{Broker, BrokerError};
 use protocol::{DbState, RECONCILER_ACCOUNT};
-use stats::{DbResult, PeerOutcome};
+use stats::{DbResult, PeerOutcome, Phase};
 use swift_types::ServerType;
 use tracing::{debug, error};
 
@@ -72,6 +74,9 @@ impl Running<'_> {
             self.watch.hands.rest(device, || self.reconciler.remove_later(departure));
             return DbResult::Kept;
         }
-        departure.remove()
+        let started = Instant::now();
+        let result = departure.remove();
+        self.node.metrics.observe_phase(Phase::Removal, started.elapsed());
+        result
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use db_broker::{Broker, BrokerError, DbLocation, HashDir, ReclaimAges};
 use protocol::ReplicationInfo;
-use stats::{DbOutcome, DbResult};
+use stats::{DbOutcome, DbResult, Phase};
 use walker::DbTask;
 
 use super::Running;
@@ -54,7 +54,9 @@ impl<'a> Running<'a> {
             peers: Vec::new(),
             result,
         };
-        Self::open(node, watch, task, reconciler.clone()).map_err(|result| Box::new(ended(result)))
+        let opened = Self::open(node, watch, task, reconciler.clone());
+        node.metrics.observe_phase(Phase::Open, started.elapsed());
+        opened.map_err(|result| Box::new(ended(result)))
     }
 
     fn open(

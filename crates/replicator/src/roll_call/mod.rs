@@ -13,7 +13,7 @@ use std::{
 
 use crossbeam_channel::Receiver;
 use indexmap::IndexMap;
-use stats::{DbOutcome, Outcome, Queue};
+use stats::{DbOutcome, Outcome, Phase, Queue};
 use sync_client::Compared;
 use tracing::error;
 use walker::{DbTask, HeldAt, WalkMeter};
@@ -201,10 +201,13 @@ impl<'a> RollCall<'a> {
 
     /// For their peers.
     fn wait<T>(&self, candidates: &[Candidate<'a>], wait: impl FnOnce() -> T) -> T {
-        match candidates.first() {
+        let started = Instant::now();
+        let waited = match candidates.first() {
             Some(candidate) => self.watch.hands.wait(candidate.task.device.id, wait),
             None => wait(),
-        }
+        };
+        self.node.metrics.observe_phase(Phase::Roll, started.elapsed());
+        waited
     }
 
     /// Blocks while as many are busy with this device as may be. The workers outlive all rolls.

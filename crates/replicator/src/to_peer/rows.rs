@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use db_broker::{Direction, Page};
 use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, RowForm, SyncPoint, WrittenRows};
-use stats::{PeerFailure, PeerStep};
+use stats::{PeerFailure, PeerStep, Phase};
 use tracing::debug;
 
 use super::{ToPeer, batch::Batch, rows_between};
@@ -114,8 +114,10 @@ impl ToPeer<'_> {
     ) -> Result<Option<Batch>, PeerFailure> {
         let merge_items = rows.into_merge_items(&self.local.info.id, points);
         let (timeout, bytes) = (self.node.conf.sync.node_timeout, merge_items.len() as u64);
+        let started = Instant::now();
         let send = || self.node.client.merge_items(&self.target, merge_items, timeout);
         let reply = self.local.hands.rest(self.local.device, send);
+        self.node.metrics.observe_phase(Phase::Rows, started.elapsed());
         let reply = self.answered(reply)?;
         self.bytes_sent += bytes;
         let smaller = batch.after_refusal().filter(|_| reply.status == PAYLOAD_TOO_LARGE);

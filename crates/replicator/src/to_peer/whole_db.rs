@@ -1,10 +1,10 @@
 //! The whole file of a database to a peer that lacks it, or is far behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use db_broker::{ContentVersion, Snapshot};
 use protocol::{Capabilities, Capability, Request};
-use stats::{PeerFailure, RsyncResult};
+use stats::{PeerFailure, Phase, RsyncResult};
 use swift_types::TmpName;
 use sync_client::{Content, RsyncError, RsyncPass, SendError, time_for};
 use tracing::error;
@@ -16,6 +16,18 @@ impl ToPeer<'_> {
     ///
     /// Stock: `_rsync_db`.
     pub(super) fn send_whole(
+        &mut self,
+        capabilities: Capabilities,
+        then: impl FnOnce(TmpName) -> Request<'static>,
+        merging: Duration,
+    ) -> Result<(), PeerFailure> {
+        let started = Instant::now();
+        let sent = self.send_file(capabilities, then, merging);
+        self.node.metrics.observe_phase(Phase::File, started.elapsed());
+        sent
+    }
+
+    fn send_file(
         &mut self,
         capabilities: Capabilities,
         then: impl FnOnce(TmpName) -> Request<'static>,

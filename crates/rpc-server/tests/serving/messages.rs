@@ -126,8 +126,9 @@ fn rows_and_shard_ranges_are_taken_from_any_time() {
     let ranges = r#"["merge_shard_ranges", [{"name": "a/s", "timestamp": "9999999998.00000", "lower": "", "upper": "",
         "object_count": 0, "bytes_used": 0, "meta_timestamp": "9999999998.00000", "deleted": 0, "state": 1,
         "state_timestamp": "9999999998.00000", "epoch": "9999999998.00000", "reported": 0, "tombstones": 0}]]"#;
-    for body in [rows.as_str(), ranges] {
+    for (body, merged) in [(rows.as_str(), 2), (ranges, 0)] {
         assert_eq!(server.replicate(&path_of(&location), body).status, 202, "{body}");
+        assert_eq!(server.next_event().rows, merged, "{body}");
     }
     let mut broker = Broker::open(location).unwrap();
     assert_eq!(broker.replication_info().unwrap().count, 2);

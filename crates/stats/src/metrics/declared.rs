@@ -9,7 +9,7 @@ pub(super) use rpc::{
     FORWARD_DURATION, FORWARDS, FORWARDS_IN_FLIGHT, RPC_BYTES_RECEIVED, RPC_DURATION, RPC_IN_FLIGHT,
     RPC_REFUSALS, RPC_REQUESTS,
 };
-pub(super) use waits::{LOCK_WAIT_SECONDS, LOCK_WAITS, PEER_BACKOFF, RSYNC_RUNS};
+pub(super) use waits::{LOCK_WAIT_SECONDS, LOCK_WAITS, PEER_BACKOFF, PHASE_DURATION, RSYNC_RUNS};
 
 pub(super) const BUILD_INFO: Family = Family {
     name: "build_info",
@@ -212,6 +212,13 @@ pub(super) const ROWS_SENT: Family = Family {
     name: "rows_sent_total",
     labels: &[],
     help: "Rows that peers acknowledged.",
+    healthy: "rises with what is written",
+};
+
+pub(super) const ROWS_RECEIVED: Family = Family {
+    name: "rows_received_total",
+    labels: &[],
+    help: "Rows that peers have sent by messages and that were merged here; rows of whole files are not counted.",
     healthy: "rises with what is written",
 };
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
-use super::{Metrics, Queue, RsyncResult, declared, waits::LOCK_WAIT_ENDS};
+use super::{Metrics, Phase, Queue, RsyncResult, declared, waits::LOCK_WAIT_ENDS};
 use crate::{
     DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassAbort, PassStats, PeerFailure, PeerId,
     PeerOutcome, PeerStep, ReconcilerDb,
@@ -53,6 +53,8 @@ fn eventful() -> (Metrics, PassStats) {
     }
     metrics.pass_aborted(PassAbort::LeftBehind);
     metrics.rsync_ended(RsyncResult::Failed);
+    metrics.observe_phase(Phase::Open, Duration::from_millis(3));
+    metrics.rows_received(9);
     metrics.observe_locks(3, 1, Duration::from_millis(2500));
     metrics.show_backoff([("10.0.0.2:6201".to_owned(), Duration::from_secs(4))]);
     metrics.observe_sharder(Some(1_600_000_000.0));
@@ -99,6 +101,7 @@ fn helps_name_every_value_of_their_labels() {
         (declared::PEER_SYNCS, vec!["success"]),
         (declared::PASSES_ABORTED, PassAbort::ALL.map(PassAbort::label).to_vec()),
         (declared::RSYNC_RUNS, RsyncResult::ALL.map(RsyncResult::label).to_vec()),
+        (declared::PHASE_DURATION, Phase::ALL.map(Phase::label).to_vec()),
         (declared::LOCK_WAITS, LOCK_WAIT_ENDS.to_vec()),
         (declared::PEER_STEPS, PeerStep::ALL.map(PeerStep::label).to_vec()),
         (declared::ORPHANS, OrphanFate::ALL.map(OrphanFate::label).to_vec()),
@@ -118,8 +121,9 @@ fn helps_name_every_value_of_their_labels() {
 
 #[test]
 fn labels_are_bounded_ones_and_the_type_is_always_there() {
-    let bounded =
-        ["type", "device", "result", "peer", "queue", "op", "status", "reason", "step", "version", "server"];
+    let bounded = "type device result peer queue op status reason step phase version server"
+        .split(' ')
+        .collect::<Vec<_>>();
     for family in families() {
         for metric in family.get_metric() {
             let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::name).collect();

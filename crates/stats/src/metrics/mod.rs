@@ -5,6 +5,7 @@ mod lag;
 #[cfg(test)]
 mod lint;
 mod pass;
+mod phases;
 mod reconciler;
 mod rpc;
 mod series;
@@ -20,6 +21,8 @@ use crate::{Backlog, Outcome, PassAbort, PassStats, PeerId};
 use families::Families;
 pub use lag::PeerLag;
 use pass::PassMetrics;
+pub use phases::Phase;
+use phases::PhaseMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
 pub use series::Series;
@@ -63,6 +66,8 @@ pub struct Metrics {
     pass: PassMetrics,
     rpc: RpcMetrics,
     waits: WaitMetrics,
+    phases: PhaseMetrics,
+    rows_received: IntCounter,
     remembered: IntCounter,
     to_send: IntGaugeVec,
     stalled: GaugeVec,
@@ -80,6 +85,8 @@ impl Metrics {
         let pass = PassMetrics::new(&families);
         let rpc = RpcMetrics::new(&families);
         let waits = WaitMetrics::new(&families);
+        let phases = PhaseMetrics::new(&families);
+        let rows_received = families.counter(&declared::ROWS_RECEIVED);
         let remembered = families.counter(&declared::DATABASES_REMEMBERED);
         let to_send = families.int_gauges(&declared::PEER_ROWS_TO_SEND);
         let stalled = families.gauges(&declared::DEVICE_STALLED_TIMESTAMP);
@@ -94,6 +101,8 @@ impl Metrics {
             pass,
             rpc,
             waits,
+            phases,
+            rows_received,
             remembered,
             to_send,
             stalled,
@@ -177,6 +186,16 @@ impl Metrics {
     /// What is behind and what failed last, as of now: for a status page. Copies at most some hundred short texts under a lock.
     pub fn backlog(&self) -> Backlog {
         self.pass.backlog()
+    }
+
+    /// A part of what a pass does took so long.
+    pub fn observe_phase(&self, phase: Phase, elapsed: Duration) {
+        self.phases.observe(phase, elapsed);
+    }
+
+    /// So many rows of a peer were merged.
+    pub fn rows_received(&self, rows: u64) {
+        self.rows_received.inc_by(rows);
     }
 
     /// A run of rsync ended.

@@ -10,6 +10,15 @@ pub(in crate::metrics) const RSYNC_RUNS: Family = Family {
     healthy: "done; none where all peers are ours",
 };
 
+pub(in crate::metrics) const PHASE_DURATION: Family = Family {
+    name: "phase_duration_seconds",
+    labels: &["phase"],
+    help: "What a pass spends its time with: open (a database is opened and read), roll (peers are asked about many databases at \
+            once), message (one message about one database, and its answer), rows (a batch of them, until it is acknowledged), file (a \
+            whole file, until it is in place; its message is one of them, too), removal.",
+    healthy: "steady",
+};
+
 pub(in crate::metrics) const LOCK_WAITS: Family = Family {
     name: "lock_waits_total",
     labels: &["result"],
