@@ -108,7 +108,12 @@ mod tests {
 
     fn member(folder: &str, dependencies: Vec<Dependency>) -> Package {
         let name = folder.replace('/', "-");
-        Package { name, manifest_path: Path::new("/repo").join(folder).join("Cargo.toml"), dependencies }
+        Package {
+            name,
+            manifest_path: Path::new("/repo").join(folder).join("Cargo.toml"),
+            dependencies,
+            targets: Vec::new(),
+        }
     }
 
     fn on_member(folder: &str, kind: Option<&str>) -> Dependency {
