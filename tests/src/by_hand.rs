@@ -94,7 +94,11 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
 /// When nobody answers, or not in time.
 pub fn ask(address: SocketAddr, request: &str, body: &str) -> Result<Answer> {
     let mut stream = connect(address)?;
-    send(&mut stream, request, "", body)?;
+    let length = body.len();
+    let head = format!(
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes())?;
     Answer::read(stream)
 }
 

@@ -101,6 +101,11 @@ fn scripts_are_told_what_is_wrong_and_may_change_the_log_level() -> Result<()> {
     let put = |level: &str| by_hand::ask(node.address(), "PUT /log-level", level);
     assert_eq!(node.get("/log-level")?.body, "DEBUG\n");
     assert_eq!((put("loud")?.status, node.get("/log-level")?.body.as_str()), (400, "DEBUG\n"));
+    for foreign in ["", "Origin: http://127.0.0.1:9461\r\n", "X-Forwarded-For: 10.0.0.1\r\n"] {
+        let mut stream = by_hand::connect(node.address())?;
+        by_hand::send(&mut stream, "PUT /log-level", foreign, "ERROR")?;
+        assert_eq!(by_hand::Answer::read(stream)?.status, 403, "a name for a host; {foreign}");
+    }
     assert_eq!(put("error\n")?.body, "ERROR\n");
     node.until("the level shows", |status| status["log_level"] == "ERROR")?;
     let lines = node.scene.cluster.log_lines();

@@ -193,6 +193,8 @@ fn fires(scratch: &Path, metrics: &str, now: f64, alert: &str) -> Result<()> {
         let value: f64 = value.parse()?;
         let values = match series.split('{').next().unwrap_or_default() {
             "martlet_build_info" => "1+0x600".to_owned(),
+            // It happens once.
+            "martlet_quarantined_total" => format!("0+0x72 {value}+0x500"),
             name if name.ends_with("_total") => format!("0+0x72 {value}+{value}x500"),
             // Promtool's time begins with 0.
             name if name.ends_with("_timestamp_seconds") && value > 0.0 => {
@@ -217,6 +219,7 @@ fn fires(scratch: &Path, metrics: &str, now: f64, alert: &str) -> Result<()> {
 fn eval_time(alert: &str) -> &'static str {
     match alert {
         "MartletHandoffsStuck" => "36h",
+        "MartletQuarantined" => "370m",
         _ => "8h",
     }
 }

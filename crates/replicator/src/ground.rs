@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ring::Device;
 use stats::Outcome;
 use swift_types::DeviceName;
@@ -14,6 +14,8 @@ use walker::{DeviceTree, Hands, HeldAt};
 
 use crate::{left_behind::Behind, node::Node, pass::Scope};
 
+/// How often the service manager may be told that the daemon gets on.
+const TICK: Duration = Duration::from_secs(1);
 /// A device that has not said for so long whether it is mounted is not waited for; less if `device_timeout` is less.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -83,7 +85,7 @@ fn ask(node: &Arc<Node>, local: &[Arc<Device>]) -> HashMap<u64, Result<Found, St
     drop(answering);
     let until = deadline(node.conf.pass.device_timeout);
     let mut answered = HashMap::new();
-    while let Some((id, answer)) = next(&answers, until) {
+    while let Some((id, answer)) = next(node, &answers, until) {
         answered.insert(id, answer);
     }
     for device in asked.iter().filter(|device| !answered.contains_key(&device.id)) {
@@ -100,9 +102,18 @@ fn deadline(device_timeout: Duration) -> Option<Instant> {
     (!device_timeout.is_zero()).then(|| Instant::now() + device_timeout.min(PATIENCE))
 }
 
-/// None when all have answered, or time is up.
-fn next(answers: &Receiver<Answer>, until: Option<Instant>) -> Option<Answer> {
-    until.map_or_else(|| answers.recv().ok(), |until| answers.recv_deadline(until).ok())
+/// None when all have answered, or time is up. A disk that hangs is no reason to end this process meanwhile.
+fn next(node: &Node, answers: &Receiver<Answer>, until: Option<Instant>) -> Option<Answer> {
+    loop {
+        let tick = Instant::now() + TICK;
+        match answers.recv_deadline(until.map_or(tick, |until| until.min(tick))) {
+            Ok(answer) => return Some(answer),
+            Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => {
+                node.watchdog.alive();
+            }
+            Err(_) => return None,
+        }
+    }
 }
 
 fn ask_one(node: &Arc<Node>, hands: &Arc<Hands>, device: &Arc<Device>, answering: Sender<Answer>) {

@@ -29,10 +29,11 @@ impl LeftBehind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(behind);
     }
 
-    /// The names of all that were, when they were last asked for.
+    /// The names of all at which somebody still is at work.
     pub(crate) fn names(&self) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|behind| behind.name.clone()).collect()
+        let held = all.iter().filter(|behind| behind.hands.is_held(behind.device));
+        held.map(|behind| behind.name.clone()).collect()
     }
 
     /// Since when a device is one of them, in Unix seconds. What nobody is at work at any more is none, which is logged.

@@ -87,6 +87,7 @@ impl Node {
         let client = SyncClient::new(client_settings, runtime.clone(), stop.cut_token())
             .context("set up the HTTP client")?;
         let metrics = Arc::new(Metrics::new(conf.server_type, env!("CARGO_PKG_VERSION")));
+        metrics.process_started(clock.seconds());
         let statsd = Statsd::new(&conf.statsd, &conf.log.log_name).map(Arc::new);
         let NodeFiles { swift, ring } = files;
         let divergences = Divergences::new(conf.pass.reclaim_age / PATIENCE_IN_RECLAIM_AGE);

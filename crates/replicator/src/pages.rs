@@ -8,7 +8,7 @@ use status_page::{About, Health, SAMPLE_EVERY, StatusPage};
 use tokio::{net::TcpListener, runtime::Handle, time::MissedTickBehavior};
 use tracing::{info, warn};
 
-use crate::{logging::LogLevelAtRunTime, node::Node};
+use crate::{logging::LogLevelAtRunTime, node::Node, vigil::hangs_from};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -39,6 +39,7 @@ fn about(node: &Node) -> About {
         version: env!("CARGO_PKG_VERSION"),
         node: format!("{}:{}", node.conf.node.bind_ip, node.conf.node.bind_port),
         started: node.clock.seconds(),
+        hangs_from: hangs_from(node).as_secs_f64(),
         settings: node.conf.in_effect(),
     }
 }
@@ -72,7 +73,7 @@ impl Pages {
             (Wish::Get, "/readyz") if self.node.stop.is_set() => page(503, TEXT, "stopping\n"),
             (Wish::Get, "/healthz" | "/readyz") => self.health(),
             (Wish::Get, "/log-level") => page(200, TEXT, self.log_level.get().name().to_owned() + "\n"),
-            (Wish::Put(level), "/log-level") => self.set_log_level(level.trim(), request.from),
+            (Wish::Put(level), "/log-level") => self.set_log_level(level.trim(), request),
             (Wish::Put(_), "/" | "/status.json" | "/metrics" | "/healthz" | "/readyz") => {
                 page(405, TEXT, "only /log-level can be put\n")
             }
@@ -94,12 +95,12 @@ impl Pages {
     }
 
     /// For whoever is on this machine: a page may be open to a network, and a debug log can fill a disk.
-    fn set_log_level(&self, level: &str, from: Option<IpAddr>) -> Page {
-        if !from.is_some_and(|from| from.to_canonical().is_loopback()) {
+    fn set_log_level(&self, level: &str, request: &PageRequest) -> Page {
+        if !self.is_of_this_machine(request) {
             return page(
                 403,
                 TEXT,
-                "the log level is changed from this machine only, over 127.0.0.1 or ::1\n",
+                "the log level is changed from this machine only, by curl and its address\n",
             );
         }
         match LogLevel::parse(level) {
@@ -109,6 +110,13 @@ impl Pages {
             }
             None => page(400, TEXT, "one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n"),
         }
+    }
+
+    /// And not on behalf of somebody else: a browser names the page that has it ask, or a host that is no address; a proxy says so.
+    fn is_of_this_machine(&self, request: &PageRequest) -> bool {
+        let own = self.node.conf.serve.metrics_address().map(|address| address.ip());
+        let is_own = |ip: IpAddr| ip.to_canonical().is_loopback() || Some(ip) == own;
+        request.from.is_some_and(is_own) && !request.on_behalf && request.addressed_to.is_some()
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a> ToPeer<'a> {
 
     fn call(&mut self, request: &Request, timeout: Duration) -> Result<Reply, PeerFailure> {
         let (started, ask) = (Instant::now(), || self.node.client.replicate(&self.target, request, timeout));
-        let reply = self.local.hands.rest(self.local.device, ask);
+        let reply = self.local.hands.wait(self.local.device, ask);
         self.node.metrics.observe_phase(Phase::Message, started.elapsed());
         self.answered(reply)
     }

@@ -21,6 +21,8 @@ use crate::{left_behind::Behind, node::Node, standstill::Standstill, stop::Stop}
 const TICK: Duration = Duration::from_secs(1);
 /// What takes less is shown by no metric: everything takes a while.
 const SHOWN_FROM: Duration = Duration::from_secs(5);
+/// What takes less, and less than `device_timeout`, is not called hanging: a large file takes a while.
+const HANGS_FROM: Duration = Duration::from_secs(60);
 /// Whoever counts outcomes does nothing else, so what it has counted comes at once.
 const COUNTED_IN: Duration = Duration::from_secs(10);
 
@@ -134,6 +136,12 @@ pub(crate) fn watch<T: Send + 'static>(
     }
 }
 
+/// From when on a device is said to hang at which nothing comes to an end.
+pub(crate) fn hangs_from(node: &Node) -> Duration {
+    let limit = node.conf.pass.device_timeout;
+    if limit.is_zero() { HANGS_FROM } else { limit.min(HANGS_FROM) }
+}
+
 struct Vigil<'a> {
     node: &'a Node,
     devices: &'a [DeviceTree],
@@ -201,7 +209,8 @@ impl Vigil<'_> {
         } else {
             self.node.watchdog.alive();
         }
-        let hanging = self.hands.stalled(now).into_iter().filter(|stalled| stalled.time >= SHOWN_FROM);
+        let hanging =
+            self.hands.stalled(now).into_iter().filter(|stalled| stalled.time >= hangs_from(self.node));
         let hanging = hanging.filter_map(|stalled| Some(self.device(stalled.device)?.name.to_string()));
         let names: Vec<_> = hanging.chain(self.node.left_behind.names()).collect();
         let hang = if names.is_empty() { String::new() } else { format!("; hanging: {}", names.join(", ")) };

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use warp::{
     Filter, Reply,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     path::FullPath,
 };
 
@@ -33,6 +33,10 @@ pub struct PageRequest {
     pub path: String,
     /// Who asks; none if that is not known.
     pub from: Option<IpAddr>,
+    /// The address that it was sent to, as it says itself; none if it names a host instead, other than `localhost`.
+    pub addressed_to: Option<IpAddr>,
+    /// Whether it says that somebody else has it sent: a page in a browser, or whoever asked a proxy.
+    pub on_behalf: bool,
 }
 
 /// A page for operators and scrapers.
@@ -52,20 +56,38 @@ pub type PageSource = Arc<dyn Fn(PageRequest) -> Page + Send + Sync>;
 /// Serves pages, to GET and PUT with a short body, until `stop` is cancelled.
 pub async fn serve_pages(listener: TcpListener, source: PageSource, stop: CancellationToken) {
     let pages = Arc::new(Pages(source));
-    let place = warp::path::full().and(warp::addr::remote());
-    let get = warp::get().and(place).map(|path, from| request(Wish::Get, &path, from));
+    let place = warp::path::full().and(warp::addr::remote()).and(warp::header::headers_cloned());
+    let get = warp::get().and(place).map(|path, from, head| request(Wish::Get, &path, from, &head));
     let body = warp::body::content_length_limit(LONGEST_BODY).and(warp::body::bytes());
-    let put = warp::put().and(place).and(body).map(|path, from, body: Bytes| {
+    let put = warp::put().and(place).and(body).map(|path, from, head, body: Bytes| {
         let text = String::from_utf8_lossy(&body).into_owned();
-        request(Wish::Put(text), &path, from)
+        request(Wish::Put(text), &path, from, &head)
     });
     let route = warp::any().map(move || Arc::clone(&pages)).and(get.or(put).unify());
     let route = route.map(|pages: Arc<Pages>, request| pages.answer(request));
     warp::serve(route).incoming(listener).graceful(stop.cancelled_owned()).run().await;
 }
 
-fn request(wish: Wish, path: &FullPath, from: Option<SocketAddr>) -> PageRequest {
-    PageRequest { wish, path: path.as_str().to_owned(), from: from.map(|from| from.ip()) }
+fn request(wish: Wish, path: &FullPath, from: Option<SocketAddr>, head: &HeaderMap) -> PageRequest {
+    let host = head.get(header::HOST).and_then(|host| host.to_str().ok());
+    let on_behalf = ["origin", "forwarded", "x-forwarded-for"].iter().any(|name| head.contains_key(*name));
+    PageRequest {
+        wish,
+        path: path.as_str().to_owned(),
+        from: from.map(|from| from.ip()),
+        addressed_to: host.and_then(address_of),
+        on_behalf,
+    }
+}
+
+/// Of a `Host`, with a port or without.
+fn address_of(host: &str) -> Option<IpAddr> {
+    let plain = |name: &str| name.trim_matches(['[', ']']).parse().ok();
+    let without_port = || host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    match without_port().map_or(host, |(name, _)| name) {
+        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+        name => plain(host).or_else(|| plain(name)),
+    }
 }
 
 /// The source under a name of its own: the compiler cannot prove futures over a bare `dyn Fn` to be `Send`.
@@ -80,5 +102,18 @@ impl Pages {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_none() {
+        let addresses = ["127.0.0.1:9461", "[::1]:9461", "::1", "10.0.0.7", "localhost:9461"].map(address_of);
+        let wanted = ["127.0.0.1", "::1", "::1", "10.0.0.7", "127.0.0.1"].map(|ip| ip.parse().ok());
+        assert_eq!(addresses, wanted);
+        assert_eq!(["rebound.example:9461", "", "127.0.0.1.example"].map(address_of), [None; 3]);
     }
 }

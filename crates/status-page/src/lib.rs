@@ -12,6 +12,7 @@
 //!     version: "1.0",
 //!     node: "10.0.0.1:6201".to_owned(),
 //!     started: 1_700_000_000.0,
+//!     hangs_from: 60.0,
 //!     settings: vec![("interval".to_owned(), "30".to_owned())],
 //! };
 //! let page = StatusPage::new(about, metrics);

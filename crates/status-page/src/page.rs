@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use stats::{Metrics, PassBacklog, Series};
+use stats::{Backlog, Metrics, PassBacklog, Series};
 
 use crate::{
     About, DeviceStatus, Health, LastPass, PassUnderWay, PeerStatus, Status, history::History, known::Known,
@@ -52,7 +52,7 @@ impl StatusPage {
     pub fn status(&self, now: f64, health: Health, log_level: &str) -> Status {
         let (series, backlog) = (self.metrics.series(), self.metrics.backlog());
         let known = Known::of(&backlog);
-        let About { server_type, version, node, started, settings } = self.about.clone();
+        let About { server_type, version, node, started, hangs_from: _, settings } = self.about.clone();
         let total = |name| count(by_label(&series, name, "type").into_values().sum());
         Status {
             now,
@@ -66,15 +66,15 @@ impl StatusPage {
             last_pass: backlog.last.as_ref().and_then(last_pass),
             passes_completed: total("passes_completed_total"),
             quarantined: total("quarantined_total"),
-            devices: self.devices(&series, &known),
-            peers: self.peers(&series, &known),
+            devices: self.devices(&series, &known, now),
+            peers: self.peers(&series, &known, &backlog),
             laggards: known.laggards,
             failures: backlog.failures,
             settings,
         }
     }
 
-    fn devices(&self, series: &[Series], known: &Known) -> Vec<DeviceStatus> {
+    fn devices(&self, series: &[Series], known: &Known, now: f64) -> Vec<DeviceStatus> {
         let lately = self.lock();
         let by_device = |name| by_label(series, name, "device");
         let stalled = by_device("device_stalled_timestamp_seconds");
@@ -88,11 +88,13 @@ impl StatusPage {
         .map(by_device);
         let of = |counts: &BTreeMap<String, f64>, device| counts.get(device).copied().unwrap_or(0.0);
         let waiting = |device: &String| known.handoffs.get(device);
+        let since = |device: &String| stalled.get(device).copied().filter(|since| *since > 0.0);
         let names = stalled.keys().chain(databases.keys().filter(|device| !stalled.contains_key(*device)));
         names
             .map(|device| DeviceStatus {
                 device: device.clone(),
-                stalled_since: stalled.get(device).copied().filter(|since| *since > 0.0),
+                hangs: since(device).is_some_and(|since| now - since >= self.about.hangs_from),
+                stalled_since: since(device),
                 databases: count(of(&databases, device)),
                 removed: count(of(&removed, device)),
                 quarantined: count(of(&quarantined, device)),
@@ -104,16 +106,20 @@ impl StatusPage {
             .collect()
     }
 
-    fn peers(&self, series: &[Series], known: &Known) -> Vec<PeerStatus> {
+    fn peers(&self, series: &[Series], known: &Known, backlog: &Backlog) -> Vec<PeerStatus> {
         let lately = self.lock();
-        let mut peers = BTreeMap::<String, PeerStatus>::new();
-        for (peer, failures) in by_label(series, "failures_total", "peer") {
-            peers.entry(peer).or_default().failures = count(failures);
-        }
+        // Recon's failures count all primaries of what this node could not read: they are innocent.
+        let failed = backlog.failures.iter().filter_map(|failure| failure.peer.clone());
+        let mut peers: BTreeMap<_, _> = failed.map(|peer| (peer, PeerStatus::default())).collect();
         for (name, behind) in &known.peers {
             let peer = peers.entry(name.clone()).or_default();
             (peer.databases_behind, peer.rows_behind) = (behind.databases, behind.rows);
             peer.behind_since = Some(behind.since);
+        }
+        for (name, failures) in by_label(series, "failures_total", "peer") {
+            if let Some(peer) = peers.get_mut(&name) {
+                peer.failures = count(failures);
+            }
         }
         let mut peers: Vec<_> = peers
             .into_iter()

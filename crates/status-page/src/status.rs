@@ -13,6 +13,8 @@ pub struct About {
     pub node: String,
     /// When the process began, in Unix seconds.
     pub started: f64,
+    /// Seconds from which on a disk is said to hang at which nothing comes to an end.
+    pub hangs_from: f64,
     /// Every setting in effect, defaults included, and no secret.
     pub settings: Vec<(String, String)>,
 }
@@ -56,9 +58,9 @@ pub struct Status {
     pub quarantined: u64,
     /// By name.
     pub devices: Vec<DeviceStatus>,
-    /// Those that are behind or have failed, the worst first.
+    /// Those that are behind or that one of the last failures is about, the worst first.
     pub peers: Vec<PeerStatus>,
-    /// The replicas that lack the most rows, worst first: of the pass under way and, if there is none, of the last.
+    /// The replicas that lack the most rows, worst first: of the last pass, or as the pass under way has found them since.
     pub laggards: Vec<Laggard>,
     /// What went wrong last, the latest first.
     pub failures: Vec<Failure>,
@@ -97,7 +99,10 @@ pub struct LastPass {
 pub struct DeviceStatus {
     /// Its name in the ring.
     pub device: String,
-    /// Since when its disk has not answered, if it does not.
+    /// Whether its disk is said to hang: nothing has come to an end there for long.
+    pub hangs: bool,
+    /// Since when nothing has come to an end there although it is being worked at, from some seconds on: a large file, or its disk
+    /// hangs.
     pub stalled_since: Option<f64>,
     /// Databases attempted.
     pub databases: u64,
@@ -126,7 +131,7 @@ pub struct PeerStatus {
     pub rows_behind: u64,
     /// Since when each pass has found it behind.
     pub behind_since: Option<f64>,
-    /// Failures since the process began.
+    /// Failures since the process began, as recon counts them: also those of databases that this node could not read.
     pub failures: u64,
     /// Databases behind at each of the last samples, the latest last.
     pub lag: Vec<f64>,

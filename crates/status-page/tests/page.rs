@@ -19,6 +19,7 @@ impl Node {
             version: "0",
             node: "10.0.0.1:6201".to_owned(),
             started: 500.0,
+            hangs_from: 60.0,
             settings: vec![("interval".to_owned(), "30".to_owned())],
         };
         Self { page: StatusPage::new(about, Arc::clone(&metrics)), metrics }
@@ -111,7 +112,7 @@ fn who_is_behind_stays_so_while_the_next_pass_has_only_begun() {
     assert_eq!(node.status(3010.0).laggards[0].rows, Some(60_000), "the newer word counts");
     node.whole_pass(4000.0, vec![kept(1, vec![peer(Ok(()), 0)])]);
     let status = node.status(4100.0);
-    assert_eq!((status.peers[0].databases_behind, status.laggards.len()), (0, 0));
+    assert_eq!((status.peers.len(), status.laggards.len()), (0, 0));
     assert!(status.to_html().contains("All peers hold what this node holds"));
 }
 
@@ -125,12 +126,25 @@ fn what_went_wrong_comes_with_what_to_do() {
     );
     let status = node.status(1100.0);
     assert_eq!((status.failures.len(), status.quarantined, status.devices[0].quarantined), (2, 1, 1));
+    assert_eq!(status.peers.len(), 1, "of the broken one nobody was asked");
     let html = status.to_html();
     for words in
         ["quarantined", "no connection", "sda → 10.0.0.2/sdb", "AUTH_a/broken", status.failures[0].advice]
     {
         assert!(html.contains(words), "{words}: {html}");
     }
+}
+
+#[test]
+fn a_pass_that_left_something_out_is_not_called_a_good_one() {
+    let node = Node::begun();
+    let broken = |primaries| database("broken", 1, vec![], DbResult::Unreadable { primaries });
+    node.metrics.show_devices([("sda".to_owned(), None)]);
+    node.whole_pass(1000.0, vec![broken(vec![])]);
+    assert!(node.status(1100.0).to_html().contains("Something was left undone"));
+    let nowhere = Node::begun();
+    nowhere.whole_pass(1000.0, vec![]);
+    assert!(nowhere.status(1100.0).to_html().contains("The ring has no device of this node"));
 }
 
 #[test]
@@ -151,6 +165,8 @@ fn sparklines_show_what_was_sampled() {
 fn a_disk_that_hangs_and_a_process_that_does_not_get_on_come_first() {
     let node = Node::begun();
     node.metrics.show_devices([("sda".to_owned(), None), ("sdb".to_owned(), Some(940.0))]);
+    let busy = node.status(970.0).to_html();
+    assert!(busy.contains("at work for 30 s") && !busy.contains("A disk hangs"), "a large file: {busy}");
     let status = node.status(1000.0);
     assert_eq!(
         status.devices.iter().map(|device| device.stalled_since).collect::<Vec<_>>(),

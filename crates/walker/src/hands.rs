@@ -69,11 +69,12 @@ impl Hands {
         work()
     }
 
-    /// Waits, within [`hold`](Self::hold), for something else than the device's disk, which is not to blame meanwhile.
+    /// Waits, within [`hold`](Self::hold), for another thread of the pass, and the device's disk is not to blame meanwhile. What
+    /// that thread is at decides whether the pass gets on.
     pub fn rest<T>(&self, device: u64, wait: impl FnOnce() -> T) -> T {
         let end = |disk| lock(disk).end(thread::current().id()).map(|held| (disk, held));
         let held = self.0.get(&device).and_then(end);
-        let waited = self.wait(device, wait);
+        let waited = wait();
         if let Some((disk, held)) = held {
             lock(disk).begin(held.at);
         }
@@ -88,11 +89,14 @@ impl Hands {
         devices
     }
 
-    /// Waits for something that comes by itself, a peer or a turn, about a database of a device.
+    /// Waits, within [`hold`](Self::hold) or without, for something that comes by itself and in a bounded time, a peer's answer or a
+    /// turn: the pass gets on meanwhile.
     pub fn wait<T>(&self, device: u64, wait: impl FnOnce() -> T) -> T {
         let Some(disk) = self.0.get(&device) else { return wait() };
-        let _waiter = Waiter::begin(disk);
-        wait()
+        self.rest(device, || {
+            let _waiter = Waiter::begin(disk);
+            wait()
+        })
     }
 
     /// Whether anybody is at work at a device now.
@@ -270,10 +274,23 @@ mod tests {
         hands.hold(1, Directories, || {
             assert_eq!(still(), Duration::ZERO);
             assert!(hands.quiet(later) > AN_HOUR / 2);
-            hands.rest(1, || assert_eq!((still(), hands.quiet(later)), (Duration::ZERO, Duration::ZERO)));
+            hands.wait(1, || assert_eq!((still(), hands.quiet(later)), (Duration::ZERO, Duration::ZERO)));
         });
         hands.wait(2, || assert_eq!(still(), Duration::ZERO));
         assert!(still() < before);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_thread_at_a_disk_that_hangs_does_not_hide_it() {
+        let (hands, later) = (Hands::at([1, 2]), Instant::now() + AN_HOUR);
+        hands.hold(1, database(), || {
+            hands.rest(1, || {
+                hands.hold(2, database(), || {
+                    assert_eq!(ids(&hands), [2]);
+                    assert!(hands.quiet(later) > AN_HOUR / 2, "nothing else is left to wait for");
+                });
+            });
+        });
     }
 
     #[test]

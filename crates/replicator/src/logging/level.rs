@@ -23,19 +23,17 @@ impl LogLevelAtRunTime {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs lines of this level and worse from now on, and says so at the lower of the two.
+    /// Logs lines of this level and worse from now on, and says so, whichever it is.
     pub(crate) fn set(&self, level: LogLevel) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let told =
-            |before: LogLevel| notice!("log_level is {} from now on, it was {}", level.name(), before.name());
-        if level > *current {
-            told(*current);
-        }
+        self.log_from(LogLevel::Info);
+        notice!("log_level is {} from now on, it was {}", level.name(), current.name());
+        self.log_from(level);
+        *current = level;
+    }
+
+    fn log_from(&self, level: LogLevel) {
         // It fails only when the log is gone.
         let _ = self.handle.reload(wanted(Severity::threshold(level), self.queries));
-        if level <= *current {
-            told(*current);
-        }
-        *current = level;
     }
 }

@@ -116,7 +116,7 @@ impl ToPeer<'_> {
         let (timeout, bytes) = (self.node.conf.sync.node_timeout, merge_items.len() as u64);
         let started = Instant::now();
         let send = || self.node.client.merge_items(&self.target, merge_items, timeout);
-        let reply = self.local.hands.rest(self.local.device, send);
+        let reply = self.local.hands.wait(self.local.device, send);
         self.node.metrics.observe_phase(Phase::Rows, started.elapsed());
         let reply = self.answered(reply)?;
         self.bytes_sent += bytes;

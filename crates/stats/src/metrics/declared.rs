@@ -28,6 +28,13 @@ pub(super) const PASSES_COMPLETED: Family = Family {
     healthy: "as many as were started, or one less",
 };
 
+pub(super) const START_TIMESTAMP: Family = Family {
+    name: "start_timestamp_seconds",
+    labels: &[],
+    help: "When the process began, Unix time.",
+    healthy: "rarely changes",
+};
+
 pub(super) const PASSES_ABORTED: Family = Family {
     name: "passes_aborted_total",
     labels: &["reason"],

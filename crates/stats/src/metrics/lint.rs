@@ -55,6 +55,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.rsync_ended(RsyncResult::Failed);
     metrics.observe_phase(Phase::Open, Duration::from_millis(3));
     metrics.rows_received(9);
+    metrics.process_started(1_650_000_000.0);
     metrics.observe_locks(3, 1, Duration::from_millis(2500));
     metrics.show_backoff([("10.0.0.2:6201".to_owned(), Duration::from_secs(4))]);
     metrics.observe_sharder(Some(1_600_000_000.0));

@@ -67,6 +67,7 @@ pub struct Metrics {
     rpc: RpcMetrics,
     waits: WaitMetrics,
     phases: PhaseMetrics,
+    started: Gauge,
     rows_received: IntCounter,
     remembered: IntCounter,
     to_send: IntGaugeVec,
@@ -86,6 +87,7 @@ impl Metrics {
         let rpc = RpcMetrics::new(&families);
         let waits = WaitMetrics::new(&families);
         let phases = PhaseMetrics::new(&families);
+        let started = families.gauge(&declared::START_TIMESTAMP);
         let rows_received = families.counter(&declared::ROWS_RECEIVED);
         let remembered = families.counter(&declared::DATABASES_REMEMBERED);
         let to_send = families.int_gauges(&declared::PEER_ROWS_TO_SEND);
@@ -102,6 +104,7 @@ impl Metrics {
             rpc,
             waits,
             phases,
+            started,
             rows_received,
             remembered,
             to_send,
@@ -160,6 +163,11 @@ impl Metrics {
     /// When stock's sharder of this node completed a cycle last, in Unix seconds; none if nobody knows.
     pub fn observe_sharder(&self, last: Option<f64>) {
         self.sharder_last.set(last.unwrap_or(0.0));
+    }
+
+    /// The process began at `now` (Unix seconds).
+    pub fn process_started(&self, now: f64) {
+        self.started.set(now);
     }
 
     /// A pass begins, at `start` (Unix seconds). [`crate::Aggregator::run`] calls it.

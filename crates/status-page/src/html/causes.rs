@@ -17,7 +17,7 @@ pub(super) fn words(cause: Cause) -> &'static str {
         Cause::NotRemoved => "could not be removed",
         Cause::Unreadable => "could not be read",
         Cause::Quarantined => "quarantined",
-        Cause::DatabaseLeftAlone => "held back: too many would move",
+        Cause::DatabaseLeftAlone => "left alone: it lies where it does not belong",
         Cause::DeviceSkipped => "a device was left out",
         Cause::WalkFault => "a directory could not be read",
         Cause::OrphanKeptRows => "rows without a database",

@@ -74,24 +74,36 @@ impl Status {
 
     /// The first thing to see at 3 a.m.
     fn verdict(&self) -> Markup {
-        let stalled: Vec<_> = self.devices.iter().filter(|device| device.stalled_since.is_some()).collect();
+        let hanging = self.devices.iter().filter(|device| device.hangs).map(|device| device.device.as_str());
+        let hanging: Vec<_> = hanging.collect();
         let behind = self.peers.iter().filter(|peer| peer.databases_behind > 0).count();
         html! {
             @if let Health::Stuck(reason) = &self.health {
                 p.verdict.bad { strong { "Stuck: " } (reason) }
-            } @else if !stalled.is_empty() {
+            } @else if !hanging.is_empty() {
                 p.verdict.bad {
-                    strong { "A disk hangs: " }
-                    @for (index, device) in stalled.iter().enumerate() {
-                        @if index > 0 { ", " }
-                        (device.device)
-                    }
-                    ". The other disks go on; look at dmesg."
+                    strong { "A disk hangs: " } (hanging.join(", ")) ". The other disks go on; look at dmesg."
                 }
             } @else if behind > 0 {
-                p.verdict.warn { strong { (behind) @if behind == 1 { " peer is behind" } @else { " peers are behind" } } ", see below." }
-            } @else if self.last_pass.is_none() {
-                p.verdict { "No pass has been completed yet." }
+                p.verdict.warn {
+                    strong { (behind) @if behind == 1 { " peer is behind" } @else { " peers are behind" } } ", see below."
+                }
+            } @else {
+                (self.verdict_on_the_last_pass())
+            }
+        }
+    }
+
+    fn verdict_on_the_last_pass(&self) -> Markup {
+        let Some(last) = &self.last_pass else {
+            return html! { p.verdict { "No pass has been completed yet." } };
+        };
+        let failed = self.failures.iter().any(|failure| failure.time >= last.start);
+        html! {
+            @if self.devices.is_empty() {
+                p.verdict.bad { strong { "The ring has no device of this node" } ": look at the log, bind_ip and the ring." }
+            } @else if failed {
+                p.verdict.warn { strong { "Something was left undone" } " in the last pass: see what failed last, below." }
             } @else {
                 p.verdict.good { strong { "All peers hold what this node holds" } ", as of the last pass." }
             }

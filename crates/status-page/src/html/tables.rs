@@ -32,11 +32,12 @@ pub(super) fn devices(status: &Status) -> Markup {
 
 fn device_row(device: &DeviceStatus, now: f64) -> Markup {
     html! {
-        tr.bad[device.stalled_since.is_some()] {
+        tr.bad[device.hangs] {
             th scope="row" data-label="device" { (device.device) }
             td data-label="state" {
                 @match device.stalled_since {
-                    Some(since) => { strong { "hangs" } " for " (span(now - since)) }
+                    Some(since) if device.hangs => { strong { "hangs" } " for " (span(now - since)) }
+                    Some(since) => { "at work for " (span(now - since)) }
                     None => "answers",
                 }
             }
