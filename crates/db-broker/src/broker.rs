@@ -15,6 +15,7 @@ use crate::{
     fault::{Fault, Work, explain},
     preallocation::Preallocation,
     shape::Shape,
+    write_ahead::refuse_write_ahead,
 };
 
 /// How long a broker waits for the directory lock before it merges pending rows. Stock's replicator: 30 s.
@@ -69,6 +70,9 @@ impl Broker {
     ) -> Result<Self> {
         let file = place.file(&location).to_owned();
         let identity = identity_of(&file)?;
+        if let Place::LookedAt(file) = &place {
+            refuse_write_ahead(file)?;
+        }
         let opened = connection::open(&file, &place).and_then(|connection| {
             begin(&connection)?;
             let shape = Shape::read(&connection, location.server_type())?;

@@ -47,7 +47,8 @@ pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// With a file that cannot be written by it. Takes SQLite's lock of a reader for each statement, as any.
+/// With a file that cannot be written by it, and that has no write-ahead log, which reading changes. Takes SQLite's lock of a
+/// reader for each statement, as any.
 fn open_to_look(file: &Path) -> rusqlite::Result<Connection> {
     let reading = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, reading)?;

@@ -100,6 +100,7 @@ mod timestamps;
 mod triggers;
 mod unchanged;
 mod waiting;
+mod write_ahead;
 mod writing;
 
 pub use broker::{Broker, PENDING_LOCK_TIMEOUT};

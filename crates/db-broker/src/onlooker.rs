@@ -1,31 +1,22 @@
 //! A database as it is looked at by who must not change anything.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Read as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use protocol::ReplicationInfo;
 use swift_types::{DbName, Digest, ServerType};
 
 use crate::{
-    Broker, DbLocation, Direction, ReclaimAges, RowsByName,
-    broker::Place,
-    error::{BrokerError, Result},
-    pending::look_at_rows,
-    waiting::Waiting,
+    Broker, DbLocation, Direction, ReclaimAges, RowsByName, broker::Place, error::Result,
+    pending::look_at_rows, waiting::Waiting,
 };
-
-/// Where a file says which journal it is written with, and the number that means a write-ahead log.
-const JOURNAL_BYTES: std::ops::Range<usize> = 18..20;
-const WRITE_AHEAD: [u8; 2] = [2, 2];
 
 /// A database, opened by who changes nothing: not the file, nor what lies beside it.
 ///
 /// Rows that wait in its pending file are counted in as if they were merged; they stay where they are, and no lock of a
-/// directory is taken, as that makes a file. Damage is told and not quarantined ([`BrokerError::Damaged`]); a journal of a
-/// broken write is not played back ([`BrokerError::NotAtRest`]). SQLite's lock of a reader is taken for a page at a time.
+/// directory is taken, as that makes a file. Damage is told and not quarantined
+/// ([`BrokerError::Damaged`](crate::BrokerError::Damaged)); a journal of a broken write is not played back, and a write-ahead
+/// log not opened ([`BrokerError::NotAtRest`](crate::BrokerError::NotAtRest)). SQLite's lock of a reader is taken for a page at
+/// a time.
 pub struct Onlooker {
     broker: Broker,
     waiting: Waiting,
@@ -35,8 +26,8 @@ impl Onlooker {
     /// The database in force at a location.
     ///
     /// # Errors
-    /// [`BrokerError::Missing`], [`BrokerError::Damaged`], [`BrokerError::NoSuchTable`], [`BrokerError::NotAtRest`], or
-    /// what the system says.
+    /// [`Missing`](crate::BrokerError::Missing), [`Damaged`](crate::BrokerError::Damaged),
+    /// [`NoSuchTable`](crate::BrokerError::NoSuchTable), [`NotAtRest`](crate::BrokerError::NotAtRest), or what the system says.
     pub fn live(location: DbLocation) -> Result<Self> {
         let (file, pending) = (location.file().to_owned(), location.pending_file());
         Self::open(location, file, &pending)
@@ -64,7 +55,6 @@ impl Onlooker {
     fn open(location: DbLocation, file: PathBuf, pending: &Path) -> Result<Self> {
         // Before the database: what is merged meanwhile is met twice, which changes nothing.
         let rows = look_at_rows(location.server_type(), pending)?;
-        refuse_write_ahead(&file)?;
         let mut broker = Broker::open_at(location, Place::LookedAt(file), |_| Ok(()))?;
         let waiting = if rows.is_empty() { Waiting::nothing() } else { Waiting::over(&mut broker, rows)? };
         Ok(Self { broker, waiting })
@@ -92,7 +82,7 @@ impl Onlooker {
     /// `get_replication_info`.
     ///
     /// # Errors
-    /// As any read; [`BrokerError::Damaged`] without a stat row.
+    /// As any read; [`BrokerError::Damaged`](crate::BrokerError::Damaged) without a stat row.
     pub fn replication_info(&mut self) -> Result<ReplicationInfo> {
         let mut info = self.broker.replication_info()?;
         self.waiting.add_to(&mut info);
@@ -157,25 +147,6 @@ impl Onlooker {
     /// Its rows, in the order of their names.
     pub fn into_rows(self) -> RowsByName {
         RowsByName::new(self.broker, self.waiting)
-    }
-}
-
-/// Swift makes no database with a write-ahead log; whoever reads one makes files beside it.
-///
-/// This process has no other connection to the file, whose locks would go with the closing of this look.
-fn refuse_write_ahead(file: &Path) -> Result<()> {
-    let mut head = [0; JOURNAL_BYTES.end];
-    let read = File::open(file).and_then(|mut file| file.read_exact(&mut head));
-    match read {
-        Ok(()) if head[JOURNAL_BYTES] == WRITE_AHEAD => {
-            let reason = "it is written with a write-ahead log, which Swift's are not".to_owned();
-            Err(BrokerError::NotAtRest { path: file.to_owned(), reason })
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(BrokerError::Missing { path: file.to_owned() })
-        }
-        // What else is wrong, SQLite will tell.
-        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use protocol::{ContainerRow, ObjectRow, Rows};
 
 use super::*;
-use crate::{NamedRow, Source, fixtures};
+use crate::{BrokerError, NamedRow, Source, fixtures};
 
 fn object(name: usize, time: u8, deleted: i64, policy: i64, size: i64) -> ObjectRow<'static> {
     ObjectRow {
@@ -194,6 +194,60 @@ fn a_write_ahead_log_is_not_begun() {
     let error = Onlooker::live(location).map(drop).unwrap_err();
     assert!(matches!(error, BrokerError::NotAtRest { .. }), "{error}");
     assert!(tree(device.path()) == before);
+}
+
+/// What is said of a database that is not at rest, its files left as they are.
+fn is_not_at_rest(device: &Path, open: impl FnOnce() -> Result<()>) {
+    let before = tree(device);
+    let error = open().unwrap_err();
+    assert!(matches!(error, BrokerError::NotAtRest { .. }), "{error}");
+    assert!(tree(device) == before);
+}
+
+fn log_of(location: &DbLocation) -> PathBuf {
+    location.file().with_extension("db-wal")
+}
+
+#[test]
+fn a_write_ahead_log_that_was_left_is_neither_opened_nor_deleted() {
+    let device = tempfile::tempdir().unwrap();
+    let location = fixtures::container(device.path()).location().clone();
+    fs::write(log_of(&location), "left by somebody").unwrap();
+    is_not_at_rest(device.path(), || Onlooker::live(location.clone()).map(drop));
+    let as_a_copy = || Onlooker::copy(ServerType::Container, location.digest(), location.file()).map(drop);
+    is_not_at_rest(device.path(), as_a_copy);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("n2.db");
+    std::os::unix::fs::symlink(location.file(), &link).unwrap();
+    is_not_at_rest(device.path(), || {
+        Onlooker::copy(ServerType::Container, location.digest(), &link).map(drop)
+    });
+    // SQLite deletes the log of a database without pages.
+    fs::write(location.file(), "").unwrap();
+    is_not_at_rest(device.path(), || Onlooker::live(location.clone()).map(drop));
+}
+
+#[test]
+fn the_read_version_alone_begins_a_write_ahead_log() {
+    let device = tempfile::tempdir().unwrap();
+    let location = fixtures::container(device.path()).location().clone();
+    let mut bytes = fs::read(location.file()).unwrap();
+    (bytes[18], bytes[19]) = (1, 2);
+    fs::write(location.file(), bytes).unwrap();
+    is_not_at_rest(device.path(), || Onlooker::live(location).map(drop));
+}
+
+#[test]
+fn a_file_beside_is_looked_at_as_the_one_in_force() {
+    let device = tempfile::tempdir().unwrap();
+    let location = fixtures::container(device.path()).location().clone();
+    let onlooker = Onlooker::live(location.clone()).unwrap();
+    let retiring = location
+        .renamed(&DbName { epoch: Some("1700000001.00000".into()), ..DbName::unsharded(location.digest()) });
+    fs::copy(location.file(), retiring.file()).unwrap();
+    let log = PathBuf::from(format!("{}-wal", retiring.file().display()));
+    fs::write(log, "left by somebody").unwrap();
+    is_not_at_rest(device.path(), || onlooker.broker.open_sibling(retiring).map(drop));
 }
 
 #[test]

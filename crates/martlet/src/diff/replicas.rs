@@ -102,25 +102,76 @@ impl Replica {
     }
 }
 
+/// Why a container that is being sharded is not compared: the last file by name, alone, may have no row at all.
+const IN_TWO_FILES: &str = "is being sharded: its rows are in two files";
+
+#[derive(Debug)]
 struct Unread {
     status: Reading,
     reason: Option<String>,
 }
 
+impl Unread {
+    fn because(reason: String) -> Self {
+        Self { status: Reading::NotRead, reason: Some(reason) }
+    }
+
+    fn of(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Missing { .. } => Self { status: Reading::Missing, reason: None },
+            error => Self::because(format!("cannot be read: {error}")),
+        }
+    }
+}
+
 fn open(devices: &Path, subject: &Subject, device: &Device) -> Result<Onlooker, Unread> {
-    let unread = |reason: String| Unread { status: Reading::NotRead, reason: Some(reason) };
     if !is_of_this_machine(device) {
-        return Err(unread("is on another machine".to_owned()));
+        return Err(Unread::because("is on another machine".to_owned()));
     }
     let name = device.device.parse::<swift_types::DeviceName>();
-    let name = name.map_err(|error| unread(format!("has no name of a device: {error}")))?;
+    let name = name.map_err(|error| Unread::because(format!("has no name of a device: {error}")))?;
     let device_dir = devices.join(name.as_str());
     if !device_dir.is_dir() {
-        return Err(unread(format!("is not here: there is no {} (--devices)", device_dir.display())));
+        let reason = format!("is not here: there is no {} (--devices)", device_dir.display());
+        return Err(Unread::because(reason));
     }
     let found = DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest);
-    found.and_then(Onlooker::live).map_err(|error| match error {
-        BrokerError::Missing { .. } => Unread { status: Reading::Missing, reason: None },
-        error => unread(format!("cannot be read: {error}")),
-    })
+    let location = found.map_err(Unread::of)?;
+    if location.db_files().map_err(Unread::of)?.len() > 1 {
+        return Err(Unread::because(IN_TWO_FILES.to_owned()));
+    }
+    Onlooker::live(location).map_err(Unread::of)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use swift_types::DbName;
+
+    use super::*;
+
+    #[test]
+    fn one_of_two_files_is_not_taken_for_the_replica() {
+        let devices = tempfile::tempdir().unwrap();
+        let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let (account, container) = ("a".to_owned(), Some("c".to_owned()));
+        let subject = Subject { account, container, digest, partition: 6, places: Vec::new() };
+        let device = Device::new(0, "127.0.0.1", 6201, "sdb");
+        let unsharded = DbName::unsharded(digest);
+        let retiring = DbLocation::new(
+            subject.server_type(),
+            &devices.path().join("sdb"),
+            subject.partition,
+            &unsharded,
+        );
+        let why = || open(devices.path(), &subject, &device).map(drop).unwrap_err();
+        fs::create_dir_all(retiring.dir()).unwrap();
+        assert_eq!(why().status, Reading::Missing);
+        let fresh = retiring.renamed(&DbName { epoch: Some("1700000001.00000".to_owned()), ..unsharded });
+        fs::write(fresh.file(), "").unwrap();
+        assert_ne!(why().reason.as_deref(), Some(IN_TWO_FILES), "the only one is in force");
+        fs::write(retiring.file(), "").unwrap();
+        assert_eq!((why().status, why().reason.as_deref()), (Reading::NotRead, Some(IN_TWO_FILES)));
+    }
 }
