@@ -9,6 +9,7 @@ mod phases;
 mod reconciler;
 mod rpc;
 mod series;
+mod shown;
 mod table;
 mod waits;
 
@@ -26,6 +27,7 @@ use phases::PhaseMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
 pub use series::Series;
+use shown::show_only;
 use table::Row;
 pub use waits::RsyncResult;
 use waits::WaitMetrics;
@@ -150,11 +152,8 @@ impl Metrics {
     /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more. What is counted of
     /// each is there from then on.
     pub fn show_devices(&self, devices: impl IntoIterator<Item = (String, Option<f64>)>) {
-        self.stalled.reset();
-        for (device, stalled) in devices {
-            self.pass.show_device(&device);
-            self.observe_device(&device, stalled);
-        }
+        let devices = devices.into_iter().inspect(|(device, _)| self.pass.show_device(device));
+        show_only(&self.stalled, devices.map(|(device, stalled)| (device, stalled.unwrap_or(0.0))));
     }
 
     /// When stock's sharder of this node completed a cycle last, in Unix seconds; none if nobody knows.
