@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
-use super::{Metrics, Phase, Queue, RsyncResult, declared, waits::LOCK_WAIT_ENDS};
+use super::{Metrics, Phase, Queue, RsyncResult, declared, rpc::REFUSALS, waits::LOCK_WAIT_ENDS};
 use crate::{
     DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassAbort, PassStats, PeerFailure, PeerId,
     PeerOutcome, PeerStep, ReconcilerDb,
@@ -93,6 +93,16 @@ fn names_helps_and_units_keep_to_the_conventions() {
 }
 
 #[test]
+fn each_reason_of_a_refusal_is_shown_beforehand() {
+    let metrics = Metrics::new(ServerType::Account, "0");
+    let refusals = metrics.series().into_iter().filter(|series| series.name == "martlet_rpc_refusals_total");
+    let shown: Vec<_> = refusals.map(|series| (series.labels[0].1.clone(), series.value)).collect();
+    let mut all = REFUSALS.map(|reason| (reason.to_owned(), 0.0));
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(shown, all);
+}
+
+#[test]
 fn helps_name_every_value_of_their_labels() {
     let words = |help: &'static str| help.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
     for (family, labels) in [
@@ -102,6 +112,7 @@ fn helps_name_every_value_of_their_labels() {
         (declared::PASSES_ABORTED, PassAbort::ALL.map(PassAbort::label).to_vec()),
         (declared::RSYNC_RUNS, RsyncResult::ALL.map(RsyncResult::label).to_vec()),
         (declared::PHASE_DURATION, Phase::ALL.map(Phase::label).to_vec()),
+        (declared::RPC_REFUSALS, REFUSALS.to_vec()),
         (declared::LOCK_WAITS, LOCK_WAIT_ENDS.to_vec()),
         (declared::PEER_STEPS, PeerStep::ALL.map(PeerStep::label).to_vec()),
         (declared::ORPHANS, OrphanFate::ALL.map(OrphanFate::label).to_vec()),
