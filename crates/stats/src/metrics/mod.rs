@@ -176,8 +176,9 @@ impl Metrics {
         self.pass.completed(stats, now);
     }
 
-    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), the
-    /// others come alone.
+    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), and so
+    /// does [`PassAbort::CouldNotRun`] where the ring has no device of this node, as stock reports such a pass; the others come
+    /// alone.
     pub fn pass_aborted(&self, reason: PassAbort) {
         self.pass.aborted(reason);
     }
