@@ -192,21 +192,44 @@ fn outcomes_show() {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     drop(guard);
-    metrics.pass_completed(&PassStats { rows_behind: [].into(), ..stats }, 160.5);
+    metrics.pass_completed(&stats, 160.5);
     let text = metrics.render();
     for line in [
         r#"martlet_rpc_in_flight{type="account"} 0"#,
         r#"martlet_passes_completed_total{type="account"} 1"#,
         r#"martlet_last_pass_duration_seconds{type="account"} 60.5"#,
         r#"martlet_last_pass_timestamp_seconds{type="account"} 160.5"#,
+        r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
         r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
         r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
-    assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
     assert!(!text.contains(r#"behind_databases{peer="10.0.0.1"#), "who has all is not behind");
-    metrics.pass_completed(&PassStats::new(161.0), 162.0);
+}
+
+#[test]
+fn who_has_caught_up_is_not_shown_any_more() {
+    let (metrics, stats) = eventful();
+    metrics.pass_completed(&stats, 160.5);
+    let unasked = PeerOutcome { rows_behind: 0, ..peer(2, Err(PeerFailure::Refused)) };
+    for (start, outcomes) in [(161.0, vec![database(DbResult::Waiting, vec![unasked])]), (162.0, vec![])] {
+        let mut stats = PassStats::new(start);
+        metrics.pass_started(start);
+        for outcome in &outcomes {
+            stats.add(outcome);
+            metrics.add(outcome, &stats);
+        }
+        metrics.pass_completed(&stats, start + 0.5);
+        let text = metrics.render();
+        assert!(!text.contains("behind_rows{"), "who has the rows is not behind by any\n{text}");
+        for line in [
+            r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
+            r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
+        ] {
+            assert_eq!(text.lines().any(|shown| shown == line), !outcomes.is_empty(), "{line}\n{text}");
+        }
+    }
     metrics.show_backoff([]);
     let text = metrics.render();
     assert!(!text.contains("behind_databases{") && !text.contains("handoffs_waiting{"), "nor who has it now");
