@@ -22,7 +22,7 @@ const DEAD: usize = 4;
 const BOUND: Duration = Duration::from_secs(180);
 
 /// Metrics of which there is no series in this cluster, and why. Whoever asks for one of these may get nothing.
-const EMPTY: [(&str, &str); 6] = [
+const EMPTY: [(&str, &str); 5] = [
     ("martlet_forwards_total", "forward_to is not set"),
     ("martlet_handoffs_waiting", "no database lies where it does not belong"),
     ("martlet_handoffs_waiting_timestamp_seconds", "the same"),
@@ -30,7 +30,6 @@ const EMPTY: [(&str, &str); 6] = [
         "martlet_peer_behind_rows",
         "nobody can ask the dead peer how many rows it lacks, and the others lack none",
     ),
-    ("martlet_rpc_refusals_total", "nobody strange asks"),
     (
         "martlet_sharder_last_timestamp_seconds",
         "no sharder runs, so the time since its last cycle is not shown",

@@ -116,7 +116,7 @@ where
         if sender.send(chunk).await.is_err() {
             break;
         }
-        body.coming.has_come_on();
+        body.coming.goes_on();
     }
     Ok(())
 }
@@ -138,10 +138,12 @@ where
             next = timeout(BODY_PAUSE, self.body.next()) => next,
             () = self.coming.gives_way() => return Err(given_way()),
         };
-        self.coming.has_come_on();
         match next {
             Ok(None) => Ok(None),
-            Ok(Some(Ok(mut chunk))) => Ok(Some(chunk.copy_to_bytes(chunk.remaining()))),
+            Ok(Some(Ok(mut chunk))) => {
+                self.coming.has_brought(chunk.remaining());
+                Ok(Some(chunk.copy_to_bytes(chunk.remaining())))
+            }
             Ok(Some(Err(_))) => Err(Answer::empty(StatusCode::BAD_REQUEST)),
             Err(_) => Err(Answer::empty(StatusCode::REQUEST_TIMEOUT)),
         }
@@ -149,7 +151,7 @@ where
 }
 
 fn given_way() -> Answer {
-    let text = "too many requests in hand, and the body of this one brought nothing for longest\n";
+    let text = "too many requests in hand, and the body of this one brought next to nothing for longest\n";
     Answer::text(StatusCode::SERVICE_UNAVAILABLE, text)
 }
 

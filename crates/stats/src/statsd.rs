@@ -1,4 +1,5 @@
 use std::{
+    io,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -33,7 +34,8 @@ struct Server {
 }
 
 impl Statsd {
-    /// None if the conf has no statsd host, or silences these metrics by `statsd_emit_legacy`.
+    /// None if the conf has no statsd host, or silences these metrics by `statsd_emit_legacy`. A host's name is looked up from now
+    /// on, on a thread of its own; what is sent before its address is known is lost.
     pub fn new(conf: &StatsdConf, log_name: &str) -> Option<Self> {
         let host = conf.log_statsd_host.clone()?;
         Self::to(UdpTarget::new(host, conf.log_statsd_port, Preferred::Ipv4), conf, log_name)
@@ -45,10 +47,11 @@ impl Statsd {
         let prefix = parts.filter(|part| !part.is_empty()).flat_map(|part| [part, "."]).collect();
         let rate = conf.log_statsd_default_sample_rate * conf.log_statsd_sample_rate_factor;
         let name = format!("('{host}', {})", conf.log_statsd_port);
+        let target = target.looked_up_ahead();
         Some(Self { prefix, rate, server: Mutex::new(Server { name, target, failing: false }) })
     }
 
-    /// Sends what stock sends for this. Blocks for no more than a name's look-up, once a minute.
+    /// Sends what stock sends for this. Blocks for nothing that lasts.
     pub fn send(&self, outcome: &Outcome) {
         for (metric, value) in metrics(outcome) {
             self.send_share(&metric, &value, self.rate);
@@ -67,6 +70,8 @@ impl Statsd {
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         match server.target.send(line.as_bytes(), Instant::now()) {
             Ok(()) => server.failing = false,
+            // The first look-up is under way.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
                 if !std::mem::replace(&mut server.failing, true) {
                     warn!("Error sending UDP message to {}: {error}", server.name);
@@ -130,9 +135,9 @@ fn of_step(step: PeerStep) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::{
-        io,
         net::UdpSocket,
         sync::{Arc, mpsc},
+        thread,
     };
 
     use super::*;
@@ -211,7 +216,9 @@ mod tests {
     fn a_host_that_is_not_found_is_asked_for_once_and_costs_only_its_metrics() {
         let (receiver, conf) = receiver();
         let (asked, looked_up) = mpsc::channel();
+        let caller = thread::current().id();
         let look_up = Arc::new(move |host: &str, _| {
+            assert_ne!(thread::current().id(), caller, "a pass waits");
             asked.send(host.to_owned()).unwrap();
             Err(io::Error::other("no name server"))
         });
@@ -222,7 +229,8 @@ mod tests {
         for _ in 0..1000 {
             statsd.send(&removed());
         }
-        assert_eq!(looked_up.try_iter().collect::<Vec<_>>(), [host]);
+        assert_eq!(looked_up.recv(), Ok(host));
+        assert_eq!(looked_up.try_iter().count(), 0);
         assert!(received(&receiver).is_empty());
     }
 }

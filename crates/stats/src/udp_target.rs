@@ -25,9 +25,9 @@ pub enum Preferred {
 
 /// Who gets datagrams: a host, whose name is looked up again each minute.
 ///
-/// Only the first look-up is waited for; the later ones have a thread of their own. One that fails changes nothing:
-/// the address found before goes on being used, and where there is none datagrams are refused until the next
-/// minute's. So a name server that is down costs its callers one wait.
+/// Only the first look-up is waited for, and not even that if it is [begun ahead](Self::looked_up_ahead); the later ones have a
+/// thread of their own. One that fails changes nothing: the address found before goes on being used, and where there is none
+/// datagrams are refused until the next minute's. So a name server that is down costs its callers one wait at most.
 pub struct UdpTarget {
     name: Name,
     next: Next,
@@ -86,10 +86,21 @@ impl UdpTarget {
         Self { name: Name { host, port, preferred, look_up }, next, to, socket: None }
     }
 
-    /// Sends one datagram at `now`. Blocks for the first look-up, else for nothing that lasts.
+    /// Begins the first look-up, too, on a thread of its own, so that no datagram waits for it. Those that come before it has its
+    /// answer are refused. Does not block.
+    #[must_use = "it is the target"]
+    pub fn looked_up_ahead(mut self) -> Self {
+        if matches!(self.next, Next::First) {
+            self.next = self.name.ask().map_or(Next::At(Instant::now() + LOOKED_UP_FOR), Next::Asked);
+        }
+        self
+    }
+
+    /// Sends one datagram at `now`. Blocks for the first look-up if it was not begun before, else for nothing that lasts.
     ///
     /// # Errors
-    /// If there is no address yet, or the system does not take the datagram; it is lost then.
+    /// If there is no address yet, of the kind `NotConnected` as long as the first look-up is under way, or the system does not take
+    /// the datagram; it is lost then.
     pub fn send(&mut self, datagram: &[u8], now: Instant) -> io::Result<()> {
         let to = self.address(now)?;
         let socket = match self.socket.take() {
@@ -111,11 +122,16 @@ impl UdpTarget {
                 self.next = self.name.ask().map_or(Next::At(now + LOOKED_UP_FOR), Next::Asked);
             }
             Next::Asked(answer) => match answer.try_recv() {
+                Err(TryRecvError::Empty) if self.to.is_none() => {
+                    return Err(io::Error::new(io::ErrorKind::NotConnected, "its name is being looked up"));
+                }
                 Err(TryRecvError::Empty) => {}
                 answered => {
                     self.next = Next::At(now + LOOKED_UP_FOR);
-                    if let Ok(Ok(to)) = answered {
-                        self.turn_to(to);
+                    match answered {
+                        Ok(Ok(to)) => self.turn_to(to),
+                        Ok(Err(error)) if self.to.is_none() => return Err(error),
+                        Ok(Err(_)) | Err(_) => {}
                     }
                 }
             },
@@ -211,7 +227,11 @@ mod tests {
             sent.map_err(|error| error.to_string())
         };
         assert_eq!(sent(0), Err("no name server".to_owned()));
-        for second in (1..59).chain([100, 101, 110, 150, 200]) {
+        for second in (1..59).chain([100]) {
+            assert_eq!(sent(second), Err("its address is not known".to_owned()), "{second}");
+        }
+        assert_eq!(sent(101), Err("no name server".to_owned()), "that is why");
+        for second in [110, 150, 200] {
             assert_eq!(sent(second), Err("its address is not known".to_owned()), "{second}");
         }
         assert_eq!((sent(201), answers.lock().unwrap().len(), received(&receiver)), (Ok(()), 0, 1));
@@ -247,6 +267,26 @@ mod tests {
         }
         assert_eq!(received(&receiver), 100);
         drop(answer);
+    }
+
+    #[test]
+    fn what_is_looked_up_ahead_keeps_not_even_the_first_datagram_waiting() {
+        let (receiver, address) = receiver();
+        let (answer, answers) = bounded(1);
+        let caller = thread::current().id();
+        let look_up = Arc::new(move |_: &str, _| {
+            assert_ne!(thread::current().id(), caller, "whoever sends waits");
+            Ok(answers.recv().into_iter().collect())
+        });
+        let target = UdpTarget::looked_up_by(look_up, "name".to_owned(), 1, Preferred::First);
+        let mut target = target.looked_up_ahead();
+        let send = |target: &mut UdpTarget| target.send(b"x", Instant::now()).map_err(|error| error.kind());
+        for _ in 0..10 {
+            assert_eq!(send(&mut target), Err(io::ErrorKind::NotConnected));
+        }
+        answer.send(address).unwrap();
+        await_answer(&target);
+        assert_eq!((send(&mut target), received(&receiver)), (Ok(()), 1));
     }
 
     #[test]

@@ -123,6 +123,48 @@ fn handoffs_wait_since_the_oldest_of_them_was_found() {
     );
 }
 
+fn skipped(device: &str) -> Outcome {
+    Outcome::DeviceSkipped { device: device.to_owned(), ip: "10.0.0.9".to_owned(), reason: String::new() }
+}
+
+/// Of each series that says what is behind: its name without the prefix, whose it is, and the value.
+fn behind(metrics: &Metrics) -> Vec<(String, String, f64)> {
+    let of_it = metrics.series().into_iter().filter_map(|series| {
+        let name = series.name.strip_prefix("martlet_")?.to_owned();
+        let meant = name.starts_with("peer_behind_") || name.starts_with("handoffs_waiting");
+        meant.then(|| (name, series.labels[0].1.clone(), series.value))
+    });
+    of_it.collect()
+}
+
+#[test]
+fn what_lies_on_a_device_that_was_left_out_is_not_caught_up() {
+    let metrics = metrics();
+    let waiting = |number| database(number, DbResult::Waiting, vec![peer(3, Err(PeerFailure::Timeout), 0)]);
+    let found = vec![unfinished(1, 5), unfinished(2, 4), waiting(3)];
+    let first = pass(&metrics, 100.0, found).last.unwrap();
+    let shown = behind(&metrics);
+    assert_eq!(shown.len(), 3 + 2 + 2, "{shown:?}");
+    // Whether it is not there from the beginning or goes meanwhile.
+    for outcomes in [vec![skipped("sda")], vec![unfinished(1, 3), skipped("sda")]] {
+        let last = pass(&metrics, 200.0, outcomes).last.unwrap();
+        assert_eq!((&last.peers, &last.handoffs), (&first.peers, &first.handoffs));
+        assert_eq!(last.laggards.len(), first.laggards.len(), "{last:?}");
+        assert_eq!(behind(&metrics), shown);
+    }
+    let newer = pass(&metrics, 300.0, vec![unfinished(1, 30), skipped("sda")]).last.unwrap();
+    assert_eq!((newer.laggards[0].rows, newer.laggards[0].since), (Some(30), first.laggards[0].since));
+    assert_eq!((newer.peers[0].rows, newer.peers[0].databases), (30, 2));
+    assert_eq!(newer.peers[0].since.total_cmp(&first.peers[0].since), Ordering::Equal, "{newer:?}");
+    let other = pass(&metrics, 400.0, vec![skipped("sdz")]).last.unwrap();
+    assert_eq!((other.handoffs.len(), other.laggards.len(), other.peers.len()), (0, 0, 2));
+    assert_eq!(behind(&metrics).len(), 3 + 2, "a device that was looked at holds no handoff");
+    let complete = pass(&metrics, 500.0, vec![unfinished(1, 5)]).last.unwrap();
+    assert_eq!((complete.peers.len(), complete.handoffs.len()), (1, 0));
+    assert_eq!(pass(&metrics, 600.0, Vec::new()).last.map(|last| last.peers.len()), Some(0));
+    assert_eq!(behind(&metrics), []);
+}
+
 #[test]
 fn a_pass_that_is_broken_off_forgets_nothing() {
     let metrics = metrics();

@@ -201,9 +201,9 @@ impl SyncClient {
     }
 
     /// Who has not answered several times in a row, as `IP:PORT`, and for how long it is left alone before it is asked the next
-    /// time. Until it answers.
+    /// time. Until it answers, or nobody has asked it for long.
     pub fn left_alone(&self) -> Vec<(String, Duration)> {
-        self.silences.pauses()
+        self.silences.pauses(Instant::now())
     }
 
     /// Makes a call to `peer`, unless it is left alone for having answered none lately, and notes whether it answers this one.

@@ -11,6 +11,9 @@ const PATIENCE: u32 = 3;
 /// The first pause; each next one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A peer that nobody has asked for so many times the longest pause after its own is asked no more: it has left the ring.
+const FORGOTTEN_AFTER: u32 = 10;
+
 /// Which peers have not answered lately, by where they answer REPLICATE.
 ///
 /// Each database that has a replica on a dead machine would wait for it again, for `conn_timeout` or, where a machine accepts
@@ -82,10 +85,18 @@ impl Silences {
         }
     }
 
-    /// Who is left alone time and again until it answers, and how long the present pause is.
-    pub(crate) fn pauses(&self) -> Vec<(String, Duration)> {
+    /// Who is left alone time and again until it answers, and how long the present pause is. Forgets those that nobody asks any
+    /// more.
+    pub(crate) fn pauses(&self, now: Instant) -> Vec<(String, Duration)> {
+        let kept = self.longest.saturating_mul(FORGOTTEN_AFTER);
+        let mut peers = self.lock();
+        peers.retain(|_, silence| {
+            silence.pause.is_none_or(|(begun, pause)| {
+                now.saturating_duration_since(begun) <= pause.saturating_add(kept)
+            })
+        });
         let of_one = |(peer, silence): (&String, &Silence)| Some((peer.clone(), silence.pause?.1));
-        self.lock().iter().filter_map(of_one).collect()
+        peers.iter().filter_map(of_one).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Silence>> {
@@ -111,12 +122,12 @@ mod tests {
         assert_eq!(silences.left_alone(PEER, start + 2 * SECOND), None);
         let next = [2, 4, 8, 16].map(|at| unanswered(at * SECOND));
         assert_eq!(next, [2, 4, 5, 5].map(|pause| Consequence::NextPause(pause * SECOND)));
-        assert_eq!(silences.pauses(), [(PEER.to_owned(), 5 * SECOND)]);
+        assert_eq!(silences.pauses(start + 16 * SECOND), [(PEER.to_owned(), 5 * SECOND)]);
         assert!(silences.answered(PEER));
         assert!(!silences.answered(PEER));
         assert_eq!(silences.left_alone(PEER, start + 16 * SECOND), None);
         assert_eq!(unanswered(17 * SECOND), Consequence::None);
-        assert_eq!(silences.pauses(), [], "one call without an answer leads to no pause");
+        assert_eq!(silences.pauses(start + 17 * SECOND), [], "one call without an answer leads to no pause");
     }
 
     #[test]
@@ -126,6 +137,18 @@ mod tests {
         assert_eq!([ends(10), ends(10)], [Consequence::None; 2]);
         assert_eq!(ends(10), Consequence::FirstPause(SECOND));
         assert_eq!([ends(10), ends(11)], [Consequence::None; 2]);
+    }
+
+    #[test]
+    fn a_peer_that_nobody_asks_any_more_is_forgotten() {
+        let (silences, start) = (Silences::new(6 * SECOND), Instant::now());
+        for _ in 0..PATIENCE {
+            silences.unanswered(PEER, start, start);
+        }
+        let paused = |at: u32| silences.pauses(start + at * SECOND);
+        assert_eq!(paused(61), [(PEER.to_owned(), SECOND)], "ten times the longest, after its own");
+        assert_eq!((paused(62), paused(1)), (vec![], vec![]));
+        assert!(!silences.answered(PEER));
     }
 
     #[test]

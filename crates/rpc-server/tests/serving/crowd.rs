@@ -99,7 +99,7 @@ fn completed(mut stream: TcpStream, length: usize) -> Answer {
     read_answer(stream)
 }
 
-/// Sends the second halves. One has been refused, whichever brought nothing for longest; all others are answered.
+/// Sends the second halves. One has been refused, whichever brought next to nothing for longest; all others are answered.
 fn one_was_refused(halves: Vec<TcpStream>, length: usize) {
     let others = halves.len() - 1;
     let answers = halves.into_iter().map(|half| completed(half, length));

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Instant,
 };
 
@@ -40,6 +40,8 @@ struct Gathered {
     peers: BTreeMap<PeerId, PeerBehind>,
     laggards: Laggards,
     handoffs: BTreeMap<String, HandoffsWaiting>,
+    /// Devices that it left out, or the rest of them: what lies there was not looked at.
+    skipped: BTreeSet<String>,
 }
 
 impl Gathered {
@@ -52,6 +54,25 @@ impl Gathered {
             laggards: self.laggards.worst_first(),
             handoffs: self.handoffs.values().cloned().collect(),
         }
+    }
+}
+
+impl Gathered {
+    /// What the pass before found holds still where this one has not looked. Whom a peer's databases lie with is not known, so
+    /// all of them count.
+    fn keep(&mut self, before: Self) {
+        for (peer, before) in before.peers {
+            let behind = self.peers.entry(peer).or_insert_with(|| before.clone());
+            behind.databases = behind.databases.max(before.databases);
+            behind.rows = behind.rows.max(before.rows);
+        }
+        for (device, before) in before.handoffs {
+            if self.skipped.contains(&device) {
+                let waiting = self.handoffs.entry(device).or_insert_with(|| before.clone());
+                waiting.databases = waiting.databases.max(before.databases);
+            }
+        }
+        self.laggards.keep(before.laggards, &self.skipped);
     }
 }
 
@@ -74,20 +95,35 @@ impl Keeper {
         self.running = Some(Gathered { start, ..Gathered::default() });
     }
 
-    /// The pass was completed.
+    /// The pass was completed. Where it left out devices, peers may be behind by what lies there: so none of them counts as one
+    /// that has caught up.
     pub(crate) fn completed(&mut self, stats: &PassStats, now: f64) {
         let gathered = self.running.take().unwrap_or_default();
         let (end, databases) = (Some(now), stats.attempted);
-        self.last = Some(Gathered { start: stats.start, end, databases, ..gathered });
-        self.peers.settle();
-        self.laggards.settle();
-        self.handoffs.values_mut().for_each(Since::settle);
-        self.handoffs.retain(|_, of_device| of_device.oldest().is_some());
-        let found = self.last.iter_mut().flat_map(|last| last.handoffs.values_mut());
-        for waiting in found {
+        let mut completed = Gathered { start: stats.start, end, databases, ..gathered };
+        self.settle(&completed.skipped);
+        if let Some(before) = self.last.take().filter(|_| !completed.skipped.is_empty()) {
+            completed.keep(before);
+        }
+        for waiting in completed.handoffs.values_mut() {
             let oldest = self.handoffs.get(&waiting.device).and_then(Since::oldest);
             waiting.since = oldest.unwrap_or(waiting.since);
         }
+        self.last = Some(completed);
+    }
+
+    fn settle(&mut self, skipped: &BTreeSet<String>) {
+        if skipped.is_empty() {
+            self.peers.settle();
+            self.laggards.settle();
+        } else {
+            self.peers.keep();
+            self.laggards.keep();
+        }
+        for (device, of_device) in &mut self.handoffs {
+            if skipped.contains(device) { of_device.keep() } else { of_device.settle() }
+        }
+        self.handoffs.retain(|_, of_device| of_device.oldest().is_some());
     }
 
     /// The pass goes on no more, and nothing is known of what it has not come to.
@@ -104,6 +140,9 @@ impl Keeper {
             }
             Outcome::DeviceSkipped { device, reason, .. } => {
                 self.fail(Cause::DeviceSkipped, Some(device), Some(reason.clone()));
+                if let Some(running) = &mut self.running {
+                    running.skipped.insert(device.clone());
+                }
             }
             Outcome::Orphan { device, fate: OrphanFate::KeptRows } => {
                 self.fail(Cause::OrphanKeptRows, Some(device), None);
@@ -123,6 +162,16 @@ impl Keeper {
         let running = self.running.as_ref().map(|running| PassBacklog { databases, ..running.shown() });
         let last = self.last.as_ref().map(Gathered::shown);
         Backlog { running, last, failures: self.failures.latest_first() }
+    }
+
+    /// Who is behind as of the last completed pass.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &PeerBehind> {
+        self.last.iter().flat_map(|last| last.peers.values())
+    }
+
+    /// Which devices hold handoffs as of the last completed pass.
+    pub(crate) fn handoffs(&self) -> impl Iterator<Item = &HandoffsWaiting> {
+        self.last.iter().flat_map(|last| last.handoffs.values())
     }
 
     /// Since when a peer is behind, if it is.

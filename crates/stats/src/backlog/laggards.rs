@@ -1,3 +1,5 @@
+use std::collections::{BTreeSet, HashSet};
+
 use super::Laggard;
 
 /// So many are kept.
@@ -13,9 +15,18 @@ impl Laggards {
         self.0.len() < MOST || self.0.iter().any(|other| other.rows < rows)
     }
 
+    /// Those of another pass on these devices, but for replicas of which this one knows more.
+    pub(super) fn keep(&mut self, other: Self, devices: &BTreeSet<String>) {
+        let found: HashSet<_> = self.0.iter().map(key).collect();
+        for laggard in other.0 {
+            if devices.contains(&laggard.device) && !found.contains(&key(&laggard)) {
+                self.offer(laggard);
+            }
+        }
+    }
+
     /// One more, in the place of the least if there are enough; what was said of the same replica before holds no more.
     pub(super) fn offer(&mut self, laggard: Laggard) {
-        let key = |laggard: &Laggard| (laggard.hash.clone(), laggard.device.clone(), laggard.peer.clone());
         let of_it = key(&laggard);
         self.0.retain(|other| key(other) != of_it);
         if self.0.len() >= MOST {
@@ -37,6 +48,11 @@ impl Laggards {
         });
         all
     }
+}
+
+/// The replica that lags.
+fn key(laggard: &Laggard) -> (String, String, String) {
+    (laggard.hash.clone(), laggard.device.clone(), laggard.peer.clone())
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl<K: Eq + Hash> Since<K> {
     /// A pass was completed: what it has not found is forgotten.
     pub(super) fn settle(&mut self) {
         self.found.retain(|_, found| found.in_this_pass);
+        self.keep();
+    }
+
+    /// A pass was completed that could not look everywhere: what it has not found may be there still.
+    pub(super) fn keep(&mut self) {
         self.found.values_mut().for_each(|found| found.in_this_pass = false);
     }
 
@@ -65,6 +70,9 @@ mod tests {
         since.settle();
         assert_eq!((since.of("a"), since.of("b"), since.oldest()), (None, Some(11.0), Some(11.0)));
         assert_eq!(since.note("a", 40.0), Some(40.0), "it was away");
+        since.keep();
+        since.keep();
+        assert_eq!((since.of("a"), since.of("b")), (Some(40.0), Some(11.0)), "nobody looked");
         since.settle();
         since.settle();
         assert_eq!(since.oldest(), None);

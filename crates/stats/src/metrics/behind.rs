@@ -1,12 +1,8 @@
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{GaugeVec, IntGaugeVec};
 
-use super::{declared, families::Families, gauge_value};
+use super::{declared, families::Families, gauge_value, shown::show_only};
 use crate::{Backlog, DbOutcome, DbResult, Outcome, PassAbort, PassStats, backlog::Keeper};
 
 /// What is left to be done: in full in the backlog, and as gauges that rise at once and fall at the end of a pass.
@@ -48,18 +44,19 @@ impl BehindMetrics {
         }
     }
 
-    /// Who had caught up in this pass has no series any more.
+    /// Who had caught up in this pass has no series any more. Nobody has, in one that left out devices.
     pub(super) fn completed(&self, stats: &PassStats, now: f64) {
         let mut keeper = self.keeper();
         keeper.completed(stats, now);
-        settle(&self.rows, &stats.rows_behind);
-        settle(&self.databases, &stats.databases_behind);
-        settle(&self.handoffs, &stats.waiting);
-        show(&self.peers_since, stats.databases_behind.keys().map(|peer| (peer, keeper.peer_since(peer))));
-        show(
-            &self.handoffs_since,
-            stats.waiting.keys().map(|device| (device, keeper.handoffs_since(device))),
-        );
+        let peers = || keeper.peers().map(|behind| (behind.peer.clone(), behind));
+        let lacking = peers().filter(|(_, behind)| behind.rows > 0);
+        show_only(&self.rows, lacking.map(|(peer, behind)| (peer, gauge_value(behind.rows))));
+        show_only(&self.databases, peers().map(|(peer, behind)| (peer, gauge_value(behind.databases))));
+        show_only(&self.peers_since, peers().map(|(peer, behind)| (peer, behind.since)));
+        let handoffs = || keeper.handoffs().map(|waiting| (waiting.device.clone(), waiting));
+        let counts = handoffs().map(|(device, waiting)| (device, gauge_value(waiting.databases)));
+        show_only(&self.handoffs, counts);
+        show_only(&self.handoffs_since, handoffs().map(|(device, waiting)| (device, waiting.since)));
     }
 
     pub(super) fn aborted(&self, reason: PassAbort) {
@@ -105,20 +102,4 @@ impl BehindMetrics {
 fn raise(gauges: &IntGaugeVec, label: &str, count: u64) {
     let gauge = gauges.with_label_values(&[label]);
     gauge.set(gauge.get().max(gauge_value(count)));
-}
-
-fn settle<K: Display>(gauges: &IntGaugeVec, counts: &BTreeMap<K, u64>) {
-    gauges.reset();
-    for (key, count) in counts {
-        gauges.with_label_values(&[&key.to_string()]).set(gauge_value(*count));
-    }
-}
-
-fn show<K: Display>(gauges: &GaugeVec, times: impl Iterator<Item = (K, Option<f64>)>) {
-    gauges.reset();
-    for (key, time) in times {
-        if let Some(time) = time {
-            gauges.with_label_values(&[&key.to_string()]).set(time);
-        }
-    }
 }

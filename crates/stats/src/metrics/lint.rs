@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use swift_types::ServerType;
 
-use super::{Metrics, Phase, Queue, RsyncResult, declared, waits::LOCK_WAIT_ENDS};
+use super::{Metrics, Phase, Queue, RsyncResult, declared, rpc::REFUSALS, waits::LOCK_WAIT_ENDS};
 use crate::{
     DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassAbort, PassStats, PeerFailure, PeerId,
     PeerOutcome, PeerStep, ReconcilerDb,
@@ -94,6 +94,16 @@ fn names_helps_and_units_keep_to_the_conventions() {
 }
 
 #[test]
+fn each_reason_of_a_refusal_is_shown_beforehand() {
+    let metrics = Metrics::new(ServerType::Account, "0");
+    let refusals = metrics.series().into_iter().filter(|series| series.name == "martlet_rpc_refusals_total");
+    let shown: Vec<_> = refusals.map(|series| (series.labels[0].1.clone(), series.value)).collect();
+    let mut all = REFUSALS.map(|reason| (reason.to_owned(), 0.0));
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(shown, all);
+}
+
+#[test]
 fn helps_name_every_value_of_their_labels() {
     let words = |help: &'static str| help.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_');
     for (family, labels) in [
@@ -103,6 +113,7 @@ fn helps_name_every_value_of_their_labels() {
         (declared::PASSES_ABORTED, PassAbort::ALL.map(PassAbort::label).to_vec()),
         (declared::RSYNC_RUNS, RsyncResult::ALL.map(RsyncResult::label).to_vec()),
         (declared::PHASE_DURATION, Phase::ALL.map(Phase::label).to_vec()),
+        (declared::RPC_REFUSALS, REFUSALS.to_vec()),
         (declared::LOCK_WAITS, LOCK_WAIT_ENDS.to_vec()),
         (declared::PEER_STEPS, PeerStep::ALL.map(PeerStep::label).to_vec()),
         (declared::ORPHANS, OrphanFate::ALL.map(OrphanFate::label).to_vec()),
@@ -182,21 +193,44 @@ fn outcomes_show() {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     drop(guard);
-    metrics.pass_completed(&PassStats { rows_behind: [].into(), ..stats }, 160.5);
+    metrics.pass_completed(&stats, 160.5);
     let text = metrics.render();
     for line in [
         r#"martlet_rpc_in_flight{type="account"} 0"#,
         r#"martlet_passes_completed_total{type="account"} 1"#,
         r#"martlet_last_pass_duration_seconds{type="account"} 60.5"#,
         r#"martlet_last_pass_timestamp_seconds{type="account"} 160.5"#,
+        r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
         r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
         r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
-    assert!(!text.contains("behind_rows{"), "who has caught up is not behind any more");
     assert!(!text.contains(r#"behind_databases{peer="10.0.0.1"#), "who has all is not behind");
-    metrics.pass_completed(&PassStats::new(161.0), 162.0);
+}
+
+#[test]
+fn who_has_caught_up_is_not_shown_any_more() {
+    let (metrics, stats) = eventful();
+    metrics.pass_completed(&stats, 160.5);
+    let unasked = PeerOutcome { rows_behind: 0, ..peer(2, Err(PeerFailure::Refused)) };
+    for (start, outcomes) in [(161.0, vec![database(DbResult::Waiting, vec![unasked])]), (162.0, vec![])] {
+        let mut stats = PassStats::new(start);
+        metrics.pass_started(start);
+        for outcome in &outcomes {
+            stats.add(outcome);
+            metrics.add(outcome, &stats);
+        }
+        metrics.pass_completed(&stats, start + 0.5);
+        let text = metrics.render();
+        assert!(!text.contains("behind_rows{"), "who has the rows is not behind by any\n{text}");
+        for line in [
+            r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
+            r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
+        ] {
+            assert_eq!(text.lines().any(|shown| shown == line), !outcomes.is_empty(), "{line}\n{text}");
+        }
+    }
     metrics.show_backoff([]);
     let text = metrics.render();
     assert!(!text.contains("behind_databases{") && !text.contains("handoffs_waiting{"), "nor who has it now");

@@ -9,6 +9,7 @@ mod phases;
 mod reconciler;
 mod rpc;
 mod series;
+mod shown;
 mod table;
 mod waits;
 
@@ -26,6 +27,7 @@ use phases::PhaseMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
 pub use series::Series;
+use shown::show_only;
 use table::Row;
 pub use waits::RsyncResult;
 use waits::WaitMetrics;
@@ -153,11 +155,8 @@ impl Metrics {
     /// As [`observe_device`](Self::observe_device), of all devices of this node: no other has a series any more. What is counted of
     /// each is there from then on.
     pub fn show_devices(&self, devices: impl IntoIterator<Item = (String, Option<f64>)>) {
-        self.stalled.reset();
-        for (device, stalled) in devices {
-            self.pass.show_device(&device);
-            self.observe_device(&device, stalled);
-        }
+        let devices = devices.into_iter().inspect(|(device, _)| self.pass.show_device(device));
+        show_only(&self.stalled, devices.map(|(device, stalled)| (device, stalled.unwrap_or(0.0))));
     }
 
     /// When stock's sharder of this node completed a cycle last, in Unix seconds; none if nobody knows.
@@ -185,8 +184,9 @@ impl Metrics {
         self.pass.completed(stats, now);
     }
 
-    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), the
-    /// others come alone.
+    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), and so
+    /// does [`PassAbort::CouldNotRun`] where the ring has no device of this node, as stock reports such a pass; the others come
+    /// alone.
     pub fn pass_aborted(&self, reason: PassAbort) {
         self.pass.aborted(reason);
     }

@@ -4,6 +4,9 @@ use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge};
 
 use super::{declared, families::Families};
 
+/// Every value of the `reason` label of `martlet_rpc_refusals_total`.
+pub(super) const REFUSALS: [&str; 3] = ["unknown_peer", "future_timestamp", "bad_signature"];
+
 /// What the REPLICATE server tells.
 #[derive(Debug)]
 pub(super) struct RpcMetrics {
@@ -19,7 +22,7 @@ pub(super) struct RpcMetrics {
 
 impl RpcMetrics {
     pub(super) fn new(families: &Families) -> Self {
-        Self {
+        let metrics = Self {
             requests: families.counters(&declared::RPC_REQUESTS),
             duration: families.durations_by(&declared::RPC_DURATION),
             received: families.counters(&declared::RPC_BYTES_RECEIVED),
@@ -28,7 +31,12 @@ impl RpcMetrics {
             forwards: families.counters(&declared::FORWARDS),
             forward_duration: families.durations(&declared::FORWARD_DURATION),
             forwards_in_flight: families.int_gauge(&declared::FORWARDS_IN_FLIGHT),
+        };
+        // There from the start, so that rates see the first one.
+        for reason in REFUSALS {
+            metrics.refusals.with_label_values(&[reason]);
         }
+        metrics
     }
 
     pub(super) fn observe(&self, op: &'static str, status: u16, elapsed: Duration, received: u64) {

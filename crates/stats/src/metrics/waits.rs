@@ -5,7 +5,7 @@ use std::{
 
 use prometheus::{Counter, GaugeVec, IntCounter, IntCounterVec};
 
-use super::{declared, families::Families};
+use super::{declared, families::Families, shown::show_only};
 
 /// How a run of rsync ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,10 +62,7 @@ impl WaitMetrics {
     }
 
     pub(super) fn show_backoff(&self, servers: impl IntoIterator<Item = (String, Duration)>) {
-        self.backoff.reset();
-        for (server, pause) in servers {
-            self.backoff.with_label_values(&[&server]).set(pause.as_secs_f64());
-        }
+        show_only(&self.backoff, servers.into_iter().map(|(server, pause)| (server, pause.as_secs_f64())));
     }
 
     /// Totals that are lower than those observed before change nothing.

@@ -39,6 +39,6 @@ pub(in crate::metrics) const PEER_BACKOFF: Family = Family {
     name: "peer_backoff_seconds",
     labels: &["server"],
     help: "For how long a peer's server, by IP:PORT, is left alone before it is asked the next time, as it has not answered \
-            several times in a row; peer_backoff at most. No series of one that answers.",
+            several times in a row; peer_backoff at most. No series of one that answers, or that nobody asks any more.",
     healthy: "no series",
 };
