@@ -30,7 +30,8 @@ pub(crate) enum RowState {
     Newest,
     /// Others have newer data, content type or metadata of it.
     Older,
-    /// It is of the same moments, and says something else: replication does not see that, or takes whatever comes last.
+    /// Others are of the same moments and say something else, and none of them is the newest. Of objects replication does not
+    /// see that; of an account's rows the hashes differ, and whatever comes last stays.
     OtherContent,
     /// There is none.
     Missing,
@@ -99,13 +100,29 @@ fn first(heads: &[Option<NamedRow>]) -> Option<(String, i64)> {
 
 fn cells(rows: Vec<Option<NamedRow>>) -> Result<Vec<Cell>, DiffError> {
     let newest = NamedRow::merged(rows.iter().flatten()).map_err(DiffError::BadRow)?;
+    let contested = match &newest {
+        Some(newest) => is_contested(newest, &rows)?,
+        None => false,
+    };
     let state = |row: &Option<NamedRow>| match (row, &newest) {
         (None, _) => RowState::Missing,
+        (Some(row), Some(newest)) if contested && row.has_times_of(newest) => RowState::OtherContent,
         (Some(row), Some(newest)) if row == newest => RowState::Newest,
-        (Some(row), Some(newest)) if row.has_times_of(newest) => RowState::OtherContent,
         (Some(_), _) => RowState::Older,
     };
     Ok(rows.into_iter().map(|row| Cell { state: state(&row), row }).collect())
+}
+
+/// Whether another order of the replicas would have made another row the newest: of an account's rows, counts are those of
+/// whatever comes last, even if its times are older ones.
+fn is_contested(newest: &NamedRow, rows: &[Option<NamedRow>]) -> Result<bool, DiffError> {
+    for row in rows.iter().flatten().filter(|row| *row != newest) {
+        let after = NamedRow::merged([newest, row]).map_err(DiffError::BadRow)?;
+        if row.has_times_of(newest) || after.as_ref() != Some(newest) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Walked {
@@ -120,5 +137,67 @@ impl Walked {
                 RowState::Newest => tally.only_here += u64::from(there == 1),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ContainerRow, ObjectRow};
+
+    use super::*;
+
+    fn of_account(put: u8, objects: i64) -> NamedRow {
+        NamedRow::Container(ContainerRow {
+            rowid: None,
+            name: "c".into(),
+            put_timestamp: Some(format!("170000000{put}.00000").into()),
+            delete_timestamp: Some("0".into()),
+            object_count: Some(objects),
+            bytes_used: Some(0),
+            deleted: 0,
+            storage_policy_index: 0,
+        })
+    }
+
+    fn object(time: u8, size: i64) -> NamedRow {
+        NamedRow::Object(ObjectRow {
+            rowid: None,
+            name: "o".into(),
+            created_at: format!("170000000{time}.00000").into(),
+            size,
+            content_type: Some("text/plain".into()),
+            etag: Some("e".into()),
+            deleted: 0,
+            storage_policy_index: 0,
+            ctype_timestamp: None,
+            meta_timestamp: None,
+        })
+    }
+
+    /// In every order of the replicas.
+    fn are(rows: &[(Option<NamedRow>, RowState); 3]) {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let found = cells(order.map(|at| rows[at].0.clone()).to_vec()).unwrap();
+            let states: Vec<_> = found.iter().map(|cell| cell.state).collect();
+            assert_eq!(states, order.map(|at| rows[at].1), "{order:?} of {rows:?}");
+        }
+    }
+
+    #[test]
+    fn no_order_of_the_replicas_makes_one_of_two_rows_of_a_time_the_newest() {
+        use RowState::{Missing, Newest, Older, OtherContent};
+        for of in [of_account, object] {
+            are(&[
+                (Some(of(2, 5)), OtherContent),
+                (Some(of(2, 7)), OtherContent),
+                (Some(of(2, 5)), OtherContent),
+            ]);
+            are(&[(Some(of(2, 5)), OtherContent), (Some(of(2, 7)), OtherContent), (None, Missing)]);
+            are(&[(Some(of(2, 5)), Newest), (Some(of(2, 5)), Newest), (None, Missing)]);
+        }
+        are(&[(Some(object(2, 5)), Newest), (Some(object(1, 7)), Older), (None, Missing)]);
+        are(&[(Some(of_account(2, 5)), Newest), (Some(of_account(1, 5)), Older), (None, Missing)]);
+        // Its counts come to the other, and the other's to it.
+        are(&[(Some(of_account(2, 5)), OtherContent), (Some(of_account(1, 7)), Older), (None, Missing)]);
     }
 }
