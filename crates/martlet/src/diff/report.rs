@@ -46,7 +46,8 @@ pub(crate) struct ReplicaReport {
 #[derive(Debug, Serialize)]
 pub(crate) struct RowReport {
     pub(crate) name: String,
-    pub(crate) storage_policy_index: i64,
+    /// None of an account's rows, which are told by their names alone.
+    pub(crate) storage_policy_index: Option<i64>,
     /// In the order of those replicas that were read.
     pub(crate) replicas: Vec<CellReport>,
 }
@@ -66,7 +67,8 @@ impl Report {
     pub(crate) fn of(subject: &Subject, replicas: Vec<Replica>, walked: Walked) -> Self {
         let read: Vec<_> = replicas.iter().filter(|replica| replica.status == Reading::Read).collect();
         let names: Vec<_> = read.iter().map(|replica| replica.name.clone()).collect();
-        let rows = walked.listed.into_iter().map(|row| RowReport::of(row, &names)).collect();
+        let server_type = subject.server_type();
+        let rows = walked.listed.into_iter().map(|row| RowReport::of(row, server_type, &names)).collect();
         let lacks =
             |replica: &Replica| replica.status == Reading::Missing && replica.role == Some(Role::Primary);
         let equal = walked.differing == 0 && !replicas.iter().any(lacks);
@@ -77,7 +79,7 @@ impl Report {
         };
         Self {
             path: subject.path(),
-            server_type: subject.server_type(),
+            server_type,
             hash: subject.digest.to_string(),
             partition: subject.partition,
             equal,
@@ -100,10 +102,14 @@ impl Told for Report {
 }
 
 impl RowReport {
-    fn of(row: DifferingRow, names: &[String]) -> Self {
+    fn of(row: DifferingRow, server_type: ServerType, names: &[String]) -> Self {
         let DifferingRow { name, policy, cells } = row;
+        let storage_policy_index = match server_type {
+            ServerType::Account => None,
+            ServerType::Container => Some(policy),
+        };
         let replicas = cells.into_iter().zip(names).map(|(cell, name)| CellReport::of(cell, name));
-        Self { name, storage_policy_index: policy, replicas: replicas.collect() }
+        Self { name, storage_policy_index, replicas: replicas.collect() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use swift_types::ServerType;
+
 use super::{
     replicas::Reading,
     report::{CellReport, ReplicaReport, Report, RowReport},
@@ -71,7 +73,9 @@ fn replica(ReplicaReport { replica, rows }: &ReplicaReport) -> Option<Vec<String
 fn rows(report: &Report) -> Vec<Vec<String>> {
     let read = report.replicas.iter().filter(|replica| replica.rows.is_some());
     let names = read.map(|replica| replica.replica.name.clone());
-    let mut lines = vec![["row", "policy"].map(str::to_owned).into_iter().chain(names).collect()];
+    let policy = (report.server_type == ServerType::Container).then_some("policy");
+    let head = ["row"].into_iter().chain(policy).map(str::to_owned);
+    let mut lines = vec![head.chain(names).collect()];
     lines.extend(report.rows.iter().map(row));
     lines
 }
@@ -86,7 +90,8 @@ fn row(RowReport { name, storage_policy_index, replicas }: &RowReport) -> Vec<St
         };
         if *deleted { format!("{state}, deleted") } else { state.to_owned() }
     });
-    [printable(name), storage_policy_index.to_string()].into_iter().chain(cells).collect()
+    let policy = storage_policy_index.map(|index| index.to_string());
+    [printable(name)].into_iter().chain(policy).chain(cells).collect()
 }
 
 /// A name may have anything in it, and a terminal obeys some of that.
@@ -99,7 +104,36 @@ fn printable(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn report(server_type: ServerType, storage_policy_index: Option<i64>) -> Report {
+        let row = RowReport { name: "photos".to_owned(), storage_policy_index, replicas: Vec::new() };
+        Report {
+            path: "AUTH_a".to_owned(),
+            server_type,
+            hash: String::new(),
+            partition: 0,
+            equal: false,
+            rows_compared: 1,
+            rows_differing: 1,
+            replicas: Vec::new(),
+            rows: vec![row],
+        }
+    }
+
+    #[test]
+    fn rows_of_an_account_have_no_policy() {
+        let of_account = report(ServerType::Account, None);
+        assert_eq!(rows(&of_account), [["row"], ["photos"]]);
+        assert_eq!(
+            serde_json::to_value(&of_account).unwrap()["rows"][0]["storage_policy_index"],
+            json!(null)
+        );
+        let of_container = report(ServerType::Container, Some(1));
+        assert_eq!(rows(&of_container), [["row", "policy"], ["photos", "1"]]);
+    }
 
     #[test]
     fn a_name_does_nothing_to_the_terminal() {
