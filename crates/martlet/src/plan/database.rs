@@ -47,6 +47,8 @@ pub(crate) enum End {
     LeftAlone(String),
     /// Moved to `quarantined`, and why.
     Quarantined(String),
+    /// Recovered before all else, and why; what its rows are then is not known without doing it.
+    Recovered(String),
     /// A failure, and why.
     Unreadable(String),
     /// It is no more.
@@ -64,9 +66,13 @@ pub(crate) enum Standing {
 impl Planned {
     /// Blocks on the disk, and until the peers have answered.
     pub(crate) fn of(node: &Node, task: &DbTask) -> Self {
-        let nothing =
-            |end| Self { device: task.device.id, end, peers: Vec::new(), waiting: 0, reclaims: false };
-        Self::look(node, task).unwrap_or_else(|error| nothing(end_of_unreadable(error)))
+        Self::look(node, task).unwrap_or_else(|error| Self::unread(task.device.id, error))
+    }
+
+    /// Of one that could not be looked at.
+    pub(crate) fn unread(device: u64, error: BrokerError) -> Self {
+        let end = end_of_unreadable(error);
+        Self { device, end, peers: Vec::new(), waiting: 0, reclaims: false }
     }
 
     fn look(node: &Node, task: &DbTask) -> Result<Self, BrokerError> {
@@ -177,6 +183,7 @@ fn end_of_unreadable(error: BrokerError) -> End {
         BrokerError::Missing { .. } => End::Gone,
         BrokerError::Damaged { reason, .. } => End::Quarantined(reason),
         BrokerError::NoSuchTable { source, .. } => End::Quarantined(source.to_string()),
+        BrokerError::NotAtRest { reason, .. } => End::Recovered(reason),
         error => End::Unreadable(error.to_string()),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Surveyed {
     pub(crate) troubles: Vec<Trouble>,
 }
 
-/// A database that would be quarantined or cannot be replicated, or what the walk has stumbled over.
+/// A database that would be quarantined, is recovered first or cannot be replicated, or what the walk has stumbled over.
 #[derive(Debug, Serialize)]
 pub(crate) struct Trouble {
     pub(crate) path: PathBuf,
@@ -41,6 +41,8 @@ pub(crate) struct Trouble {
 pub(crate) enum What {
     /// Moved to `quarantined`.
     Quarantined,
+    /// What was broken off is undone or taken in, then it is replicated.
+    Recovered,
     /// Counted as a failure, and left where it is.
     Unreadable,
     /// The same.
@@ -146,9 +148,29 @@ impl Surveyed {
 fn trouble(planned: Planned, path: PathBuf) -> Option<Trouble> {
     let (what, why) = match planned.end {
         End::Quarantined(why) => (What::Quarantined, why),
+        End::Recovered(why) => (What::Recovered, why),
         End::Unreadable(why) => (What::Unreadable, why),
         End::LeftAlone(why) => (What::LeftAlone, why),
         _ => return None,
     };
     Some(Trouble { path, what, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use db_broker::BrokerError;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_not_at_rest_is_no_failure() {
+        let path = PathBuf::from("/srv/node/sdb/x.db");
+        let error = BrokerError::NotAtRest { path: path.clone(), reason: "broken off".to_owned() };
+        let planned = Planned::unread(7, error);
+        let mut totals = Totals::default();
+        totals.add(&planned);
+        assert_eq!((totals.recovered_first, totals.unreadable, totals.in_sync), (1, 0, 0));
+        let trouble = trouble(planned, path).unwrap();
+        assert_eq!((trouble.what, trouble.why.as_str()), (What::Recovered, "broken off"));
+    }
 }

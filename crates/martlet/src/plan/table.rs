@@ -91,6 +91,7 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         ("move from wrong partitions", kept(total.misplaced.found, total.misplaced.removed)),
         ("remove as deleted long ago", databases(total.reclaimed)),
         ("quarantine", databases(total.quarantined)),
+        ("recover, then replicate", databases(total.recovered_first)),
         ("fail to read", databases(total.unreadable)),
         ("leave alone", databases(total.left_alone)),
         ("not get into", (total.not_walked > 0).then(|| format!("{} directories", total.not_walked))),
@@ -102,6 +103,7 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
 fn word(what: What) -> &'static str {
     match what {
         What::Quarantined => "would be quarantined",
+        What::Recovered => "is recovered first, then replicated; what follows is not known",
         What::Unreadable => "cannot be replicated",
         What::LeftAlone => "would be left alone",
         What::NotWalked => "cannot be read",

@@ -35,6 +35,8 @@ pub(crate) struct Totals {
     /// Deleted long ago: removed.
     pub(crate) reclaimed: u64,
     pub(crate) quarantined: u64,
+    /// Whose last write was broken off: recovered, then replicated. What follows is not known from here.
+    pub(crate) recovered_first: u64,
     pub(crate) unreadable: u64,
     /// Neither sent nor removed, as something is wrong with the conf or the ring.
     pub(crate) left_alone: u64,
@@ -139,6 +141,7 @@ impl Totals {
             End::Reclaimed => self.reclaimed += 1,
             End::LeftAlone(_) => self.left_alone += 1,
             End::Quarantined(_) => self.quarantined += 1,
+            End::Recovered(_) => self.recovered_first += 1,
             End::Unreadable(_) => self.unreadable += 1,
         }
         self.steps.remove += u64::from(matches!(end, End::HandoffGoes | End::MisplacedGoes | End::Reclaimed));
@@ -200,6 +203,7 @@ impl AddAssign<&Totals> for Totals {
         self.misplaced += more.misplaced;
         self.reclaimed += more.reclaimed;
         self.quarantined += more.quarantined;
+        self.recovered_first += more.recovered_first;
         self.unreadable += more.unreadable;
         self.left_alone += more.left_alone;
         self.to_be_reclaimed_first += more.to_be_reclaimed_first;
