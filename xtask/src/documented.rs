@@ -8,7 +8,7 @@ use testkit::ServerType;
 use super::Cli;
 
 /// What is not ours, as documents have it at the beginning of a command.
-const FOREIGN: [&str; 8] = ["apt", "chmod", "chown", "curl", "openssl", "ssh", "systemctl", "umask"];
+const FOREIGN: [&str; 9] = ["apt", "chmod", "chown", "curl", "openssl", "scp", "ssh", "systemctl", "umask"];
 
 /// A command and where it stands.
 struct Documented {
@@ -26,7 +26,7 @@ fn documents() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The lines of fenced blocks of a language, and what else there is.
+/// What is typed in fenced blocks, the lines of `sh` and those of any other behind a prompt, and what there is outside of blocks.
 fn fenced(text: &str) -> (Vec<&str>, String) {
     let (mut lines, mut rest, mut block) = (Vec::new(), String::new(), None);
     for line in text.lines() {
@@ -34,7 +34,7 @@ fn fenced(text: &str) -> (Vec<&str>, String) {
             (Some(_), Some(_)) => block = None,
             (Some(language), None) => block = Some(language),
             (None, Some("sh")) => lines.push(line),
-            (None, Some(_)) => {}
+            (None, Some(_)) => lines.extend(line.trim_start().strip_prefix("$ ")),
             (None, None) => rest.extend([line, "\n"]),
         }
     }
@@ -124,6 +124,23 @@ fn programs_take_what_the_documents_say() {
         .filter_map(|documented| Some(format!("{}\n    {}", documented.place, refusal(&documented.words)?)))
         .collect();
     assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn what_is_typed_at_a_prompt_is_taken() {
+    let text = "a\n```text\n$ martlet statsu\nan answer\n```\nb\n```sh\nmartlet top\n```\n";
+    assert_eq!(fenced(text), (vec!["martlet statsu", "martlet top"], "a\nb\n".to_owned()));
+}
+
+/// One that is missing makes prose of all commands after it, and commands of the prose.
+#[test]
+fn backticks_come_in_pairs() {
+    let odd: Vec<_> = documents()
+        .into_iter()
+        .filter(|(_, text)| !fenced(text).1.matches('`').count().is_multiple_of(2))
+        .map(|(page, _)| page)
+        .collect();
+    assert!(odd.is_empty(), "the backticks of these pages are odd: {odd:?}");
 }
 
 #[test]
