@@ -175,7 +175,7 @@ mod tests {
     }
 
     /// In every order of the replicas.
-    fn are(rows: [(Option<NamedRow>, RowState); 3]) {
+    fn are(rows: &[(Option<NamedRow>, RowState); 3]) {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let found = cells(order.map(|at| rows[at].0.clone()).to_vec()).unwrap();
             let states: Vec<_> = found.iter().map(|cell| cell.state).collect();
@@ -187,17 +187,17 @@ mod tests {
     fn no_order_of_the_replicas_makes_one_of_two_rows_of_a_time_the_newest() {
         use RowState::{Missing, Newest, Older, OtherContent};
         for of in [of_account, object] {
-            are([
+            are(&[
                 (Some(of(2, 5)), OtherContent),
                 (Some(of(2, 7)), OtherContent),
                 (Some(of(2, 5)), OtherContent),
             ]);
-            are([(Some(of(2, 5)), OtherContent), (Some(of(2, 7)), OtherContent), (None, Missing)]);
-            are([(Some(of(2, 5)), Newest), (Some(of(2, 5)), Newest), (None, Missing)]);
+            are(&[(Some(of(2, 5)), OtherContent), (Some(of(2, 7)), OtherContent), (None, Missing)]);
+            are(&[(Some(of(2, 5)), Newest), (Some(of(2, 5)), Newest), (None, Missing)]);
         }
-        are([(Some(object(2, 5)), Newest), (Some(object(1, 7)), Older), (None, Missing)]);
-        are([(Some(of_account(2, 5)), Newest), (Some(of_account(1, 5)), Older), (None, Missing)]);
+        are(&[(Some(object(2, 5)), Newest), (Some(object(1, 7)), Older), (None, Missing)]);
+        are(&[(Some(of_account(2, 5)), Newest), (Some(of_account(1, 5)), Older), (None, Missing)]);
         // Its counts come to the other, and the other's to it.
-        are([(Some(of_account(2, 5)), OtherContent), (Some(of_account(1, 7)), Older), (None, Missing)]);
+        are(&[(Some(of_account(2, 5)), OtherContent), (Some(of_account(1, 7)), Older), (None, Missing)]);
     }
 }
