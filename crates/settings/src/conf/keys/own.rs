@@ -84,7 +84,8 @@ pub(super) const KEYS: &[Key] = &[
         name: "rpc_queue",
         default: Default::Value("128"),
         meaning: "requests that may wait beside them, half of them for one device; beyond it the one whose body has brought \
-                  nothing for longest, for a second at least, gets 503, and where there is none within five seconds the next",
+                  less than 16 KiB for longest, for a second at least, gets 503, and where there is none \
+                  within five seconds the next",
     },
     Key {
         name: "max_clients",
