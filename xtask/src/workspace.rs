@@ -30,17 +30,6 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
     /// What it depends on, of all kinds.
     pub(crate) dependencies: Vec<Dependency>,
-    /// What is built of it.
-    pub(crate) targets: Vec<Target>,
-}
-
-/// A library, a program, a test.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Target {
-    /// Its name.
-    pub(crate) name: String,
-    /// `lib`, `bin`, `test` and the like.
-    pub(crate) kind: Vec<String>,
 }
 
 /// A line below one of a manifest's `dependencies` headings.

@@ -108,12 +108,7 @@ mod tests {
 
     fn member(folder: &str, dependencies: Vec<Dependency>) -> Package {
         let name = folder.replace('/', "-");
-        Package {
-            name,
-            manifest_path: Path::new("/repo").join(folder).join("Cargo.toml"),
-            dependencies,
-            targets: Vec::new(),
-        }
+        Package { name, manifest_path: Path::new("/repo").join(folder).join("Cargo.toml"), dependencies }
     }
 
     fn on_member(folder: &str, kind: Option<&str>) -> Dependency {
