@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -16,8 +17,8 @@ use rustix::{
 
 const SIZE: u64 = 16 << 20;
 const FILLER: &str = "filler";
-/// How often a disk is looked at that does not become full.
-const TRIES: usize = 20;
+/// For how long a disk is looked at that does not become full: what was removed comes free by and by.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// An ext4 of 16 MiB. Unmounted when dropped, whoever still uses it.
 pub(crate) struct Disk {
@@ -56,7 +57,8 @@ impl Disk {
     pub(crate) fn fill(&self) -> Result<()> {
         let file = File::create(self.place.join(FILLER))?;
         let mut at = 0;
-        for _ in 0..TRIES {
+        let begun = Instant::now();
+        while begun.elapsed() < BOUND {
             run("sync", &["-f", path(&self.place)?])?;
             at = take_all(&file, at)?;
             let full = fs::write(self.place.join("more"), "x").map_err(|error| error.kind());

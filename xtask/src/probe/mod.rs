@@ -21,8 +21,6 @@ use crate::{
 
 use self::results::Run;
 
-pub(crate) use self::selection::SHORT_WITHOUT_SHARDER;
-
 mod inside;
 mod results;
 mod selection;

@@ -25,6 +25,3 @@ pub(super) const SHORT: &[&str] = &[
     "test_container_failures:TestContainerFailures.test_one_node_fails",
     "test_sharder:TestContainerSharding.test_replication_to_sharding_container",
 ];
-
-/// [`SHORT`] but for shard ranges.
-pub(crate) const SHORT_WITHOUT_SHARDER: &[&str] = SHORT.split_at(3).0;

@@ -13,7 +13,6 @@ use clap::ValueEnum;
 use crate::{
     dist,
     interrupt::{Interrupt, shown},
-    probe,
     screen::Screen,
     tidy,
     workspace::{Workspace, cargo},
@@ -26,7 +25,7 @@ mod stock;
 const CLIPPY: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
 
 /// Small states, so that the step stays short.
-const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "8", "--most", "8"];
+const DIFFERENTIAL: &[&str] = &["xtask", "differential", "--seeds", "4", "--most", "8"];
 
 /// MiB that a replicator may have resident with the demo's 400 databases.
 const MEMORY_LIMIT: &str = "48";
@@ -76,7 +75,7 @@ enum Step {
     Differential,
     /// The Debian package of the debug build, installed, switched, upgraded and removed; where namespaces can be had.
     Dist,
-    /// A few of upstream's probe tests with our replicators and servers, in both layouts; where namespaces can be had.
+    /// A few of upstream's probe tests with our replicators and servers; where namespaces can be had.
     Probe,
 }
 
@@ -211,9 +210,6 @@ impl Runner<'_> {
             return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES));
         }
         self.command(&mut cargo(&["xtask", "probe", "--short", "--layout", "separate"]))?;
-        // The longest of them, the sharder's, does not depend on who listens where.
-        let shared = ["xtask", "probe", "--layout", "shared"];
-        self.command(cargo(&shared).args(probe::SHORT_WITHOUT_SHARDER))?;
         Ok(Done::Passed)
     }
 
