@@ -12,7 +12,7 @@ use martlet_testkit::{
     replicas::{self, node_at as node, peer_at as peer, received},
 };
 use replicator::EmbeddedNode;
-use stats::{Backlog, Cause, PassBacklog};
+use stats::{Backlog, Cause, PassBacklog, PeerFailure};
 use tokio::runtime::Runtime;
 
 const TYPE: ServerType = ServerType::Container;
@@ -76,7 +76,7 @@ fn a_peer_that_is_a_hundred_rows_behind_catches_up_by_the_rows_of_a_pass() -> Re
         assert!(sender.pass());
         let last = last(sender.backlog())?;
         let [laggard] = &last.laggards[..] else { panic!("{last:#?}") };
-        assert_eq!((laggard.rows, laggard.cause), (Some(rows), Cause::Unfinished));
+        assert_eq!((laggard.rows, laggard.cause), (Some(rows), Cause::Peer(PeerFailure::Unfinished)));
         assert_eq!(laggard.path.as_deref(), Some("AUTH_backlog/lags"));
         assert_eq!(
             (&laggard.device[..], &laggard.peer),
@@ -116,7 +116,7 @@ fn a_dead_peer_is_named_with_the_database_and_a_handoff_waits_for_it() -> Result
         backlog.failures.iter().map(|failure| (failure.cause, failure.path.as_deref())).collect();
     let paths = [&at_home, &handed_off].map(|container| format!("{ACCOUNT}/{container}"));
     for path in &paths {
-        assert!(failed.contains(&(Cause::Refused, Some(path))), "{failed:?}");
+        assert!(failed.contains(&(Cause::Peer(PeerFailure::Refused), Some(path))), "{failed:?}");
     }
     let dead_peer = format!("{}/d{dead}a", cluster.address(dead));
     assert!(backlog.failures.iter().all(|failure| failure.peer.as_ref() == Some(&dead_peer)), "{backlog:#?}");

@@ -61,7 +61,10 @@ fn the_twenty_worst_are_shown_and_since_when_each_is_behind() {
     let worst = &last.laggards[0];
     assert_eq!((worst.rows, worst.path.as_deref()), (Some(100), Some("AUTH_a/c100")));
     assert_eq!((worst.device.as_str(), worst.peer.as_str()), ("sda", "10.0.0.1/sdb"));
-    assert_eq!((worst.cause, worst.hash.as_str()), (Cause::Unfinished, "00000000000000000000000000000064"));
+    assert_eq!(
+        (worst.cause, worst.hash.as_str()),
+        (Cause::Peer(PeerFailure::Unfinished), "00000000000000000000000000000064")
+    );
     assert_eq!(first.failures, [], "more is to be sent: nothing failed");
     let [behind] = &last.peers[..] else { panic!("{:?}", last.peers) };
     assert_eq!((behind.peer.as_str(), behind.databases, behind.rows), ("10.0.0.1/sdb", 100, 5050));
@@ -98,9 +101,12 @@ fn of_a_peer_that_does_not_answer_nobody_knows_how_many_rows_it_lacks() {
     );
     assert_eq!(backlog.failures.len(), 10);
     let failure = &backlog.failures[0];
-    assert_eq!((failure.cause, failure.peer.as_deref()), (Cause::Refused, Some("10.0.0.3/sdb")));
+    assert_eq!(
+        (failure.cause, failure.peer.as_deref()),
+        (Cause::Peer(PeerFailure::Refused), Some("10.0.0.3/sdb"))
+    );
     assert_eq!((failure.path.as_deref(), failure.detail.as_deref()), (Some("AUTH_a/c999"), None));
-    assert_eq!(failure.advice, Cause::Refused.advice());
+    assert_eq!(failure.advice, Cause::Peer(PeerFailure::Refused).advice());
 }
 
 #[test]

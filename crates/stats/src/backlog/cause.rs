@@ -1,31 +1,12 @@
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{DbResult, PeerFailure};
 
-/// What went wrong: a closed set, by which the advice goes. In JSON as here, `snake_case`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What went wrong: a closed set, by which the advice goes. In JSON one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// [`PeerFailure::Unfinished`]: no failure, only a laggard.
-    Unfinished,
-    /// [`PeerFailure::Refused`].
-    Refused,
-    /// [`PeerFailure::Timeout`].
-    Timeout,
-    /// [`PeerFailure::LeftAlone`].
-    PeerLeftAlone,
-    /// [`PeerFailure::LockedOut`].
-    LockedOut,
-    /// [`PeerFailure::BadStatus`].
-    BadStatus,
-    /// [`PeerFailure::NotMounted`].
-    NotMounted,
-    /// [`PeerFailure::Transfer`].
-    Transfer,
-    /// [`PeerFailure::LocalDb`].
-    LocalDb,
-    /// [`PeerFailure::Other`].
-    Other,
+    /// A peer does not hold all. [`PeerFailure::Unfinished`] is no failure, only a laggard.
+    Peer(PeerFailure),
     /// [`DbResult::RemovedUntidily`].
     RemovedUntidily,
     /// [`DbResult::NotRemoved`].
@@ -46,23 +27,13 @@ pub enum Cause {
     NotEnqueued,
 }
 
-impl Cause {
-    /// Why a peer does not hold all.
-    pub(super) fn of_peer(failure: PeerFailure) -> Self {
-        match failure {
-            PeerFailure::Unfinished => Self::Unfinished,
-            PeerFailure::Timeout => Self::Timeout,
-            PeerFailure::Refused => Self::Refused,
-            PeerFailure::LeftAlone => Self::PeerLeftAlone,
-            PeerFailure::LockedOut => Self::LockedOut,
-            PeerFailure::BadStatus => Self::BadStatus,
-            PeerFailure::NotMounted => Self::NotMounted,
-            PeerFailure::Transfer => Self::Transfer,
-            PeerFailure::LocalDb => Self::LocalDb,
-            PeerFailure::Other => Self::Other,
-        }
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
     }
+}
 
+impl Cause {
     /// What is wrong with a database here, if anything is.
     pub(super) fn of_database(result: &DbResult) -> Option<Self> {
         match result {
@@ -75,33 +46,54 @@ impl Cause {
         }
     }
 
+    fn label(self) -> &'static str {
+        match self {
+            Self::Peer(failure) => failure.label(),
+            Self::RemovedUntidily => "removed_untidily",
+            Self::NotRemoved => "not_removed",
+            Self::Unreadable => "unreadable",
+            Self::Quarantined => "quarantined",
+            Self::DatabaseLeftAlone => "database_left_alone",
+            Self::DeviceSkipped => "device_skipped",
+            Self::WalkFault => "walk_fault",
+            Self::OrphanKeptRows => "orphan_kept_rows",
+            Self::NotEnqueued => "not_enqueued",
+        }
+    }
+
     /// What an operator does about it.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Unfinished => {
+            Self::Peer(PeerFailure::Unfinished) => {
                 "nothing, if it is fewer rows after the next pass; if it is more, look at the peer and raise max_diffs"
             }
-            Self::Refused => {
+            Self::Peer(PeerFailure::Refused) => {
                 "look whether the peer's machine, its network and its server are up (conn_timeout)"
             }
-            Self::Timeout => "the peer is there and slow: look at its disks and its load (node_timeout)",
-            Self::PeerLeftAlone => {
+            Self::Peer(PeerFailure::Timeout) => {
+                "the peer is there and slow: look at its disks and its load (node_timeout)"
+            }
+            Self::Peer(PeerFailure::LeftAlone) => {
                 "it has not answered several times in a row and is asked again within peer_backoff: look at that machine"
             }
-            Self::LockedOut => {
+            Self::Peer(PeerFailure::LockedOut) => {
                 "give this node the cluster's secret (cluster_secret_file), and look at both clocks"
             }
-            Self::BadStatus => "look at the peer's log of that time; what it answered is in this node's log",
-            Self::NotMounted => {
+            Self::Peer(PeerFailure::BadStatus) => {
+                "look at the peer's log of that time; what it answered is in this node's log"
+            }
+            Self::Peer(PeerFailure::NotMounted) => {
                 "the peer's disk is gone or full, a handoff takes its place: mount or replace it"
             }
-            Self::Transfer => {
+            Self::Peer(PeerFailure::Transfer) => {
                 "this node's log has rsync's words: look at the peer's rsync daemon, the room on its disk and the network"
             }
-            Self::LocalDb => {
+            Self::Peer(PeerFailure::LocalDb) => {
                 "this node could not read or write the database: look at its log and its disk (dmesg)"
             }
-            Self::Other => "look at this node's log of that time; stopping the daemon is one cause",
+            Self::Peer(PeerFailure::Other) => {
+                "look at this node's log of that time; stopping the daemon is one cause"
+            }
             Self::RemovedUntidily => "the database is gone: look at the directory that this node's log names",
             Self::NotRemoved => "look at this node's log, and at the owner, mode and disk of that directory",
             Self::Unreadable => "look at this node's log and its disk (dmesg); peers have their replicas",

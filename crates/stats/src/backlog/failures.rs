@@ -33,7 +33,7 @@ impl LastFailures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cause;
+    use crate::{Cause, PeerFailure};
 
     fn failure(number: u32, cause: Cause, peer: &str) -> Failure {
         Failure {
@@ -52,14 +52,19 @@ mod tests {
     fn a_flood_of_one_kind_leaves_the_others_there() {
         let mut last = LastFailures::default();
         last.push(failure(0, Cause::Quarantined, "a"));
-        (1..1000).for_each(|number| last.push(failure(number, Cause::Timeout, "b")));
+        (1..1000).for_each(|number| last.push(failure(number, Cause::Peer(PeerFailure::Timeout), "b")));
         let shown = last.latest_first();
         assert_eq!(shown.len(), 1 + MOST_ALIKE);
         assert_eq!((shown[0].time, shown[MOST_ALIKE - 1].time), (999.0, 990.0));
         assert_eq!(shown[MOST_ALIKE].cause, Cause::Quarantined);
-        (0..200).for_each(|number| last.push(failure(number, Cause::Refused, &number.to_string())));
+        (0..200).for_each(|number| {
+            last.push(failure(number, Cause::Peer(PeerFailure::Refused), &number.to_string()))
+        });
         let shown = last.latest_first();
         assert_eq!(shown.len(), MOST);
-        assert!(shown.iter().all(|failure| failure.cause == Cause::Refused), "the oldest have gone");
+        assert!(
+            shown.iter().all(|failure| failure.cause == Cause::Peer(PeerFailure::Refused)),
+            "the oldest have gone"
+        );
     }
 }

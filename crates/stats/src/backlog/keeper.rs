@@ -9,7 +9,9 @@ use super::{
     Backlog, Cause, Failure, HandoffsWaiting, Laggard, PassBacklog, PeerBehind, failures::LastFailures,
     laggards::Laggards, since::Since,
 };
-use crate::{DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassStats, PeerId, PeerOutcome};
+use crate::{
+    DbOutcome, DbResult, EnqueueResult, OrphanFate, Outcome, PassStats, PeerFailure, PeerId, PeerOutcome,
+};
 
 /// Peers of which it is remembered since when they are behind: more than any ring has.
 const MOST_PEERS: usize = 65_536;
@@ -55,9 +57,7 @@ impl Gathered {
             handoffs: self.handoffs.values().cloned().collect(),
         }
     }
-}
 
-impl Gathered {
     /// What the pass before found holds still where this one has not looked. Whom a peer's databases lie with is not known, so
     /// all of them count.
     fn keep(&mut self, before: Self) {
@@ -191,8 +191,8 @@ impl Keeper {
         }
         for peer in &db.peers {
             if let Err(failed) = peer.result {
-                let cause = Cause::of_peer(failed);
-                if cause != Cause::Unfinished {
+                let cause = Cause::Peer(failed);
+                if failed != PeerFailure::Unfinished {
                     self.failures.push(failure(db, cause, Some(&peer.peer), now));
                 }
                 self.add_laggard(db, peer, cause, now);

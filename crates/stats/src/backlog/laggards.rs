@@ -58,7 +58,7 @@ fn key(laggard: &Laggard) -> (String, String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Cause;
+    use crate::{Cause, PeerFailure};
 
     fn laggard(hash: u64, rows: Option<u64>) -> Laggard {
         Laggard {
@@ -68,7 +68,7 @@ mod tests {
             peer: "b".to_owned(),
             rows,
             since: None,
-            cause: Cause::Timeout,
+            cause: Cause::Peer(PeerFailure::Timeout),
             advice: "",
         }
     }

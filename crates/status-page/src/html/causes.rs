@@ -1,18 +1,18 @@
-use stats::Cause;
+use stats::{Cause, PeerFailure};
 
 /// What went wrong, as one says it.
 pub(super) fn words(cause: Cause) -> &'static str {
     match cause {
-        Cause::Unfinished => "more rows than one pass sends",
-        Cause::Refused => "no connection",
-        Cause::Timeout => "no answer in time",
-        Cause::PeerLeftAlone => "left alone for a while",
-        Cause::LockedOut => "the peer takes nothing from this node",
-        Cause::BadStatus => "the peer answered with an error",
-        Cause::NotMounted => "the peer's disk is not mounted",
-        Cause::Transfer => "the file did not get through",
-        Cause::LocalDb => "this node's database failed",
-        Cause::Other => "something else",
+        Cause::Peer(PeerFailure::Unfinished) => "more rows than one pass sends",
+        Cause::Peer(PeerFailure::Refused) => "no connection",
+        Cause::Peer(PeerFailure::Timeout) => "no answer in time",
+        Cause::Peer(PeerFailure::LeftAlone) => "left alone for a while",
+        Cause::Peer(PeerFailure::LockedOut) => "the peer takes nothing from this node",
+        Cause::Peer(PeerFailure::BadStatus) => "the peer answered with an error",
+        Cause::Peer(PeerFailure::NotMounted) => "the peer's disk is not mounted",
+        Cause::Peer(PeerFailure::Transfer) => "the file did not get through",
+        Cause::Peer(PeerFailure::LocalDb) => "this node's database failed",
+        Cause::Peer(PeerFailure::Other) => "something else",
         Cause::RemovedUntidily => "removed, and something was left",
         Cause::NotRemoved => "could not be removed",
         Cause::Unreadable => "could not be read",
