@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use warp::{
     Filter, Reply,
@@ -31,12 +31,9 @@ pub struct PageRequest {
     pub wish: Wish,
     /// Of which page, without what follows a question mark.
     pub path: String,
-    /// Who asks; none if that is not known.
+    /// Who asks by himself; none if that is not known, as a page in a browser or a proxy may have it sent: it says so, or it
+    /// names a host, other than `localhost`, which may mean anything to a browser.
     pub from: Option<IpAddr>,
-    /// The address that it was sent to, as it says itself; none if it names a host instead, other than `localhost`.
-    pub addressed_to: Option<IpAddr>,
-    /// Whether it says that somebody else has it sent: a page in a browser, or whoever asked a proxy.
-    pub on_behalf: bool,
 }
 
 /// A page for operators and scrapers.
@@ -50,7 +47,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// Answers a request, with 404 where it knows no such page; called on a tokio thread for each, so it may not block.
+/// Answers a request, with 404 where it knows no such page; called for each on a thread that may block.
 pub type PageSource = Arc<dyn Fn(PageRequest) -> Page + Send + Sync>;
 
 /// Serves pages, to GET and PUT with a short body, until `stop` is cancelled.
@@ -64,30 +61,31 @@ pub async fn serve_pages(listener: TcpListener, source: PageSource, stop: Cancel
         request(Wish::Put(text), &path, from, &head)
     });
     let route = warp::any().map(move || Arc::clone(&pages)).and(get.or(put).unify());
-    let route = route.map(|pages: Arc<Pages>, request| pages.answer(request));
+    // A page of thousands of peers takes its time, which the threads of the network have not.
+    let route = route.then(|pages: Arc<Pages>, request| async {
+        let answered = spawn_blocking(move || pages.answer(request)).await;
+        answered.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    });
     warp::serve(route).incoming(listener).graceful(stop.cancelled_owned()).run().await;
 }
 
 fn request(wish: Wish, path: &FullPath, from: Option<SocketAddr>, head: &HeaderMap) -> PageRequest {
-    let host = head.get(header::HOST).and_then(|host| host.to_str().ok());
-    let on_behalf = ["origin", "forwarded", "x-forwarded-for"].iter().any(|name| head.contains_key(*name));
-    PageRequest {
-        wish,
-        path: path.as_str().to_owned(),
-        from: from.map(|from| from.ip()),
-        addressed_to: host.and_then(address_of),
-        on_behalf,
-    }
+    let from = from.filter(|_| is_by_himself(head)).map(|from| from.ip());
+    PageRequest { wish, path: path.as_str().to_owned(), from }
 }
 
-/// Of a `Host`, with a port or without.
-fn address_of(host: &str) -> Option<IpAddr> {
-    let plain = |name: &str| name.trim_matches(['[', ']']).parse().ok();
-    let without_port = || host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-    match without_port().map_or(host, |(name, _)| name) {
-        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
-        name => plain(host).or_else(|| plain(name)),
-    }
+fn is_by_himself(head: &HeaderMap) -> bool {
+    let for_another = ["origin", "forwarded", "x-forwarded-for"].iter().any(|name| head.contains_key(*name));
+    let host = head.get(header::HOST).and_then(|host| host.to_str().ok());
+    !for_another && host.is_some_and(is_address)
+}
+
+/// A `Host`, with a port or without.
+fn is_address(host: &str) -> bool {
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let is_plain = |name: &str| name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    name == "localhost" || is_plain(name) || is_plain(host)
 }
 
 /// The source under a name of its own: the compiler cannot prove futures over a bare `dyn Fn` to be `Send`.
@@ -111,9 +109,8 @@ mod tests {
 
     #[test]
     fn a_host_is_an_address_or_none() {
-        let addresses = ["127.0.0.1:9461", "[::1]:9461", "::1", "10.0.0.7", "localhost:9461"].map(address_of);
-        let wanted = ["127.0.0.1", "::1", "::1", "10.0.0.7", "127.0.0.1"].map(|ip| ip.parse().ok());
-        assert_eq!(addresses, wanted);
-        assert_eq!(["rebound.example:9461", "", "127.0.0.1.example"].map(address_of), [None; 3]);
+        let addresses = ["127.0.0.1:9461", "[::1]:9461", "::1", "10.0.0.7", "localhost:9461", "localhost"];
+        assert_eq!(addresses.map(is_address), [true; 6]);
+        assert_eq!(["rebound.example:9461", "", "127.0.0.1.example"].map(is_address), [false; 3]);
     }
 }
