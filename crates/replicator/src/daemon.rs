@@ -25,9 +25,6 @@ use crate::{
     stop::Stop,
 };
 
-/// How often the service manager may be told that the daemon gets on.
-const TICK: Duration = Duration::from_secs(1);
-
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -103,7 +100,7 @@ fn serve(node: &Arc<Node>, runtime: &Runtime) -> anyhow::Result<ExitCode> {
 
 /// Where there are no passes, the network threads are all that has to get on.
 async fn stay_alive(watchdog: Arc<Watchdog>) {
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(Watchdog::TICK);
     loop {
         ticks.tick().await;
         watchdog.alive();
@@ -138,7 +135,7 @@ fn wait(node: &Node, time: Duration) {
     node.watchdog.status(&format!("the next pass begins within {:.0} s", time.as_secs_f64().ceil()));
     while Instant::now() < until && !node.stop.is_set() {
         node.watchdog.alive();
-        let _ = node.stop.receiver().recv_deadline(until.min(Instant::now() + TICK));
+        let _ = node.stop.receiver().recv_deadline(until.min(Instant::now() + Watchdog::TICK));
     }
 }
 

@@ -12,10 +12,8 @@ use swift_types::DeviceName;
 use tracing::{debug, warn};
 use walker::{DeviceTree, Hands, HeldAt};
 
-use crate::{left_behind::Behind, node::Node, pass::Scope};
+use crate::{left_behind::Behind, node::Node, pass::Scope, process::Watchdog};
 
-/// How often the service manager may be told that the daemon gets on.
-const TICK: Duration = Duration::from_secs(1);
 /// A device that has not said for so long whether it is mounted is not waited for; less if `device_timeout` is less.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -105,7 +103,7 @@ fn deadline(device_timeout: Duration) -> Option<Instant> {
 /// None when all have answered, or time is up. A disk that hangs is no reason to end this process meanwhile.
 fn next(node: &Node, answers: &Receiver<Answer>, until: Option<Instant>) -> Option<Answer> {
     loop {
-        let tick = Instant::now() + TICK;
+        let tick = Instant::now() + Watchdog::TICK;
         match answers.recv_deadline(until.map_or(tick, |until| until.min(tick))) {
             Ok(answer) => return Some(answer),
             Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => {

@@ -15,10 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use walker::{DeviceTree, Hands, HeldAt, Stalled};
 
-use crate::{left_behind::Behind, node::Node, standstill::Standstill, stop::Stop};
+use crate::{left_behind::Behind, node::Node, process::Watchdog, standstill::Standstill, stop::Stop};
 
-/// How often the devices are looked at.
-const TICK: Duration = Duration::from_secs(1);
 /// What takes less is shown by no metric: everything takes a while.
 const SHOWN_FROM: Duration = Duration::from_secs(5);
 /// What takes less, and less than `device_timeout`, is not called hanging: a large file takes a while.
@@ -164,7 +162,7 @@ impl Vigil<'_> {
                     // Whoever has told it to stop does not wait for longer than shutdown_grace.
                     break ended.recv();
                 }
-                default(TICK) => {
+                default(Watchdog::TICK) => {
                     let now = Instant::now();
                     self.tell_manager(now);
                     if self.look(now) {

@@ -1,5 +1,5 @@
 use std::{
-    env, process,
+    env, mem, process,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,8 +15,6 @@ use super::notify::tell_manager;
 const ALIVE: &str = "WATCHDOG=1";
 /// The service manager is told this many times within the time that it waits for.
 const TIMES: u32 = 4;
-/// How often the network threads say that they turn.
-const BEAT: Duration = Duration::from_secs(1);
 
 /// The word to the service manager that this process gets on, without which it is ended and started again.
 ///
@@ -39,9 +37,14 @@ pub(crate) struct Watchdog {
 struct Said {
     alive: Option<Instant>,
     status: String,
+    /// That the network threads stand, in the log.
+    silence: bool,
 }
 
 impl Watchdog {
+    /// How often whoever waits for long looks up to say that the daemon gets on.
+    pub(crate) const TICK: Duration = Duration::from_secs(1);
+
     /// As systemd says in the environment: `WATCHDOG_USEC`, unless `WATCHDOG_PID` is another process.
     pub(crate) fn of_environment() -> Self {
         let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
@@ -65,7 +68,7 @@ impl Watchdog {
         let Some(patience) = self.patience else { return };
         let watchdog = Arc::clone(self);
         runtime.spawn(async move {
-            let mut beats = tokio::time::interval(BEAT.min(patience / TIMES));
+            let mut beats = tokio::time::interval(Self::TICK.min(patience / TIMES));
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 beats.tick().await;
@@ -74,7 +77,7 @@ impl Watchdog {
         });
     }
 
-    /// The daemon gets on. To be called every second or so; tells the manager as often as it wants to be told.
+    /// The daemon gets on. To be called at each [`TICK`](Self::TICK) or so; tells the manager as often as it wants to be told.
     pub(crate) fn alive(&self) {
         *self.stuck.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.is_due(Instant::now()) {
@@ -110,11 +113,14 @@ impl Watchdog {
         let Some(patience) = self.patience else { return false };
         let beat = self.begun + Duration::from_millis(self.beat.load(Ordering::Relaxed));
         let silence = now.saturating_duration_since(beat);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !mem::replace(&mut said.silence, silence > patience);
         if silence > patience {
-            error!("ERROR the network threads have not turned for {:.0} s", silence.as_secs_f64());
+            if is_new {
+                error!("ERROR the network threads have not turned for {:.0} s", silence.as_secs_f64());
+            }
             return false;
         }
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = said.alive.is_none_or(|last| now.saturating_duration_since(last) >= patience / TIMES);
         if is_due {
             said.alive = Some(now);
