@@ -3,6 +3,7 @@
 mod causes;
 mod numbers;
 mod sparkline;
+mod table;
 mod tables;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -1,4 +1,4 @@
-//! What there is several of.
+//! The tables of the page.
 
 use maud::{Markup, html};
 use stats::{Failure, Laggard};
@@ -7,159 +7,159 @@ use super::{
     causes::words,
     numbers::{ago, count, rate, span},
     sparkline::sparkline,
+    table::{Row, Table},
 };
 use crate::{DeviceStatus, PeerStatus, Status};
 
 pub(super) fn devices(status: &Status) -> Markup {
-    html! {
-        section aria-labelledby="devices" {
-            h2 id="devices" { "Devices" }
-            @if status.devices.is_empty() {
-                p { "None has been looked at yet." }
-            } @else {
-                table {
-                    thead { tr {
-                        th scope="col" { "device" } th scope="col" { "state" } th scope="col" { "databases" }
-                        th scope="col" { "a second, 10 min" } th scope="col" { "handoffs waiting" }
-                        th scope="col" { "removed" } th scope="col" { "quarantined" } th scope="col" { "faults" }
-                    } }
-                    tbody { @for device in &status.devices { (device_row(device, status.now)) } }
-                }
-            }
+    let table = Table {
+        id: "devices",
+        title: "Devices",
+        nothing: "None has been looked at yet.",
+        heads: [
+            "device",
+            "state",
+            "databases",
+            "a second, 10 min",
+            "handoffs waiting",
+            "removed",
+            "quarantined",
+            "faults",
+        ],
+        named: 0,
+    };
+    table.of(status.devices.iter().map(|device| device_row(device, status.now)))
+}
+
+fn device_row(device: &DeviceStatus, now: f64) -> Row<8> {
+    let state = html! {
+        @match device.stalled_since {
+            Some(since) if device.hangs => { strong { "hangs" } " for " (span(now - since)) }
+            Some(since) => { "at work for " (span(now - since)) }
+            None => "answers",
         }
+    };
+    let rates = html! {
+        (sparkline(&device.rates, "databases a second"))
+        @if let Some(last) = device.rates.last() { (rate(*last)) }
+    };
+    let handoffs = html! {
+        (count(device.handoffs))
+        @if let Some(since) = device.handoffs_since { small { ", the oldest for " (span(now - since)) } }
+    };
+    Row {
+        tone: device.hangs.then_some("bad"),
+        cells: [
+            html! { (device.device) },
+            state,
+            html! { (count(device.databases)) },
+            rates,
+            handoffs,
+            html! { (count(device.removed)) },
+            best_none(device.quarantined),
+            best_none(device.faults),
+        ],
     }
 }
 
-fn device_row(device: &DeviceStatus, now: f64) -> Markup {
-    html! {
-        tr.bad[device.hangs] {
-            th scope="row" data-label="device" { (device.device) }
-            td data-label="state" {
-                @match device.stalled_since {
-                    Some(since) if device.hangs => { strong { "hangs" } " for " (span(now - since)) }
-                    Some(since) => { "at work for " (span(now - since)) }
-                    None => "answers",
-                }
-            }
-            td.number data-label="databases" { (count(device.databases)) }
-            td data-label="a second, 10 min" {
-                (sparkline(&device.rates, "databases a second"))
-                @if let Some(last) = device.rates.last() { span.number { (rate(*last)) } }
-            }
-            td.number data-label="handoffs waiting" {
-                (count(device.handoffs))
-                @if let Some(since) = device.handoffs_since { small { ", the oldest for " (span(now - since)) } }
-            }
-            td.number data-label="removed" { (count(device.removed)) }
-            td.number.bad[device.quarantined > 0] data-label="quarantined" { (count(device.quarantined)) }
-            td.number.bad[device.faults > 0] data-label="faults" { (count(device.faults)) }
-        }
-    }
+/// A count that calls for a look if there is any.
+fn best_none(number: u64) -> Markup {
+    html! { span.bad[number > 0] { (count(number)) } }
 }
 
 pub(super) fn peers(status: &Status) -> Markup {
-    html! {
-        section aria-labelledby="peers" {
-            h2 id="peers" { "Peers that are behind or have failed" }
-            @if status.peers.is_empty() {
-                p { "None." }
-            } @else {
-                table {
-                    thead { tr {
-                        th scope="col" { "peer" } th scope="col" { "databases behind" } th scope="col" { "10 min" }
-                        th scope="col" { "rows behind" } th scope="col" { "for" } th scope="col" { "failures" }
-                    } }
-                    tbody { @for peer in &status.peers { (peer_row(peer, status.now)) } }
-                }
-            }
-        }
+    let table = Table {
+        id: "peers",
+        title: "Peers that are behind or have failed",
+        nothing: "None.",
+        heads: ["peer", "databases behind", "10 min", "rows behind", "for", "failures"],
+        named: 0,
+    };
+    table.of(status.peers.iter().map(|peer| peer_row(peer, status.now)))
+}
+
+fn peer_row(peer: &PeerStatus, now: f64) -> Row<6> {
+    let is_asked = peer.rows_behind > 0 || peer.databases_behind == 0;
+    Row {
+        tone: (peer.databases_behind > 0).then_some("warn"),
+        cells: [
+            html! { (peer.peer) },
+            html! { (count(peer.databases_behind)) },
+            sparkline(&peer.lag, "databases behind"),
+            rows(is_asked.then_some(peer.rows_behind)),
+            time_since(peer.behind_since, now),
+            html! { (count(peer.failures)) },
+        ],
     }
 }
 
-fn peer_row(peer: &PeerStatus, now: f64) -> Markup {
-    html! {
-        tr.warn[peer.databases_behind > 0] {
-            th scope="row" data-label="peer" { (peer.peer) }
-            td.number data-label="databases behind" { (count(peer.databases_behind)) }
-            td data-label="10 min" { (sparkline(&peer.lag, "databases behind")) }
-            td.number data-label="rows behind" {
-                @if peer.rows_behind == 0 && peer.databases_behind > 0 { "not known" } @else { (count(peer.rows_behind)) }
-            }
-            td.time data-label="for" { @if let Some(since) = peer.behind_since { (span(now - since)) } @else { "–" } }
-            td.number data-label="failures" { (count(peer.failures)) }
-        }
-    }
+fn rows(rows: Option<u64>) -> Markup {
+    html! { @match rows { Some(rows) => (count(rows)), None => "not known" } }
+}
+
+fn time_since(since: Option<f64>, now: f64) -> Markup {
+    html! { @match since { Some(since) => span.time { (span(now - since)) }, None => "–" } }
 }
 
 pub(super) fn laggards(status: &Status) -> Markup {
+    let table = Table {
+        id: "laggards",
+        title: "Furthest behind",
+        nothing: "No database.",
+        heads: ["database", "rows", "at", "from", "for", "what to do"],
+        named: 0,
+    };
     html! {
-        section aria-labelledby="laggards" {
-            h2 id="laggards" { "Furthest behind" }
-            @if status.laggards.is_empty() {
-                p { "No database." }
-            } @else {
-                table {
-                    thead { tr {
-                        th scope="col" { "database" } th scope="col" { "rows" } th scope="col" { "at" }
-                        th scope="col" { "from" } th scope="col" { "for" } th scope="col" { "what to do" }
-                    } }
-                    tbody { @for laggard in &status.laggards { (laggard_row(laggard, status.now)) } }
-                }
-                p.fine { "More of one: " code { "martlet status ACCOUNT/CONTAINER" } }
-            }
+        (table.of(status.laggards.iter().map(|laggard| laggard_row(laggard, status.now))))
+        @if !status.laggards.is_empty() {
+            p.fine { "More of one: " code { "martlet status ACCOUNT/CONTAINER" } }
         }
     }
 }
 
-fn laggard_row(laggard: &Laggard, now: f64) -> Markup {
-    html! {
-        tr {
-            th scope="row" data-label="database" { (name(laggard.path.as_deref(), Some(&laggard.hash))) }
-            td.number data-label="rows" {
-                @match laggard.rows { Some(rows) => (count(rows)), None => "not known" }
-            }
-            td data-label="at" { (laggard.peer) }
-            td data-label="from" { (laggard.device) }
-            td.time data-label="for" { @if let Some(since) = laggard.since { (span(now - since)) } @else { "–" } }
-            td data-label="what to do" { (words(laggard.cause)) ": " (laggard.advice) }
-        }
+fn laggard_row(laggard: &Laggard, now: f64) -> Row<6> {
+    Row {
+        tone: None,
+        cells: [
+            name(laggard.path.as_deref(), Some(&laggard.hash)),
+            rows(laggard.rows),
+            html! { (laggard.peer) },
+            html! { (laggard.device) },
+            time_since(laggard.since, now),
+            html! { (words(laggard.cause)) ": " (laggard.advice) },
+        ],
     }
 }
 
 pub(super) fn failures(status: &Status) -> Markup {
-    html! {
-        section aria-labelledby="failures" {
-            h2 id="failures" { "Failed last" }
-            @if status.failures.is_empty() {
-                p { "Nothing." }
-            } @else {
-                table {
-                    thead { tr {
-                        th scope="col" { "when" } th scope="col" { "what" } th scope="col" { "where" }
-                        th scope="col" { "database" } th scope="col" { "what to do" }
-                    } }
-                    tbody { @for failure in &status.failures { (failure_row(failure, status.now)) } }
-                }
-            }
-        }
-    }
+    let table = Table {
+        id: "failures",
+        title: "Failed last",
+        nothing: "Nothing.",
+        heads: ["when", "what", "where", "database", "what to do"],
+        named: 1,
+    };
+    table.of(status.failures.iter().map(|failure| failure_row(failure, status.now)))
 }
 
-fn failure_row(failure: &Failure, now: f64) -> Markup {
-    html! {
-        tr {
-            td.time data-label="when" { (ago(now, failure.time)) }
-            th scope="row" data-label="what" {
-                (words(failure.cause))
-                @if let Some(detail) = &failure.detail { small { " " (detail) } }
-            }
-            td data-label="where" {
-                (failure.device.as_deref().unwrap_or("–"))
-                @if let Some(peer) = &failure.peer { " → " (peer) }
-            }
-            td data-label="database" { (name(failure.path.as_deref(), failure.hash.as_deref())) }
-            td data-label="what to do" { (failure.advice) }
-        }
+fn failure_row(failure: &Failure, now: f64) -> Row<5> {
+    let what = html! {
+        (words(failure.cause))
+        @if let Some(detail) = &failure.detail { small { " " (detail) } }
+    };
+    let place = html! {
+        (failure.device.as_deref().unwrap_or("–"))
+        @if let Some(peer) = &failure.peer { " → " (peer) }
+    };
+    Row {
+        tone: None,
+        cells: [
+            html! { span.time { (ago(now, failure.time)) } },
+            what,
+            place,
+            name(failure.path.as_deref(), failure.hash.as_deref()),
+            html! { (failure.advice) },
+        ],
     }
 }
 
@@ -180,7 +180,7 @@ pub(super) fn settings(status: &Status) -> Markup {
             h2 id="settings" { "Settings in effect" }
             details {
                 summary { (status.settings.len()) " settings" }
-                table.settings { tbody {
+                table { tbody {
                     @for (key, value) in &status.settings {
                         tr { th scope="row" { code { (key) } } td { code { (value) } } }
                     }
