@@ -1,6 +1,11 @@
 //! All rows of a database in the order of their names, of which few are in memory at a time.
 
-use std::{collections::VecDeque, iter::Peekable};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::VecDeque,
+    iter::Peekable,
+    vec,
+};
 
 use rusqlite::{Row, params};
 use swift_types::ServerType;
@@ -21,7 +26,7 @@ const PAGE: u32 = 1000;
 /// Pages are read one by one: each is of one moment, and all together are so where nobody writes meanwhile.
 pub struct RowsByName {
     broker: Broker,
-    waiting: Peekable<std::vec::IntoIter<NamedRow>>,
+    waiting: Peekable<vec::IntoIter<NamedRow>>,
     page: VecDeque<NamedRow>,
     /// Name and row id of the last one that was read; none: the first page is still to come.
     after: (String, i64),
@@ -32,7 +37,7 @@ pub struct RowsByName {
 
 impl RowsByName {
     pub(crate) fn new(broker: Broker, waiting: Waiting) -> Self {
-        let waiting = waiting.into_rows().collect::<Vec<_>>().into_iter().peekable();
+        let waiting = waiting.into_rows().peekable();
         let (after, page) = ((String::new(), i64::MIN), VecDeque::new());
         Self { broker, waiting, page, after, has_more: true, of_a_name: Vec::new() }
     }
@@ -43,16 +48,18 @@ impl RowsByName {
     /// As any read.
     pub fn next_row(&mut self) -> Result<Option<NamedRow>> {
         self.look_ahead()?;
-        let key = |row: &NamedRow| (row.name().to_owned(), row.policy());
-        let (stored, waiting) = (self.of_a_name.last().map(key), self.waiting.peek().map(key));
-        Ok(match (stored, waiting) {
-            (Some(stored), Some(waiting)) if stored < waiting => self.of_a_name.pop(),
-            (Some(stored), Some(waiting)) if stored == waiting => {
+        let order = match (self.of_a_name.last(), self.waiting.peek()) {
+            (Some(stored), Some(waiting)) => stored.place().cmp(&waiting.place()),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        Ok(match order {
+            Ordering::Less => self.of_a_name.pop(),
+            Ordering::Equal => {
                 self.of_a_name.pop();
                 self.waiting.next()
             }
-            (_, Some(_)) => self.waiting.next(),
-            (_, None) => self.of_a_name.pop(),
+            Ordering::Greater => self.waiting.next(),
         })
     }
 
@@ -69,7 +76,7 @@ impl RowsByName {
             self.of_a_name.push(row);
         }
         // A row is the same row when name and policy are.
-        self.of_a_name.sort_by_key(|row| std::cmp::Reverse(row.policy()));
+        self.of_a_name.sort_by_key(|row| Reverse(row.policy()));
         self.of_a_name.dedup_by_key(|row| row.policy());
         Ok(())
     }
@@ -82,23 +89,23 @@ impl RowsByName {
     }
 
     fn read_page(&mut self) -> Result<()> {
-        let (server_type, after) = (self.broker.server_type(), self.after.clone());
+        let (server_type, after) = (self.broker.server_type(), &self.after);
         let (page, last) = self.broker.run(|connection, shape| {
             let mut statement = connection.prepare_cached(&statement(server_type, shape))?;
             let mut found = statement.query(params![after.0, after.1, PAGE])?;
-            let (mut page, mut last) = (VecDeque::new(), None);
+            let (mut page, mut last) = (VecDeque::new(), i64::MIN);
             while let Some(row) = found.next()? {
                 let (rowid, row) = named(server_type, row)?;
-                last = Some((row.name().to_owned(), rowid));
+                last = rowid;
                 page.push_back(row);
             }
             Ok((page, last))
         })?;
         self.has_more = page.len() == PAGE as usize;
-        self.page = page;
-        if let Some(last) = last {
-            self.after = last;
+        if let Some(row) = page.back() {
+            self.after = (row.name().to_owned(), last);
         }
+        self.page = page;
         Ok(())
     }
 }

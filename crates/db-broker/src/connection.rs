@@ -29,17 +29,16 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(25);
 /// after a crash it is received again, so it needs no journal on disk. Nobody else knows its name, so it needs no locks.
 pub(crate) fn open(file: &Path, place: &Place) -> rusqlite::Result<Connection> {
     let writing = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = match place {
-        Place::Live => Connection::open_with_flags(file, writing)?,
-        Place::Received(_) => Connection::open_with_flags_and_vfs(file, writing, c"unix-none")?,
+    let (mut connection, synchronous, locking, journal) = match place {
+        Place::Live => (Connection::open_with_flags(file, writing)?, "NORMAL", "NORMAL", "DELETE"),
+        Place::Received(_) => {
+            let unlocked = Connection::open_with_flags_and_vfs(file, writing, c"unix-none")?;
+            (unlocked, "OFF", "EXCLUSIVE", "MEMORY")
+        }
         Place::LookedAt(_) => return open_to_look(file),
     };
     tell_queries(&mut connection)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let (synchronous, locking, journal) = match place {
-        Place::Received(_) => ("OFF", "EXCLUSIVE", "MEMORY"),
-        Place::Live | Place::LookedAt(_) => ("NORMAL", "NORMAL", "DELETE"),
-    };
     connection.execute_batch(&format!("PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"))?;
     connection.pragma_update_and_check(None, "locking_mode", locking, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", journal, |_| Ok(()))?;

@@ -44,32 +44,31 @@ pub(crate) fn foresee(
     rows: Vec<ContainerRow<'static>>,
 ) -> Work<Foreseen<ContainerRow<'static>>> {
     let mut find = look_up(connection, shape)?;
-    let mut tallied = (Tally::default(), true);
+    let mut tally = Some(Tally::default());
     let mut coming = BTreeMap::<String, ContainerRow<'static>>::new();
     let written = rows.len();
     for mut row in rows {
         if let Some(earlier) = coming.get(&*row.name) {
             merge_row(&mut row, earlier)?;
-            note(&mut tallied, share(earlier), Tally::take);
+            note(&mut tally, share(earlier), Tally::take);
         } else {
             let change = Change::decide(&mut find, row)?;
             for stored in change.replaced() {
-                note(&mut tallied, share(&stored.row).filter(|_| stored.regular), Tally::take);
+                note(&mut tally, share(&stored.row).filter(|_| stored.regular), Tally::take);
             }
             row = change.row;
         }
-        note(&mut tallied, share(&row), Tally::add);
+        note(&mut tally, share(&row), Tally::add);
         coming.insert(row.name.to_string(), row);
     }
-    let (tally, is_known) = tallied;
-    Ok(Foreseen { rows: coming.into_values().collect(), written, tally: is_known.then_some(tally) })
+    Ok(Foreseen { rows: coming.into_values().collect(), written, tally })
 }
 
 /// A row that comes or goes; none where what it counts for is not known, and the sum is not from there on.
-fn note((tally, is_known): &mut (Tally, bool), share: Option<Share>, note: fn(&mut Tally, &Share)) {
-    match share {
-        Some(share) => note(tally, &share),
-        None => *is_known = false,
+fn note(tally: &mut Option<Tally>, share: Option<Share>, note: fn(&mut Tally, &Share)) {
+    match (tally.as_mut(), share) {
+        (Some(tally), Some(share)) => note(tally, &share),
+        _ => *tally = None,
     }
 }
 

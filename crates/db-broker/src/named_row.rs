@@ -31,6 +31,11 @@ impl NamedRow {
         }
     }
 
+    /// Where it stands among all.
+    pub(crate) fn place(&self) -> (&str, i64) {
+        (self.name(), self.policy())
+    }
+
     /// Whether it is a tombstone.
     pub fn is_deleted(&self) -> bool {
         match self {

@@ -122,26 +122,20 @@ impl Onlooker {
         Ok(self.waiting.count() == 0 && self.broker.is_reclaimable(info, ages)?)
     }
 
-    /// As [`Broker::sharding_required`]; never of an account.
+    /// As [`Broker::sharding_required`].
     ///
     /// # Errors
     /// As any read.
     pub fn sharding_required(&mut self) -> Result<bool> {
-        match self.broker.server_type() {
-            ServerType::Account => Ok(false),
-            ServerType::Container => self.broker.sharding_required(),
-        }
+        self.broker.sharding_required()
     }
 
-    /// As [`Broker::sharding_initiated`]; never of an account.
+    /// As [`Broker::sharding_initiated`].
     ///
     /// # Errors
     /// As any read.
     pub fn sharding_initiated(&mut self) -> Result<bool> {
-        match self.broker.server_type() {
-            ServerType::Account => Ok(false),
-            ServerType::Container => self.broker.sharding_initiated(),
-        }
+        self.broker.sharding_initiated()
     }
 
     /// Its rows, in the order of their names.

@@ -166,7 +166,7 @@ impl ReceivedDb {
         let ignored = inherit(&mut existing, &mut received)?;
         self.take_new_id(&mut received, senders_last_row)?;
         drop(received);
-        let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
+        let sharding = existing.sharding_initiated()?;
         if sharding || !existing.is_in_place() || !existing.is_in_force()? {
             return Ok(Installed::NotCalledFor);
         }
@@ -193,7 +193,7 @@ impl ReceivedDb {
             return Ok(None);
         };
         let mut existing = Broker::open(location)?;
-        let sharding = existing.server_type() == ServerType::Container && existing.sharding_initiated()?;
+        let sharding = existing.sharding_initiated()?;
         Ok((!sharding).then_some(existing))
     }
 

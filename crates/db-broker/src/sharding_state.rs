@@ -14,12 +14,15 @@ use crate::{
 };
 
 impl Broker {
-    /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated.
+    /// Whether rows are to move, or have moved, to shards: object rows are then no longer replicated. Never of an account.
     /// Stock: `sharding_initiated`.
     ///
     /// # Errors
     /// As any read.
     pub fn sharding_initiated(&mut self) -> Result<bool> {
+        if self.server_type() == ServerType::Account {
+            return Ok(false);
+        }
         let path = self.container_path()?;
         Ok(self.own_range_cleaves(&path)? && self.has_other_shard_ranges(&path)?)
     }
@@ -41,12 +44,15 @@ impl Broker {
         Ok(self.own_range_cleaves(&path)? || self.location.db_files()?.len() > 1)
     }
 
-    /// Whether sharding has begun and is not complete: such a database is never removed.
+    /// Whether sharding has begun and is not complete: such a database is never removed. Never of an account.
     /// Stock: `sharding_required`.
     ///
     /// # Errors
     /// As any read.
     pub fn sharding_required(&mut self) -> Result<bool> {
+        if self.server_type() == ServerType::Account {
+            return Ok(false);
+        }
         match self.db_state()? {
             DbState::Sharding => Ok(true),
             DbState::Unsharded => self.sharding_initiated(),

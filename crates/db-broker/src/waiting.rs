@@ -1,6 +1,6 @@
 //! Rows that wait in a pending file, and what a database will be once they are merged.
 
-use std::collections::{BTreeMap, btree_map};
+use std::vec;
 
 use protocol::{InfoOf, ReplicationInfo, Rows};
 
@@ -18,7 +18,8 @@ pub(crate) struct Foreseen<R> {
 
 /// Rows that wait, merged in memory with what is stored of their names.
 pub(crate) struct Waiting {
-    rows: BTreeMap<(String, i64), NamedRow>,
+    /// In the order of their names.
+    rows: Vec<NamedRow>,
     written: i64,
     tally: Option<Tally>,
 }
@@ -42,12 +43,12 @@ impl Waiting {
 
     /// Nothing waits.
     pub(crate) fn nothing() -> Self {
-        Self { rows: BTreeMap::new(), written: 0, tally: Some(Tally::default()) }
+        Self { rows: Vec::new(), written: 0, tally: Some(Tally::default()) }
     }
 
     fn of<R>(foreseen: Foreseen<R>, named: fn(R) -> NamedRow) -> Self {
-        let named = foreseen.rows.into_iter().map(named);
-        let rows = named.map(|row| ((row.name().to_owned(), row.policy()), row)).collect();
+        let mut rows: Vec<_> = foreseen.rows.into_iter().map(named).collect();
+        rows.sort_unstable_by(|one, other| one.place().cmp(&other.place()));
         let written = i64::try_from(foreseen.written).unwrap_or(i64::MAX);
         Self { rows, written, tally: foreseen.tally }
     }
@@ -58,8 +59,8 @@ impl Waiting {
     }
 
     /// In the order of their names.
-    pub(crate) fn into_rows(self) -> btree_map::IntoValues<(String, i64), NamedRow> {
-        self.rows.into_values()
+    pub(crate) fn into_rows(self) -> vec::IntoIter<NamedRow> {
+        self.rows.into_iter()
     }
 
     /// What the database will say of itself.

@@ -57,7 +57,7 @@ impl Running<'_> {
 
     /// The state of a container whose sharding has begun and is not over: it stays wherever it is.
     fn state_that_keeps(&mut self) -> Result<Option<DbState>, BrokerError> {
-        if self.node.server_type() == ServerType::Account || !self.broker.sharding_required()? {
+        if !self.broker.sharding_required()? {
             return Ok(None);
         }
         self.broker.db_state().map(Some)
