@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use rpc_server::{Page, PageRequest, Wish, serve_pages};
 use settings::LogLevel;
 use status_page::{About, Health, SAMPLE_EVERY, StatusPage};
-use tokio::{net::TcpListener, runtime::Handle, time::MissedTickBehavior};
+use tokio::{net::TcpListener, runtime::Handle, task::spawn_blocking, time::MissedTickBehavior};
 use tracing::{info, warn};
 
 use crate::{logging::LogLevelAtRunTime, node::Node, vigil::hangs_from};
@@ -30,7 +30,8 @@ pub(crate) fn start_pages(node: &Arc<Node>, log_level: LogLevelAtRunTime, runtim
     runtime.spawn(sample(Arc::clone(&status), Arc::clone(node)));
     let pages = Pages { node: Arc::clone(node), status, log_level };
     let source = Arc::new(move |request: PageRequest| pages.answer(&request));
-    runtime.spawn(serve_pages(listener, source, node.stop.token()));
+    // Until the end: it can be asked how that goes.
+    runtime.spawn(serve_pages(listener, source, node.stop.cut_token()));
 }
 
 fn about(node: &Node) -> About {
@@ -50,7 +51,9 @@ async fn sample(status: Arc<StatusPage>, node: Arc<Node>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        status.sample(node.clock.seconds());
+        let (status, node) = (Arc::clone(&status), Arc::clone(&node));
+        // As whoever asks for a page. It fails only where the process ends.
+        let _ = spawn_blocking(move || status.sample(node.clock.seconds())).await;
     }
 }
 

@@ -60,7 +60,7 @@ mod textfile;
 mod udp_target;
 
 pub use aggregator::Aggregator;
-pub use backlog::{Backlog, Cause, Failure, HandoffsWaiting, Laggard, PassBacklog, PeerBehind};
+pub use backlog::{Backlog, Cause, Failure, HandoffsWaiting, Known, Laggard, PassBacklog, PeerBehind};
 pub use db_outcome::{DbOutcome, DbResult, PeerFailure, PeerId, PeerOutcome, PeerStep};
 pub use metrics::{Metrics, PeerLag, Phase, Queue, RpcInFlight, RsyncResult, Series};
 pub use outcome::{EnqueueResult, OrphanFate, Outcome, ReconcilerDb};

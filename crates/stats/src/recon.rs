@@ -46,7 +46,7 @@ pub fn dump_recon_cache(cache_file: &Path, entries: &Map<String, Value>) {
 /// When stock's sharder of this node completed a cycle last, in Unix seconds: `sharding_last` of a container's recon cache. None
 /// if there is no such word in it. Blocks on the disk, not on the lock: what is read is the old file or the new one.
 ///
-/// Answers to what stock's `ContainerSharder._report_stats` leaves there.
+/// Stock: `ContainerSharder._report_stats` leaves it there (read in its source, not tried).
 pub fn sharder_last(cache_file: &Path) -> Option<f64> {
     read(&File::open(cache_file).ok()?).ok()?.get("sharding_last")?.as_f64()
 }

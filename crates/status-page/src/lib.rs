@@ -26,7 +26,6 @@
 
 mod history;
 mod html;
-mod known;
 mod page;
 mod status;
 

@@ -4,11 +4,21 @@ use std::{
     time::Duration,
 };
 
-use stats::{Backlog, Metrics, PassBacklog, Series};
+use stats::{Backlog, Known, Metrics, PassBacklog, Series};
 
-use crate::{
-    About, DeviceStatus, Health, LastPass, PassUnderWay, PeerStatus, Status, history::History, known::Known,
-};
+use crate::{About, DeviceStatus, Health, LastPass, PassUnderWay, PeerStatus, Status, history::History};
+
+/// Of the metrics' families those that the page is made of.
+const FAMILIES: [&str; 8] = [
+    "databases_total",
+    "device_stalled_timestamp_seconds",
+    "devices_skipped_total",
+    "failures_total",
+    "passes_completed_total",
+    "quarantined_total",
+    "removed_total",
+    "walk_faults_total",
+];
 
 /// How often [`StatusPage::sample`] wants to be called.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(10);
@@ -39,8 +49,8 @@ impl StatusPage {
     /// Notes what the sparklines show, at this moment in Unix seconds. What has shown nothing for as long as samples are kept is
     /// forgotten.
     pub fn sample(&self, now: f64) {
-        let counted = by_label(&self.metrics.series(), "databases_total", "device");
-        let known = Known::of(&self.metrics.backlog());
+        let counted = by_label(&self.metrics.series(&["databases_total"]), "databases_total", "device");
+        let known = self.metrics.backlog().known();
         #[expect(clippy::cast_precision_loss, reason = "a line of a few pixels")]
         let behind = known.peers.into_iter().map(|(name, peer)| (name, peer.databases as f64)).collect();
         let mut lately = self.lock();
@@ -50,8 +60,8 @@ impl StatusPage {
 
     /// What is known at this moment, in Unix seconds.
     pub fn status(&self, now: f64, health: Health, log_level: &str) -> Status {
-        let (series, backlog) = (self.metrics.series(), self.metrics.backlog());
-        let known = Known::of(&backlog);
+        let (series, backlog) = (self.metrics.series(&FAMILIES), self.metrics.backlog());
+        let known = backlog.known();
         let About { server_type, version, node, started, hangs_from: _, settings } = self.about.clone();
         let total = |name| count(by_label(&series, name, "type").into_values().sum());
         Status {
@@ -149,6 +159,7 @@ fn last_pass(pass: &PassBacklog) -> Option<LastPass> {
 
 /// The values of a family, added up by one of its labels.
 fn by_label(series: &[Series], name: &str, label: &str) -> BTreeMap<String, f64> {
+    debug_assert!(FAMILIES.contains(&name), "nobody gathers {name}");
     let mut sums = BTreeMap::new();
     for one in series.iter().filter(|one| one.name.strip_prefix("martlet_") == Some(name)) {
         if let Some((_, value)) = one.labels.iter().find(|(key, _)| key == label) {

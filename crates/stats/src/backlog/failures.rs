@@ -58,7 +58,7 @@ mod tests {
         assert_eq!((shown[0].time, shown[MOST_ALIKE - 1].time), (999.0, 990.0));
         assert_eq!(shown[MOST_ALIKE].cause, Cause::Quarantined);
         (0..200).for_each(|number| {
-            last.push(failure(number, Cause::Peer(PeerFailure::Refused), &number.to_string()))
+            last.push(failure(number, Cause::Peer(PeerFailure::Refused), &number.to_string()));
         });
         let shown = last.latest_first();
         assert_eq!(shown.len(), MOST);

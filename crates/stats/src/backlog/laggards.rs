@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::Laggard;
 
@@ -17,9 +17,8 @@ impl Laggards {
 
     /// Those of another pass on these devices, but for replicas of which this one knows more.
     pub(super) fn keep(&mut self, other: Self, devices: &BTreeSet<String>) {
-        let found: HashSet<_> = self.0.iter().map(key).collect();
         for laggard in other.0 {
-            if devices.contains(&laggard.device) && !found.contains(&key(&laggard)) {
+            if devices.contains(&laggard.device) && !self.0.iter().any(|own| key(own) == key(&laggard)) {
                 self.offer(laggard);
             }
         }
@@ -27,8 +26,7 @@ impl Laggards {
 
     /// One more, in the place of the least if there are enough; what was said of the same replica before holds no more.
     pub(super) fn offer(&mut self, laggard: Laggard) {
-        let of_it = key(&laggard);
-        self.0.retain(|other| key(other) != of_it);
+        self.0.retain(|other| key(other) != key(&laggard));
         if self.0.len() >= MOST {
             let least = self.0.iter().enumerate().min_by_key(|(_, other)| other.rows);
             match least.map(|(least, _)| least) {
@@ -43,16 +41,15 @@ impl Laggards {
     pub(super) fn worst_first(&self) -> Vec<Laggard> {
         let mut all = self.0.clone();
         all.sort_by(|one, other| {
-            let name = |laggard: &Laggard| (laggard.path.clone(), laggard.hash.clone(), laggard.peer.clone());
-            other.rows.cmp(&one.rows).then_with(|| name(one).cmp(&name(other)))
+            other.rows.cmp(&one.rows).then_with(|| (&one.path, key(one)).cmp(&(&other.path, key(other))))
         });
         all
     }
 }
 
 /// The replica that lags.
-fn key(laggard: &Laggard) -> (String, String, String) {
-    (laggard.hash.clone(), laggard.device.clone(), laggard.peer.clone())
+fn key(laggard: &Laggard) -> (&str, &str, &str) {
+    (&laggard.hash, &laggard.device, &laggard.peer)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cause;
 mod failures;
 mod keeper;
+mod known;
 mod laggards;
 mod since;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 pub use cause::Cause;
 pub(crate) use keeper::Keeper;
+pub use known::Known;
 
 /// What a node knows of what it has not done, as of one moment. Bounded by the ring and by constants, not by the number of
 /// databases. Of this process only: it begins with nothing.

@@ -96,7 +96,7 @@ fn names_helps_and_units_keep_to_the_conventions() {
 #[test]
 fn each_reason_of_a_refusal_is_shown_beforehand() {
     let metrics = Metrics::new(ServerType::Account, "0");
-    let refusals = metrics.series().into_iter().filter(|series| series.name == "martlet_rpc_refusals_total");
+    let refusals = metrics.series(&["rpc_refusals_total"]).into_iter();
     let shown: Vec<_> = refusals.map(|series| (series.labels[0].1.clone(), series.value)).collect();
     let mut all = REFUSALS.map(|reason| (reason.to_owned(), 0.0));
     all.sort_by(|one, other| one.0.cmp(&other.0));

@@ -126,9 +126,11 @@ impl Metrics {
         })
     }
 
-    /// The same as numbers, without histograms.
-    pub fn series(&self) -> Vec<Series> {
-        self.registry.gather().iter().flat_map(series::of_family).collect()
+    /// Those of these families, by their names without `martlet_`, as numbers; none of a histogram.
+    pub fn series(&self, families: &[&str]) -> Vec<Series> {
+        let gathered = self.registry.gather();
+        let wanted = |name: &str| name.strip_prefix("martlet_").is_some_and(|name| families.contains(&name));
+        gathered.iter().filter(|family| wanted(family.name())).flat_map(series::of_family).collect()
     }
 
     /// Every family with its kind, labels, meaning and healthy value: the Markdown table of docs/metrics.md, which a test holds

@@ -36,13 +36,12 @@ mod tests {
 
     use crate::Metrics;
 
-    const BACKOFF: &str = "martlet_peer_backoff_seconds";
-    const STALLED: &str = "martlet_device_stalled_timestamp_seconds";
+    const BACKOFF: &str = "peer_backoff_seconds";
+    const STALLED: &str = "device_stalled_timestamp_seconds";
 
     /// Those of whom there is a series.
     fn shown(metrics: &Metrics, name: &str) -> Vec<String> {
-        let of_it = metrics.series().into_iter().filter(|series| series.name == name);
-        of_it.map(|series| series.labels[0].1.clone()).collect()
+        metrics.series(&[name]).into_iter().map(|series| series.labels[0].1.clone()).collect()
     }
 
     #[test]

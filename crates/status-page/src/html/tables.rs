@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{DeviceStatus, PeerStatus, Status};
 
+/// Peers that are shown, the worst: if there are more, they have one reason, and a browser is not made for thousands.
+const MOST_PEERS: usize = 100;
+
 pub(super) fn devices(status: &Status) -> Markup {
     let table = Table {
         id: "devices",
@@ -75,7 +78,13 @@ pub(super) fn peers(status: &Status) -> Markup {
         heads: ["peer", "databases behind", "10 min", "rows behind", "for", "failures"],
         named: 0,
     };
-    table.of(status.peers.iter().map(|peer| peer_row(peer, status.now)))
+    let more = status.peers.len().saturating_sub(MOST_PEERS);
+    html! {
+        (table.of(status.peers.iter().take(MOST_PEERS).map(|peer| peer_row(peer, status.now))))
+        @if more > 0 {
+            p.fine { "And " (more) " more, all of them in " a href="/status.json" { "status.json" } "." }
+        }
+    }
 }
 
 fn peer_row(peer: &PeerStatus, now: f64) -> Row<6> {

@@ -1,0 +1,36 @@
+use std::collections::BTreeMap;
+
+use super::{Backlog, HandoffsWaiting, Laggard, PeerBehind, laggards::Laggards};
+
+/// What the last pass found, or more if the one under way has found more. The latter alone would say that all is well when it has
+/// just begun. The gauges say the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// By name.
+    pub peers: BTreeMap<String, PeerBehind>,
+    /// By device.
+    pub handoffs: BTreeMap<String, HandoffsWaiting>,
+    /// The worst first.
+    pub laggards: Vec<Laggard>,
+}
+
+impl Backlog {
+    /// What is behind at this moment, by both passes.
+    pub fn known(&self) -> Known {
+        let (mut known, mut laggards) = (Known::default(), Laggards::default());
+        // The latest last, as its word about one laggard counts.
+        for pass in self.last.iter().chain(&self.running) {
+            for behind in &pass.peers {
+                let known = known.peers.entry(behind.peer.clone()).or_insert_with(|| behind.clone());
+                known.databases = known.databases.max(behind.databases);
+                known.rows = known.rows.max(behind.rows);
+            }
+            for waiting in &pass.handoffs {
+                let known = known.handoffs.entry(waiting.device.clone()).or_insert_with(|| waiting.clone());
+                known.databases = known.databases.max(waiting.databases);
+            }
+            pass.laggards.iter().for_each(|laggard| laggards.offer(laggard.clone()));
+        }
+        Known { laggards: laggards.worst_first(), ..known }
+    }
+}
