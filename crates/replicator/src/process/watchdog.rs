@@ -18,8 +18,8 @@ const TIMES: u32 = 4;
 
 /// The word to the service manager that this process gets on, without which it is ended and started again.
 ///
-/// It is only said where there is something to say it for: whoever watches over a pass says it as long as every device of it gets on
-/// or waits for what it has told of, and it is kept back if the network threads do not turn. Stock has none.
+/// It is only said where there is something to say it for: whoever watches over a pass says it as long as that does not stand
+/// still, and it is kept back if the network threads do not turn. Stock has none.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     /// How long the manager waits; none if there is no manager that does.

@@ -58,7 +58,8 @@ impl LogLevel {
         }
     }
 
-    /// Reads a name as stock does, in any case.
+    /// Reads a name in any case. Stock: `getattr(logging, level.upper(), logging.INFO)` in `get_swift_logger`, of which this is what
+    /// Python's `logging` has.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name.to_uppercase().as_str() {
             "NOTSET" => Self::NotSet,
