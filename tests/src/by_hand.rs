@@ -45,7 +45,11 @@ pub(crate) fn status(answer: &str) -> Option<u16> {
 
 /// The head of a request (`METHOD PATH`), whose body has that many bytes; each of the further `lines` has its end.
 pub(crate) fn head(request: &str, lines: &str, length: usize) -> String {
-    format!("{request} HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {length}\r\n\r\n")
+    head_to("x", request, lines, length)
+}
+
+fn head_to(host: &str, request: &str, lines: &str, length: usize) -> String {
+    format!("{request} HTTP/1.1\r\nHost: {host}\r\n{lines}Content-Length: {length}\r\n\r\n")
 }
 
 /// Sends a request (`METHOD PATH`) after whose answer the connection ends; each of the further `lines` of its head has its end.
@@ -94,10 +98,7 @@ pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
 /// When nobody answers, or not in time.
 pub fn ask(address: SocketAddr, request: &str, body: &str) -> Result<Answer> {
     let mut stream = connect(address)?;
-    let length = body.len();
-    let head = format!(
-        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-    );
+    let head = head_to(&address.to_string(), request, "Connection: close\r\n", body.len());
     stream.write_all((head + body).as_bytes())?;
     Answer::read(stream)
 }

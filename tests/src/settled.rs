@@ -7,7 +7,7 @@ use swift_types::ServerType;
 use crate::cluster::{Cluster, Shape};
 use crate::daemon::Daemon;
 
-/// Containers that are in sync, on a cluster whose nodes all answer but the first.
+/// Containers that are in sync, on a cluster whose nodes answer, all but the first or others that are named.
 pub struct SettledContainers {
     /// The cluster.
     pub cluster: Cluster,
@@ -23,6 +23,14 @@ impl SettledContainers {
     /// # Errors
     /// When stock's Python is missing, or something cannot be started.
     pub fn start(shape: Shape, databases: u64, servers: Daemon) -> Result<Self> {
+        Self::start_without(shape, databases, servers, &[Self::SENDER])
+    }
+
+    /// As [`start`](Self::start), and these nodes answer nobody.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_without(shape: Shape, databases: u64, servers: Daemon, silent: &[usize]) -> Result<Self> {
         let mut cluster = Cluster::start(shape)?;
         let mut request = json!({
             "op": "corpus", "type": ServerType::Container.name(), "scenario": "in-sync", "databases": databases,
@@ -30,7 +38,7 @@ impl SettledContainers {
             "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
         });
         request["names"] = cluster.stock().call(&request)?;
-        for node in Cluster::nodes().filter(|node| *node != Self::SENDER) {
+        for node in Cluster::nodes().filter(|node| !silent.contains(node)) {
             cluster.serve(node, ServerType::Container, servers)?;
         }
         Ok(Self { cluster, request })

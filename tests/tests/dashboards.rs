@@ -6,13 +6,13 @@ use std::{
     fs,
     path::PathBuf,
     process::Command,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, Prometheus, ServerType, Shape, Tuning};
+use martlet_testkit::{Daemon, Prometheus, ServerType, SettledContainers, Shape, Tuning};
 use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const TYPE: ServerType = ServerType::Container;
 const LOOKED_AT: usize = 1;
@@ -95,15 +95,10 @@ fn alerts() -> Result<Vec<(String, String)>> {
 #[test]
 fn each_panel_has_data_of_a_real_cluster() -> Result<()> {
     let tuning = Tuning { log_level: "INFO", ..Tuning::default() };
-    let mut cluster = Cluster::start(Shape { tuning, ..Shape::default() })?;
-    cluster.stock().call(&json!({
-        "op": "corpus", "type": TYPE.name(), "scenario": "in-sync", "databases": 8, "rows": 2,
-        "base": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(), "round": 1,
-        "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
-    }))?;
-    for node in Cluster::nodes().filter(|node| ![LOOKED_AT, ASKS_IT, DEAD].contains(node)) {
-        cluster.serve(node, TYPE, Daemon::Martlet)?;
-    }
+    let shape = Shape { tuning, ..Shape::default() };
+    let silent = [LOOKED_AT, ASKS_IT, DEAD];
+    let SettledContainers { cluster, .. } =
+        SettledContainers::start_without(shape, 8, Daemon::Martlet, &silent)?;
     let ip = cluster.address(LOOKED_AT);
     let page = |node| format!("metrics_bind_ip = {}\nmetrics_bind_port = 9461\n", cluster.address(node));
     let lines = |node| format!("{}interval = 0.5\nserve = yes\n", page(node));

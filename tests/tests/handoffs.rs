@@ -6,12 +6,14 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result};
 use db_broker::{Broker, DbLocation};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, ServerType, Shape, Tripwire, metrics_page, object_row};
+use martlet_testkit::{
+    Cluster, Daemon, ProcessGroup, ServerType, Shape, Tripwire, metrics_page, object_row, until,
+};
 use protocol::Rows;
 use serde_json::{Value, json};
 
@@ -19,18 +21,9 @@ const TYPE: ServerType = ServerType::Container;
 const SENDER: usize = 1;
 const HANDOFFS: usize = 20;
 const PEERS: [&str; 3] = ["d2a", "d3a", "d4a"];
-const BOUND: Duration = Duration::from_secs(120);
 /// Where the server behind the tripwire listens.
 const BEHIND: u16 = 16_000;
 const LATE: &str = "late row";
-
-fn until(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + BOUND;
-    while !is_so()? {
-        assert!(Instant::now() < deadline, "{what}");
-    }
-    Ok(())
-}
 
 /// Handoffs on node 1, out of sight of its replicator for now, and containers in sync by which that gets to know its peers.
 struct Handoffs {

@@ -5,12 +5,13 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, Prometheus, ServerType, Shape, Tuning, metrics_page};
-use serde_json::json;
+use martlet_testkit::{
+    Cluster, Daemon, Prometheus, ServerType, SettledContainers, Shape, Tuning, metrics_page,
+};
 
 const TYPE: ServerType = ServerType::Container;
 const SENDER: usize = 1;
@@ -34,16 +35,8 @@ const ASKED: [&str; 9] = [
 /// Containers on four nodes, of which one is dead.
 fn cluster(lines: String) -> Result<Cluster> {
     let tuning = Tuning { daemon: lines, ..Tuning::default() };
-    let mut cluster = Cluster::start(Shape { tuning, ..Shape::default() })?;
-    cluster.stock().call(&json!({
-        "op": "corpus", "type": TYPE.name(), "scenario": "in-sync", "databases": 8, "rows": 2,
-        "base": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(), "round": 1,
-        "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
-    }))?;
-    for node in Cluster::nodes().filter(|node| ![SENDER, DEAD].contains(node)) {
-        cluster.serve(node, TYPE, Daemon::Martlet)?;
-    }
-    Ok(cluster)
+    let shape = Shape { tuning, ..Shape::default() };
+    Ok(SettledContainers::start_without(shape, 8, Daemon::Martlet, &[SENDER, DEAD])?.cluster)
 }
 
 #[test]

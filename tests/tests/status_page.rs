@@ -15,7 +15,8 @@ use headless_chrome::{
         Page::CaptureScreenshotFormatOption,
     },
 };
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, ServerType, Shape, by_hand};
+use martlet_testkit::{Blackhole, Cluster, Daemon, ProcessGroup, Scene, ServerType, Shape, by_hand, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const TYPE: ServerType = ServerType::Container;
@@ -120,6 +121,34 @@ fn scripts_are_told_what_is_wrong_and_may_change_the_log_level() -> Result<()> {
     })?;
     let lines = node.scene.cluster.log_lines();
     assert!(!lines.iter().any(|line| line.contains("Replication run")), "{lines:?}");
+    Ok(())
+}
+
+/// A peer that takes no connection has it wait for `conn_timeout`, in the midst of a pass.
+#[test]
+fn who_stops_is_healthy_and_not_ready() -> Result<()> {
+    let mut scene = Scene::set(Shape::default(), "crowd", TYPE)?;
+    for node in Cluster::nodes().filter(|node| ![NODE, DEAD].contains(node)) {
+        scene.cluster.serve(node, TYPE, Daemon::Martlet)?;
+    }
+    let _hole = Blackhole::open((scene.cluster.address(DEAD), TYPE.default_port()).into())?;
+    let address: SocketAddr = (scene.cluster.address(NODE), PORT).into();
+    let lines = format!(
+        "interval = 1\nshutdown_grace = 60\nmetrics_bind_ip = {}\nmetrics_bind_port = {PORT}\n",
+        address.ip()
+    );
+    let daemon = scene.cluster.martlet_loop(NODE, TYPE, &lines)?;
+    let is =
+        |path: &str, status: u16| Ok(by_hand::get(address, path).is_ok_and(|answer| answer.status == status));
+    let in_a_pass = || {
+        Ok(by_hand::get(address, "/status.json").is_ok_and(|answer| !answer.body.contains("\"pass\": null")))
+    };
+    until("a pass begins", in_a_pass)?;
+    assert!(is("/readyz", 200)?);
+    let id = i32::try_from(daemon.id()).ok().and_then(Pid::from_raw).context("an id")?;
+    kill_process(id, Signal::TERM)?;
+    until("it is not ready any more", || is("/readyz", 503))?;
+    assert!(is("/healthz", 200)?);
     Ok(())
 }
 

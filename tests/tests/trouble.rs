@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use martlet_testkit::{
     Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, by_hand, metrics_page,
     replicas::{self, node_at, peer_at},
+    said,
 };
 use serde_json::Value;
 
@@ -92,15 +93,22 @@ impl Trouble {
         }
     }
 
-    fn martlet_status(&self, account: &str, container: &str) -> Result<String> {
+    /// What `martlet status` says of one replica of a container, by `IP/DEVICE`.
+    fn replica(&self, account: &str, container: &str, name: &str) -> Result<Value> {
         let swift_dir = self.cluster.swift_dir().display().to_string();
         let devices = self.cluster.disks().join("n1/devices").display().to_string();
         let path = format!("{account}/{container}");
-        let words = ["martlet", "status", &path, "--swift-dir", &swift_dir, "--devices", &devices];
-        let (mut out, mut errors) = (Vec::new(), Vec::new());
-        let code = martlet::run(words, &mut out, &mut errors);
-        ensure!(code == 1 && errors.is_empty(), "{code}: {}", String::from_utf8_lossy(&errors));
-        Ok(String::from_utf8(out)?)
+        let words = ["status", &path, "--swift-dir", &swift_dir, "--devices", &devices, "--json"];
+        let (code, out, errors) = said(&words)?;
+        ensure!(code == 1 && errors.is_empty(), "{code}: {errors}");
+        let status: Value = serde_json::from_str(&out)?;
+        let mut replicas = status["replicas"].as_array().into_iter().flatten();
+        let named = replicas.find(|replica| replica["name"] == name);
+        named.cloned().with_context(|| format!("{name} is not in {status:#}"))
+    }
+
+    fn own(&self) -> String {
+        format!("{}/d{NODE}a", self.cluster.address(NODE))
     }
 }
 
@@ -172,13 +180,16 @@ fn the_metrics_say(node: &Trouble, metrics: &str) -> Result<()> {
 }
 
 fn the_command_says(node: &Trouble) -> Result<()> {
-    let behind = node.martlet_status(ACCOUNT, &node.behind)?;
-    let rows = behind.lines().find(|line| line.contains(&node.late)).context("who is late")?;
-    assert!(rows.contains("rows behind"), "{behind}");
-    let stuck = node.martlet_status(ACCOUNT, &node.stuck)?;
-    assert!(stuck.contains(&node.dead) && stuck.contains("handoff"), "{stuck}");
-    let broken = node.martlet_status("AUTH_broken", &node.broken)?;
-    assert!(broken.contains("missing"), "{broken}");
+    let late = node.replica(ACCOUNT, &node.behind, &node.late)?;
+    assert_eq!((&late["status"], &late["role"]), (&"behind".into(), &"primary".into()), "{late:#}");
+    let dead = node.replica(ACCOUNT, &node.stuck, &node.dead)?;
+    assert_eq!((&dead["status"], &dead["role"]), (&"unreachable".into(), &"primary".into()), "{dead:#}");
+    let stuck = node.replica(ACCOUNT, &node.stuck, &node.own())?;
+    let next_pass = stuck["next_pass"].to_string();
+    assert!(stuck["role"] == "handoff" && stuck["db"].is_object(), "{stuck:#}");
+    assert!(next_pass.contains(&format!("fails towards {}", node.dead)), "{stuck:#}");
+    let broken = node.replica("AUTH_broken", &node.broken, &node.own())?;
+    assert_eq!((&broken["status"], &broken["role"]), (&"missing".into(), &"primary".into()), "{broken:#}");
     Ok(())
 }
 

@@ -1,18 +1,13 @@
 //! Databases that have not changed are not opened, and whatever happens to them or to their replicas is found all the same.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr};
 
 use anyhow::{Context as _, Result};
-use martlet_testkit::{Daemon, Pairing, ServerType, SettledContainers, Shape, metrics_page};
+use martlet_testkit::{Daemon, Pairing, ServerType, SettledContainers, Shape, metrics_page, until};
 
 const SENDER: usize = SettledContainers::SENDER;
 const TYPE: ServerType = ServerType::Container;
 const DATABASES: u64 = 8;
-const BOUND: Duration = Duration::from_secs(120);
 
 /// A peer's disk comes back empty.
 fn lose_a_disk(settled: &SettledContainers) -> Result<()> {
@@ -24,14 +19,6 @@ fn remembered(metrics: SocketAddr) -> Result<u64> {
     let page = metrics_page(metrics)?;
     let line = page.lines().find(|line| line.starts_with("martlet_databases_remembered_total{"));
     Ok(line.and_then(|line| line.rsplit(' ').next()).context("a counter")?.parse()?)
-}
-
-fn until(what: &str, is_so: impl Fn() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + BOUND;
-    while !is_so()? {
-        assert!(Instant::now() < deadline, "{what}");
-    }
-    Ok(())
 }
 
 fn ours_remembers_and_finds_what_happens(servers: Daemon) -> Result<()> {

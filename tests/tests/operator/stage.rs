@@ -5,7 +5,10 @@ use db_broker::{Broker, DbLocation};
 use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, replicas};
 use serde_json::Value;
 
-pub(crate) use martlet_testkit::replicas::{WRITTEN as TIME, received};
+pub(crate) use martlet_testkit::{
+    replicas::{WRITTEN as TIME, received},
+    said,
+};
 
 pub(crate) const ACCOUNT: &str = "AUTH_status";
 
@@ -54,13 +57,6 @@ impl Stage {
         );
         Ok((code, serde_json::from_str(&text)?))
     }
-}
-
-/// What a command says: the exit code, and both outputs.
-pub(crate) fn said(words: &[&str]) -> Result<(u8, String, String)> {
-    let (mut out, mut errors) = (Vec::new(), Vec::new());
-    let code = martlet::run(["martlet"].iter().chain(words), &mut out, &mut errors);
-    Ok((code, String::from_utf8(out)?, String::from_utf8(errors)?))
 }
 
 /// A replica with so many rows.
