@@ -31,7 +31,7 @@ pub(crate) struct Picture {
 pub(crate) struct Pass {
     pub(crate) running: bool,
     pub(crate) databases: u64,
-    /// How many there will be, by the passes before; none before the first is complete.
+    /// How many there will be, by the last complete one; none before the first is complete.
     pub(crate) expected: Option<u64>,
     /// Until all of these are done, at the present rate.
     pub(crate) seconds_left: Option<f64>,
@@ -131,7 +131,8 @@ impl Pass {
     fn of(page: &Page, rates: Rates, now: f64) -> Self {
         let (started, completed) =
             (page.sum("martlet_passes_started_total"), page.sum("martlet_passes_completed_total"));
-        let (running, databases) = (started > completed, page.sum("martlet_pass_databases"));
+        let running = page.sum("martlet_pass_running") > 0.0;
+        let databases = page.sum("martlet_pass_databases");
         let last = page.sum("martlet_last_pass_timestamp_seconds");
         let expected = expected(page);
         let left = |expected: f64| {
@@ -150,13 +151,9 @@ impl Pass {
     }
 }
 
-/// As many as each complete pass had, on average.
+/// As many as the last complete pass had; none before the first.
 fn expected(page: &Page) -> Option<f64> {
-    let completed = page.sum("martlet_passes_completed_total");
-    let running = page.sum("martlet_passes_started_total") > completed;
-    let of_this = if running { page.sum("martlet_pass_databases") } else { 0.0 };
-    let of_those = page.sum("martlet_databases_total") - of_this;
-    (completed > 0.0).then(|| (of_those / completed).round())
+    (page.sum("martlet_passes_completed_total") > 0.0).then(|| page.sum("martlet_last_pass_databases"))
 }
 
 impl Rates {
