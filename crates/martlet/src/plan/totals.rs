@@ -101,6 +101,14 @@ impl Totals {
         self.misplaced.found += 1;
     }
 
+    /// Whether a pass would find nothing to do with any of them.
+    pub(crate) fn call_for_nothing(&self) -> bool {
+        self.in_sync == self.databases
+            && self.waiting_rows == 0
+            && self.to_be_reclaimed_first == 0
+            && self.not_walked == 0
+    }
+
     fn add_peers(&mut self, peers: &[Peer]) {
         let mut loads = [None::<Load>; 3];
         for Peer { towards, .. } in peers {
