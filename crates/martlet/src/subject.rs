@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 use ring::{Device, RingData};
 use serde::Serialize;
-use settings::{SettingsError, SwiftConf};
+use settings::{LocalIps, SettingsError, SwiftConf};
 use swift_types::{Digest, ServerType};
 
 /// The words that say what is looked at, and where.
@@ -47,6 +47,9 @@ pub(crate) enum SubjectError {
     /// The ring gives this partition to nobody.
     #[error("ring file {} gives no device to partition {partition}: rebalance it, and copy it here", path.display())]
     NoPrimaries { path: PathBuf, partition: u64 },
+    /// Which devices are here is not known.
+    #[error("cannot list the addresses of this machine: {0}")]
+    Addresses(std::io::Error),
 }
 
 /// What is asked about, and where it may lie.
@@ -59,6 +62,8 @@ pub(crate) struct Subject {
     pub(crate) partition: u64,
     /// Primaries first, in the ring's order.
     pub(crate) places: Vec<Place>,
+    /// This machine's.
+    pub(crate) ips: LocalIps,
 }
 
 /// A device that is asked.
@@ -111,6 +116,7 @@ impl Subject {
             digest,
             partition,
             places: primaries.chain(handoffs).collect(),
+            ips: LocalIps::of_machine().map_err(SubjectError::Addresses)?,
         })
     }
 

@@ -27,6 +27,7 @@
 mod conf;
 pub mod dialect;
 mod error;
+mod local_ips;
 mod network;
 mod policies;
 pub mod python;
@@ -41,6 +42,7 @@ pub use conf::{
     ServeConf, StatsdConf, SyncConf,
 };
 pub use error::{Origin, SettingsError, SyntaxError, ValueError};
+pub use local_ips::LocalIps;
 pub use network::{Network, ReplicateFrom};
 pub use policies::StoragePolicy;
 pub use rsync_module::{BadTemplate, RsyncModule, RsyncVars};

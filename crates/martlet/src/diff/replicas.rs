@@ -7,10 +7,7 @@ use ring::Device;
 use serde::Serialize;
 
 use super::{DiffArgs, DiffError};
-use crate::{
-    subject::{Place, Role, Subject, name_of},
-    this_machine::is_of_this_machine,
-};
+use crate::subject::{Place, Role, Subject, name_of};
 
 /// A replica, or a place where one may be.
 #[derive(Debug, Serialize)]
@@ -125,7 +122,7 @@ impl Unread {
 }
 
 fn open(devices: &Path, subject: &Subject, device: &Device) -> Result<Onlooker, Unread> {
-    if !is_of_this_machine(device) {
+    if !subject.ips.has_or_loops_back(&device.replication_ip) {
         return Err(Unread::because("is on another machine".to_owned()));
     }
     let name = device.device.parse::<swift_types::DeviceName>();
@@ -156,7 +153,8 @@ mod tests {
         let devices = tempfile::tempdir().unwrap();
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let (account, container) = ("a".to_owned(), Some("c".to_owned()));
-        let subject = Subject { account, container, digest, partition: 6, places: Vec::new() };
+        let ips = settings::LocalIps::of_machine().unwrap();
+        let subject = Subject { account, container, digest, partition: 6, places: Vec::new(), ips };
         let device = Device::new(0, "127.0.0.1", 6201, "sdb");
         let unsharded = DbName::unsharded(digest);
         let retiring = DbLocation::new(

@@ -1,7 +1,6 @@
 //! The node whose pass is planned: its conf, its ring, its devices, its way to the peers.
 
 use std::{
-    net::{IpAddr, ToSocketAddrs},
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -9,14 +8,11 @@ use std::{
 
 use db_broker::ReclaimAges;
 use ring::{Device, RingData};
-use settings::{BindIp, ReplicatorConf, SettingsError, SwiftConf};
+use settings::{LocalIps, ReplicatorConf, SettingsError, SwiftConf};
 use swift_types::ServerType;
 
 use super::{Asking, PlanArgs, PlanError};
-use crate::{
-    asking::{Asker, Manner},
-    this_machine::is_own,
-};
+use crate::asking::{Asker, Manner};
 
 pub(crate) struct Node {
     pub(crate) conf: ReplicatorConf,
@@ -36,7 +32,7 @@ impl Node {
         let swift = SwiftConf::load(&conf.swift_conf_path())?;
         let ring_file = conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type));
         let ring = Arc::new(RingData::load(&ring_file)?);
-        let devices: Vec<_> = ring.devices().filter(|device| is_of_node(&conf, device)).cloned().collect();
+        let devices = own_devices(&conf, &ring)?;
         if devices.is_empty() {
             let (config, port) = (args.config.clone(), conf.node.bind_port);
             return Err(PlanError::NoDevices { ring: ring_file, config, port });
@@ -80,15 +76,10 @@ pub(crate) fn conf(path: &Path, server_type: Option<ServerType>) -> Result<Repli
     }
 }
 
-/// As the replicator finds its own devices. Stock: `is_local_device`.
-fn is_of_node(conf: &ReplicatorConf, device: &Device) -> bool {
-    if device.replication_port != conf.node.bind_port {
-        return false;
-    }
-    let addresses = (device.replication_ip.as_str(), device.replication_port).to_socket_addrs();
-    let is_bound = |ip: IpAddr| match conf.node.bind_ip {
-        BindIp::Address(bound) if !bound.is_unspecified() => ip == bound,
-        BindIp::Address(_) | BindIp::Name(_) => is_own(ip),
+fn own_devices(conf: &ReplicatorConf, ring: &RingData) -> Result<Vec<Arc<Device>>, PlanError> {
+    let ips = LocalIps::of(&conf.node.bind_ip).map_err(PlanError::Addresses)?;
+    let is_own = |device: &&Arc<Device>| {
+        conf.node.has_device_at(&ips, &device.replication_ip, device.replication_port)
     };
-    addresses.into_iter().flatten().any(|address| is_bound(address.ip()))
+    Ok(ring.devices().filter(is_own).cloned().collect())
 }

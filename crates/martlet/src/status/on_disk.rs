@@ -4,7 +4,7 @@ use db_broker::DbLocation;
 use ring::Device;
 use serde::Serialize;
 
-use crate::{subject::Subject, this_machine::is_of_this_machine};
+use crate::subject::Subject;
 
 /// What is seen of a replica from its own machine only. Nothing is opened, and no lock taken.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +23,7 @@ impl OnDisk {
             let device_dir = devices.join(name.as_str());
             DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest).ok()
         };
-        let location = is_of_this_machine(device).then(location).flatten()?;
+        let location = subject.ips.has_or_loops_back(&device.replication_ip).then(location).flatten()?;
         let pending_bytes = location.pending_file().metadata().map_or(0, |pending| pending.len());
         Some(Self { file: location.file().to_owned(), pending_bytes })
     }
