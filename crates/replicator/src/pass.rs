@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
-use settings::LocalIps;
+use settings::{HandoffDelete, LocalIps};
 use stats::{PassAbort, PassStats, dump_recon_cache, report, sharder_last, write_textfile};
 use swift_types::ServerType;
 use tracing::{error, info, warn};
@@ -69,7 +69,7 @@ pub(crate) fn run(node: &Arc<Node>, scope: &Scope) -> PassEnd {
 
 fn pass(node: &Arc<Node>, scope: &Scope) -> PassEnd {
     let Some(ips) = own_ips(node) else { return PassEnd::CouldNotRun };
-    let unusual = node.conf.pass.handoffs_only || node.handoff_delete().is_some();
+    let unusual = node.conf.pass.handoffs_only || node.handoff_delete() != HandoffDelete::AllPeers;
     if unusual {
         warn!(
             "Starting replication pass with handoffs_only and/or handoffs_delete enabled. These modes are not \

@@ -38,7 +38,7 @@ mod swift_conf;
 mod value;
 
 pub use conf::{
-    DaemonConf, DbConf, IoniceClass, LogConf, LogFacility, LogLevel, NodeConf, PassConf, ReplicatorConf,
+    DaemonConf, DbConf, HandoffDelete, IoniceClass, LogConf, LogFacility, LogLevel, NodeConf, PassConf, ReplicatorConf,
     ServeConf, StatsdConf, SyncConf,
 };
 pub use error::{Origin, SettingsError, SyntaxError, ValueError};

@@ -119,13 +119,9 @@ impl Planned {
         })
     }
 
-    /// Stock: `cleanup_post_replicate`.
     fn enough_have_it(&self, node: &Node) -> bool {
         let successes = self.peers.iter().filter(|peer| peer.succeeds()).count();
-        match node.handoff_delete() {
-            Some(wanted) => successes >= wanted,
-            None => !self.peers.is_empty() && successes == self.peers.len(),
-        }
+        node.handoff_delete().is_met(successes, self.peers.len())
     }
 
     /// Whether nothing would be sent, or exchanged.

@@ -8,7 +8,7 @@ use std::{
 
 use db_broker::ReclaimAges;
 use ring::{Device, RingData};
-use settings::{LocalIps, ReplicatorConf, SettingsError, SwiftConf};
+use settings::{HandoffDelete, LocalIps, ReplicatorConf, SettingsError, SwiftConf};
 use swift_types::ServerType;
 
 use super::{Asking, PlanArgs, PlanError};
@@ -46,10 +46,9 @@ impl Node {
         Ok(Self { conf, swift, ring, devices, asker, ages })
     }
 
-    /// How many peers must have a handoff before it goes; none: all of them. Stock: `handoff_delete`.
-    pub(crate) fn handoff_delete(&self) -> Option<usize> {
-        let wanted = self.conf.pass.handoff_delete;
-        (wanted > 0 && f64::from(wanted) < self.ring.replica_count()).then_some(wanted as usize)
+    /// Which peers must have a database that should not be here before it goes.
+    pub(crate) fn handoff_delete(&self) -> HandoffDelete {
+        HandoffDelete::of(self.conf.pass.handoff_delete, self.ring.replica_count())
     }
 }
 
