@@ -143,7 +143,7 @@ impl Node {
 
     /// Whether `mount_check` holds.
     pub(crate) fn mount_check(&self) -> MountCheck {
-        if self.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off }
+        MountCheck::of_conf(self.conf.node.mount_check)
     }
 
     /// The directory of a local device, if it is there now. Blocks on the disk.

@@ -87,8 +87,7 @@ fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<
     let trees: Vec<_> = ground.iter().filter_map(|ground| ground.tree.as_ref().ok()).cloned().collect();
     let lanes = trees.iter().map(|tree| (tree.id, lane.clone())).collect();
     let (pass, meter) = (&node.conf.pass, WalkMeter::default());
-    let mass =
-        if pass.allow_mass_misplacement { MassMisplacement::Allowed } else { MassMisplacement::Braked };
+    let mass = MassMisplacement::of_conf(pass.allow_mass_misplacement);
     let (of_ring, handoffs_only) = (Arc::clone(&node.ring), pass.handoffs_only);
     let turn = move |device: &DeviceTree, partition| turn(&of_ring, handoffs_only, device, partition);
     let of_ring = Arc::clone(&node.ring);
