@@ -2,6 +2,7 @@
 
 use protocol::{
     ContainerInfo, Course, DbState, InfoOf, PolicyClaim, RemoteInfo, ReplicationInfo, adopts_remote_policy,
+    rows_between,
 };
 
 use super::{OnDisk, comparing::metadata_of};
@@ -40,7 +41,7 @@ pub(crate) fn rows_behind(subject: &Subject, from: &RemoteInfo, to: &RemoteInfo,
     match course(subject, from, to, point) {
         Course::NoChange | Course::HashMatch { .. } => 0,
         Course::RemoteMerge { since } | Course::Diff { since } => {
-            u64::try_from(from.max_row.saturating_sub(since.max(0))).unwrap_or(0)
+            rows_between(since, from.max_row)
         }
     }
 }
