@@ -94,10 +94,9 @@ pub(crate) fn of(
 }
 
 fn exchanges_stat(info: &ReplicationInfo, remote: &RemoteInfo) -> bool {
-    let metadata = |text: &str| Metadata::parse(text).unwrap_or_default();
     let policy = info.container().map(|container| container.storage_policy_index);
     remote.timestamps_differ(info)
-        || info.metadata != remote.metadata && metadata(&info.metadata) != metadata(&remote.metadata)
+        || info.metadata != remote.metadata && Metadata::readable(&info.metadata) != Metadata::readable(&remote.metadata)
         || policy.is_some() && policy != remote.storage_policy_index
 }
 

@@ -1,13 +1,13 @@
 //! The answer as a whole. Its fields are the JSON document: their names stay.
 
-use protocol::{DbState, RemoteInfo};
+use protocol::{DbState, Metadata, RemoteInfo};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use swift_types::ServerType;
 
 use super::{
     OnDisk,
-    comparing::{Merged, agree, majority_hash, metadata_of, rows_behind},
+    comparing::{Merged, agree, majority_hash, rows_behind},
     forecast::{Seen, next_pass},
     table,
 };
@@ -225,7 +225,7 @@ impl<'a> Replicas<'a> {
 
 impl DbReport {
     fn of(info: &RemoteInfo) -> Self {
-        let metadata = metadata_of(info);
+        let metadata = Metadata::readable(&info.metadata);
         let pair = |key: &str| {
             let (value, timestamp) = metadata.get(key)?;
             Some((key.to_owned(), Value::from(vec![value, timestamp])))
