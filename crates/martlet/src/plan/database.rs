@@ -15,8 +15,6 @@ use crate::asking::{Answer, Asker, telling_nothing};
 
 /// A database, and what would become of it.
 pub(crate) struct Planned {
-    /// Of its device in the ring.
-    pub(crate) device: u64,
     pub(crate) end: End,
     /// Those that were asked.
     pub(crate) peers: Vec<Peer>,
@@ -66,13 +64,12 @@ pub(crate) enum Standing {
 impl Planned {
     /// Blocks on the disk, and until the peers have answered.
     pub(crate) fn of(node: &Node, task: &DbTask) -> Self {
-        Self::look(node, task).unwrap_or_else(|error| Self::unread(task.device.id, error))
+        Self::look(node, task).unwrap_or_else(Self::unread)
     }
 
     /// Of one that could not be looked at.
-    pub(crate) fn unread(device: u64, error: BrokerError) -> Self {
-        let end = end_of_unreadable(error);
-        Self { device, end, peers: Vec::new(), waiting: 0, reclaims: false }
+    pub(crate) fn unread(error: BrokerError) -> Self {
+        Self { end: end_of_unreadable(error), peers: Vec::new(), waiting: 0, reclaims: false }
     }
 
     fn look(node: &Node, task: &DbTask) -> Result<Self, BrokerError> {
@@ -82,8 +79,7 @@ impl Planned {
         let info = onlooker.replication_info()?;
         let waiting = u64::try_from(onlooker.waiting()).unwrap_or(0);
         let reclaims = onlooker.has_leftovers(node.ages)?;
-        let mut planned =
-            Self { device: task.device.id, end: End::Gone, peers: Vec::new(), waiting, reclaims };
+        let mut planned = Self { end: End::Gone, peers: Vec::new(), waiting, reclaims };
         planned.end = match early_end(node, task, &mut onlooker, &info)? {
             Some(end) => end,
             None => planned.follow(node, task, &mut onlooker, &info, file_bytes)?,

@@ -46,10 +46,13 @@ impl Report {
         for totals in devices.values() {
             total += totals;
         }
-        let of_device = |Ground { device, tree }: Ground| DeviceReport {
-            name: name_of(&device),
-            skipped: tree.err(),
-            totals: devices.remove(&device.id).unwrap_or_default(),
+        let of_device = |Ground { device, tree }: Ground| {
+            let totals = tree.as_ref().ok().and_then(|tree| devices.remove(&tree.name));
+            DeviceReport {
+                name: name_of(&device),
+                skipped: tree.err(),
+                totals: totals.unwrap_or_default(),
+            }
         };
         Self {
             config: args.config.clone(),
@@ -85,7 +88,7 @@ mod tests {
 
     fn quiet() -> Planned {
         let peers = vec![Peer { towards: Towards::NoChange, exchanges_stat: false }];
-        Planned { device: 7, end: End::Stays, peers, waiting: 0, reclaims: false }
+        Planned { end: End::Stays, peers, waiting: 0, reclaims: false }
     }
 
     /// Whether a pass finds nothing to do, by the exit code and by what is told.
