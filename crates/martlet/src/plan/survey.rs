@@ -23,6 +23,8 @@ const QUEUE: usize = 64;
 #[derive(Default)]
 pub(crate) struct Surveyed {
     pub(crate) devices: BTreeMap<DeviceName, Totals>,
+    /// All devices together.
+    pub(crate) total: Totals,
     /// The first of them.
     pub(crate) troubles: Vec<Trouble>,
 }
@@ -109,7 +111,7 @@ impl Surveyed {
         let trouble = match found {
             Found::Database(planned, task) => {
                 progress.step();
-                self.of(&task.device.name).add(&planned);
+                self.count(&task.device.name, |totals| totals.add(&planned));
                 trouble(*planned, task.db_file)
             }
             Found::Walk(event) => self.note(event),
@@ -119,19 +121,21 @@ impl Surveyed {
         }
     }
 
-    fn of(&mut self, device: &DeviceName) -> &mut Totals {
-        self.devices.entry(device.clone()).or_default()
+    /// At the device, and at all together.
+    fn count(&mut self, device: &DeviceName, add: impl Fn(&mut Totals)) {
+        add(self.devices.entry(device.clone()).or_default());
+        add(&mut self.total);
     }
 
     fn note(&mut self, event: WalkEvent) -> Option<Trouble> {
         match event {
             WalkEvent::Fault(fault) => {
-                self.of(&fault.device).not_walked += 1;
+                self.count(&fault.device, |totals| totals.not_walked += 1);
                 let why = fault.source.to_string();
                 Some(Trouble { path: fault.path, what: What::NotWalked, why })
             }
             WalkEvent::LeftAlone(task) => {
-                self.of(&task.device.name).add_left_alone();
+                self.count(&task.device.name, Totals::add_left_alone);
                 let why = "one of suspiciously many in wrong partitions: look at the ring, see allow_mass_misplacement";
                 Some(Trouble { path: task.db_file, what: What::LeftAlone, why: why.to_owned() })
             }
@@ -171,5 +175,15 @@ mod tests {
         assert_eq!((totals.recovered_first, totals.unreadable, totals.in_sync), (1, 0, 0));
         let trouble = trouble(planned, path).unwrap();
         assert_eq!((trouble.what, trouble.why.as_str()), (What::Recovered, "broken off"));
+    }
+
+    #[test]
+    fn what_is_counted_at_devices_is_counted_in_all() {
+        let mut surveyed = Surveyed::default();
+        for device in ["sda", "sdb", "sdb"] {
+            surveyed.count(&device.parse().unwrap(), Totals::add_left_alone);
+        }
+        let counts: Vec<_> = surveyed.devices.values().map(|totals| totals.left_alone).collect();
+        assert_eq!((counts, surveyed.total.databases), (vec![1, 2], 3));
     }
 }

@@ -184,39 +184,3 @@ impl AddAssign for Leaving {
         self.removed += more.removed;
     }
 }
-
-impl AddAssign for Steps {
-    fn add_assign(&mut self, more: Self) {
-        self.no_change += more.no_change;
-        self.diff += more.diff;
-        self.diff_capped += more.diff_capped;
-        self.rsync += more.rsync;
-        self.remote_merge += more.remote_merge;
-        self.deferred += more.deferred;
-        self.remove += more.remove;
-    }
-}
-
-impl AddAssign<&Totals> for Totals {
-    fn add_assign(&mut self, more: &Self) {
-        self.databases += more.databases;
-        self.in_sync += more.in_sync;
-        self.unasked += more.unasked;
-        self.rows += more.rows;
-        self.whole += more.whole;
-        self.merged += more.merged;
-        self.exchange_stat += more.exchange_stat;
-        self.with_failures += more.with_failures;
-        self.handoffs += more.handoffs;
-        self.misplaced += more.misplaced;
-        self.reclaimed += more.reclaimed;
-        self.quarantined += more.quarantined;
-        self.recovered_first += more.recovered_first;
-        self.unreadable += more.unreadable;
-        self.left_alone += more.left_alone;
-        self.to_be_reclaimed_first += more.to_be_reclaimed_first;
-        self.waiting_rows += more.waiting_rows;
-        self.not_walked += more.not_walked;
-        self.steps += more.steps;
-    }
-}
