@@ -66,6 +66,18 @@ pub(crate) struct Subject {
     pub(crate) ips: LocalIps,
 }
 
+/// What every report begins with. Its fields are of the JSON documents: their names stay.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Head {
+    /// `ACCOUNT[/CONTAINER]`.
+    pub(crate) path: String,
+    #[serde(rename = "type")]
+    pub(crate) server_type: ServerType,
+    /// That names the directory.
+    pub(crate) hash: String,
+    pub(crate) partition: u64,
+}
+
 /// A device that is asked.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -122,6 +134,15 @@ impl Subject {
 
     pub(crate) fn server_type(&self) -> ServerType {
         server_type(self.container.as_deref())
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        Head {
+            path: self.path(),
+            server_type: self.server_type(),
+            hash: self.digest.to_string(),
+            partition: self.partition,
+        }
     }
 
     /// As it was asked for.
