@@ -3,10 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
+use db_broker::{BrokerError, DbLocation};
 use ring::{Device, RingData};
 use serde::Serialize;
 use settings::{LocalIps, SettingsError, SwiftConf};
-use swift_types::{Digest, ServerType};
+use swift_types::{DeviceName, Digest, InvalidName, ServerType};
 
 /// The words that say what is looked at, and where.
 #[derive(Debug, Args)]
@@ -62,8 +63,44 @@ pub(crate) struct Subject {
     pub(crate) partition: u64,
     /// Primaries first, in the ring's order.
     pub(crate) places: Vec<Place>,
-    /// This machine's.
+    pub(crate) here: Here,
+}
+
+/// This machine.
+#[derive(Debug)]
+pub(crate) struct Here {
     pub(crate) ips: LocalIps,
+    /// The root of its devices.
+    pub(crate) devices: PathBuf,
+}
+
+/// Why there is no way to a replica on this machine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotHere {
+    /// The device is another machine's.
+    #[error("is on another machine")]
+    Elsewhere,
+    /// The ring names it as no directory can be named.
+    #[error("has no name of a device: {0}")]
+    BadName(#[from] InvalidName),
+    /// It has no directory.
+    #[error("is not here: there is no {} (--devices)", dir.display())]
+    NoDevice { dir: PathBuf },
+    /// It has no such database.
+    #[error("has no such database")]
+    NoDatabase,
+    /// Whether it has cannot be seen.
+    #[error("cannot be read: {0}")]
+    Unreadable(BrokerError),
+}
+
+impl From<BrokerError> for NotHere {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Missing { .. } => Self::NoDatabase,
+            error => Self::Unreadable(error),
+        }
+    }
 }
 
 /// What every report begins with. Its fields are of the JSON documents: their names stay.
@@ -128,7 +165,10 @@ impl Subject {
             digest,
             partition,
             places: primaries.chain(handoffs).collect(),
-            ips: LocalIps::of_machine().map_err(SubjectError::Addresses)?,
+            here: Here {
+                ips: LocalIps::of_machine().map_err(SubjectError::Addresses)?,
+                devices: args.devices.clone(),
+            },
         })
     }
 
@@ -143,6 +183,19 @@ impl Subject {
             hash: self.digest.to_string(),
             partition: self.partition,
         }
+    }
+
+    /// Where the replica on a device of this machine is. Blocks on the disk.
+    pub(crate) fn location_on(&self, device: &Device) -> Result<DbLocation, NotHere> {
+        if !self.here.ips.has_or_loops_back(&device.replication_ip) {
+            return Err(NotHere::Elsewhere);
+        }
+        let name: DeviceName = device.device.parse()?;
+        let dir = self.here.devices.join(name.as_str());
+        if !dir.is_dir() {
+            return Err(NotHere::NoDevice { dir });
+        }
+        Ok(DbLocation::find(self.server_type(), &dir, self.partition, self.digest)?)
     }
 
     /// As it was asked for.
