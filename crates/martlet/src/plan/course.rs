@@ -50,6 +50,11 @@ impl Peer {
         !matches!(self.towards, Towards::DiffCapped(_) | Towards::NotMounted | Towards::Failure)
     }
 
+    /// Whether the pass would count it as a failure.
+    pub(crate) fn fails(self) -> bool {
+        matches!(self.towards, Towards::Failure | Towards::NotMounted)
+    }
+
     pub(crate) fn is_in_sync(self) -> bool {
         self.towards == Towards::NoChange && !self.exchanges_stat
     }

@@ -1,6 +1,6 @@
 //! What a pass would do with one database.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use db_broker::{BrokerError, DbLocation, Onlooker};
 use protocol::ReplicationInfo;
@@ -8,7 +8,7 @@ use ring::Device;
 use walker::{DbTask, Placement};
 
 use super::{
-    course::{self, Peer, Towards},
+    course::{self, Peer},
     node::Node,
 };
 use crate::asking::{Answer, Asker, telling_nothing};
@@ -164,7 +164,7 @@ fn answers(asker: &Asker, node: &Node, task: &DbTask, id: &str) -> Vec<Answer> {
 }
 
 /// As the replicator's roster: the other primaries; with one replica that one, even if it is this device.
-fn peers(node: &Node, partition: u64, own: u64) -> VecDeque<Arc<Device>> {
+fn peers(node: &Node, partition: u64, own: u64) -> Vec<Arc<Device>> {
     let primaries = node.ring.primaries(partition);
     let alone = primaries.len() == 1;
     primaries.into_iter().filter(|device| alone || device.id != own).collect()
@@ -177,11 +177,5 @@ fn end_of_unreadable(error: BrokerError) -> End {
         BrokerError::NoSuchTable { source, .. } => End::Quarantined(source.to_string()),
         BrokerError::NotAtRest { reason, .. } => End::Recovered(reason),
         error => End::Unreadable(error.to_string()),
-    }
-}
-
-impl Towards {
-    pub(crate) const fn is_failure(self) -> bool {
-        matches!(self, Self::Failure | Self::NotMounted)
     }
 }

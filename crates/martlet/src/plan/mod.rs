@@ -66,12 +66,6 @@ pub(crate) enum Asking {
     Nobody,
 }
 
-impl PlanArgs {
-    fn asking(&self) -> Asking {
-        if self.offline { Asking::Nobody } else { Asking::Peers }
-    }
-}
-
 impl From<TypeArg> for ServerType {
     fn from(arg: TypeArg) -> Self {
         match arg {

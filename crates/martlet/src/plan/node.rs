@@ -37,13 +37,15 @@ impl Node {
             let (config, port) = (args.config.clone(), conf.node.bind_port);
             return Err(PlanError::NoDevices { ring: ring_file, config, port });
         }
-        let asker = match args.asking() {
-            Asking::Peers => Some(Asker::new(manner(&conf))?),
-            Asking::Nobody => None,
-        };
+        let asker = if args.offline { None } else { Some(Asker::new(manner(&conf))?) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let ages = ReclaimAges::new(now, conf.pass.reclaim_age);
         Ok(Self { conf, swift, ring, devices, asker, ages })
+    }
+
+    /// Who is asked.
+    pub(crate) fn asked(&self) -> Asking {
+        if self.asker.is_some() { Asking::Peers } else { Asking::Nobody }
     }
 
     /// Which peers must have a database that should not be here before it goes.

@@ -53,7 +53,7 @@ impl Report {
         Self {
             config: args.config.clone(),
             server_type: node.conf.server_type,
-            asked: args.asking(),
+            asked: node.asked(),
             devices: ground.into_iter().map(of_device).collect(),
             total,
             troubles,

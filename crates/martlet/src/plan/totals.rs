@@ -127,7 +127,7 @@ impl Totals {
             *sent += Sent { databases: 1, rows: load.rows, bytes: load.bytes };
         }
         self.exchange_stat += u64::from(peers.iter().any(|peer| peer.exchanges_stat));
-        self.with_failures += u64::from(peers.iter().any(|peer| peer.towards.is_failure()));
+        self.with_failures += u64::from(peers.iter().any(|peer| peer.fails()));
     }
 
     fn add_end(&mut self, end: &End) {
