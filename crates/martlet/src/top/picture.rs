@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::page::{Page, count, total};
+use super::page::{Page, count, sums};
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Picture {
@@ -177,27 +177,23 @@ fn devices(page: &Page, now: f64) -> Vec<Device> {
     let stalled = page.by("martlet_device_stalled_timestamp_seconds", "device");
     let skipped = page.by("martlet_devices_skipped_total", "device");
     let databases = page.by("martlet_databases_total", "device");
+    let removed = page.by("martlet_removed_total", "device");
+    let quarantined = page.by("martlet_quarantined_total", "device");
+    let of_result = |result: &str| {
+        let samples = page.of("martlet_databases_total");
+        sums(samples.filter(|sample| sample.label("result") == result), "device")
+    };
+    let (unreadable, left_alone) = (of_result("unreadable"), of_result("left_alone"));
     let names: BTreeSet<_> = databases.keys().chain(stalled.keys()).chain(skipped.keys()).collect();
-    let device = |name: &String| {
-        let of_result = |result: &str| {
-            let of_both = page
-                .of("martlet_databases_total")
-                .filter(|sample| sample.label("device") == name && sample.label("result") == result);
-            count(total(of_both))
-        };
-        Device {
-            name: name.clone(),
-            databases: value(&databases, name),
-            removed: value(&page.by("martlet_removed_total", "device"), name),
-            quarantined: value(&page.by("martlet_quarantined_total", "device"), name),
-            unreadable: of_result("unreadable"),
-            left_alone: of_result("left_alone"),
-            passes_skipped: value(&skipped, name),
-            stalled_seconds: stalled
-                .get(name)
-                .filter(|since| **since > 0.0)
-                .map(|since| (now - since).max(0.0)),
-        }
+    let device = |name: &String| Device {
+        name: name.clone(),
+        databases: value(&databases, name),
+        removed: value(&removed, name),
+        quarantined: value(&quarantined, name),
+        unreadable: value(&unreadable, name),
+        left_alone: value(&left_alone, name),
+        passes_skipped: value(&skipped, name),
+        stalled_seconds: stalled.get(name).filter(|since| **since > 0.0).map(|since| (now - since).max(0.0)),
     };
     names.into_iter().map(device).collect()
 }
