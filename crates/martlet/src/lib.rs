@@ -10,7 +10,6 @@ mod plan;
 mod progress;
 mod status;
 mod subject;
-mod this_machine;
 mod told;
 mod top;
 

@@ -3,10 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
+use db_broker::{BrokerError, DbLocation};
 use ring::{Device, RingData};
 use serde::Serialize;
-use settings::{SettingsError, SwiftConf};
-use swift_types::{Digest, ServerType};
+use settings::{LocalIps, SettingsError, SwiftConf};
+use swift_types::{DeviceName, Digest, InvalidName, ServerType};
 
 /// The words that say what is looked at, and where.
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub(crate) enum SubjectError {
     /// The ring gives this partition to nobody.
     #[error("ring file {} gives no device to partition {partition}: rebalance it, and copy it here", path.display())]
     NoPrimaries { path: PathBuf, partition: u64 },
+    /// Which devices are here is not known.
+    #[error("cannot list the addresses of this machine: {0}")]
+    Addresses(std::io::Error),
 }
 
 /// What is asked about, and where it may lie.
@@ -59,6 +63,56 @@ pub(crate) struct Subject {
     pub(crate) partition: u64,
     /// Primaries first, in the ring's order.
     pub(crate) places: Vec<Place>,
+    pub(crate) here: Here,
+}
+
+/// This machine.
+#[derive(Debug)]
+pub(crate) struct Here {
+    pub(crate) ips: LocalIps,
+    /// The root of its devices.
+    pub(crate) devices: PathBuf,
+}
+
+/// Why there is no way to a replica on this machine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotHere {
+    /// The device is another machine's.
+    #[error("is on another machine")]
+    Elsewhere,
+    /// The ring names it as no directory can be named.
+    #[error("has no name of a device: {0}")]
+    BadName(#[from] InvalidName),
+    /// It has no directory.
+    #[error("is not here: there is no {} (--devices)", dir.display())]
+    NoDevice { dir: PathBuf },
+    /// It has no such database.
+    #[error("has no such database")]
+    NoDatabase,
+    /// Whether it has cannot be seen.
+    #[error("cannot be read: {0}")]
+    Unreadable(BrokerError),
+}
+
+impl From<BrokerError> for NotHere {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Missing { .. } => Self::NoDatabase,
+            error => Self::Unreadable(error),
+        }
+    }
+}
+
+/// What every report begins with. Its fields are of the JSON documents: their names stay.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Head {
+    /// `ACCOUNT[/CONTAINER]`.
+    pub(crate) path: String,
+    #[serde(rename = "type")]
+    pub(crate) server_type: ServerType,
+    /// That names the directory.
+    pub(crate) hash: String,
+    pub(crate) partition: u64,
 }
 
 /// A device that is asked.
@@ -111,11 +165,37 @@ impl Subject {
             digest,
             partition,
             places: primaries.chain(handoffs).collect(),
+            here: Here {
+                ips: LocalIps::of_machine().map_err(SubjectError::Addresses)?,
+                devices: args.devices.clone(),
+            },
         })
     }
 
     pub(crate) fn server_type(&self) -> ServerType {
         server_type(self.container.as_deref())
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        Head {
+            path: self.path(),
+            server_type: self.server_type(),
+            hash: self.digest.to_string(),
+            partition: self.partition,
+        }
+    }
+
+    /// Where the replica on a device of this machine is. Blocks on the disk.
+    pub(crate) fn location_on(&self, device: &Device) -> Result<DbLocation, NotHere> {
+        if !self.here.ips.has_or_loops_back(&device.replication_ip) {
+            return Err(NotHere::Elsewhere);
+        }
+        let name: DeviceName = device.device.parse()?;
+        let dir = self.here.devices.join(name.as_str());
+        if !dir.is_dir() {
+            return Err(NotHere::NoDevice { dir });
+        }
+        Ok(DbLocation::find(self.server_type(), &dir, self.partition, self.digest)?)
     }
 
     /// As it was asked for.

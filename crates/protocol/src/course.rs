@@ -49,6 +49,11 @@ impl Course {
     }
 }
 
+/// The rows after `since` up to `max_row`, at most: some row ids may be empty by now.
+pub fn rows_between(since: i64, max_row: i64) -> u64 {
+    u64::try_from(max_row.saturating_sub(since.max(0))).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +97,12 @@ mod tests {
             Course::RemoteMerge { since: -1 },
             "an older copy has come back at the peer"
         );
+    }
+
+    #[test]
+    fn row_ids_begin_at_one() {
+        assert_eq!((rows_between(-1, 5), rows_between(0, 5), rows_between(3, 5)), (5, 5, 2));
+        assert_eq!((rows_between(-1, -1), rows_between(7, 5), rows_between(i64::MAX, i64::MIN)), (0, 0, 0));
     }
 
     #[test]

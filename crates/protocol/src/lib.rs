@@ -46,7 +46,7 @@ pub use ascii_json::to_ascii_json;
 pub use capability::{Capabilities, Capability, TransferHeaders};
 pub use cluster_secrets::{BadSecrets, ClusterSecrets};
 pub use compare::{Comparative, CompareMessage, Comparison};
-pub use course::Course;
+pub use course::{Course, rows_between};
 pub use evidence::Evidence;
 pub use file_cost::FileCost;
 pub use horizon::{BeyondHorizon, Horizon};

@@ -50,6 +50,12 @@ impl Metadata {
         if text.is_empty() { Ok(Self::default()) } else { Ok(Self(serde_json::from_str(text)?)) }
     }
 
+    /// As [`Self::parse`], for who only looks: what cannot be read counts as none, as its replica takes whatever is sent in its
+    /// place.
+    pub fn readable(text: &str) -> Self {
+        Self::parse(text).unwrap_or_default()
+    }
+
     /// The text for the `metadata` column.
     pub fn to_text(&self) -> String {
         serde_json::to_string(&self.0).expect("a map of strings is JSON")
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn bad_text_is_an_error() {
         for bad in ["x", "[]", r#"{"a": "b"}"#, r#"{"a": ["b"]}"#] {
-            assert!(Metadata::parse(bad).is_err(), "{bad}");
+            assert!(Metadata::parse(bad).is_err() && Metadata::readable(bad).is_empty(), "{bad}");
         }
         assert!(Metadata::parse("").unwrap().is_empty());
     }

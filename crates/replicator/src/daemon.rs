@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use db_broker::Clock;
-use settings::ReplicatorConf;
+use settings::{HandoffDelete, ReplicatorConf};
 use stats::PassAbort;
 use tokio::runtime::{Handle, Runtime};
 use tracing::{error, warn};
@@ -142,7 +142,7 @@ fn wait(node: &Node, time: Duration) {
 /// Stock says so once, when the daemon starts.
 fn warn_of_useless_handoff_delete(node: &Node) {
     let wanted = node.conf.pass.handoff_delete;
-    if wanted > 0 && node.handoff_delete().is_none() {
+    if wanted > 0 && node.handoff_delete() == HandoffDelete::AllPeers {
         let replicas = node.ring().replica_count();
         warn!(
             "handoff_delete={wanted} is too high to have an effect on a ring with replica count {replicas}. \

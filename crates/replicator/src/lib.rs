@@ -27,7 +27,6 @@ mod from_memory;
 mod ground;
 mod lane;
 mod left_behind;
-mod local_ips;
 mod logging;
 mod metered;
 mod node;

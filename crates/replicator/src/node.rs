@@ -8,7 +8,7 @@ use anyhow::Context;
 use db_broker::{Clock, LockWaits, Preallocation, UnchangedDbs, lock_waits};
 use protocol::{Horizon, MarkKey, PackedInfo};
 use ring::{Reload, Ring, RingData};
-use settings::{ReplicatorConf, SwiftConf};
+use settings::{HandoffDelete, ReplicatorConf, SwiftConf};
 use stats::{Aggregator, Metrics, Statsd};
 use swift_types::{DeviceName, HashPath, ServerType};
 use sync_client::{ClientSettings, SyncClient};
@@ -143,7 +143,7 @@ impl Node {
 
     /// Whether `mount_check` holds.
     pub(crate) fn mount_check(&self) -> MountCheck {
-        if self.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off }
+        MountCheck::of_conf(self.conf.node.mount_check)
     }
 
     /// The directory of a local device, if it is there now. Blocks on the disk.
@@ -185,10 +185,8 @@ impl Node {
         wanted.then_some(Preallocation { reserve: self.conf.daemon.fallocate_reserve })
     }
 
-    /// How many handoff successes suffice to remove a handoff; none: all peers must have succeeded.
-    pub(crate) fn handoff_delete(&self) -> Option<usize> {
-        let wanted = self.conf.pass.handoff_delete;
-        let useful = wanted > 0 && f64::from(wanted) < self.ring.data().replica_count();
-        useful.then_some(wanted as usize)
+    /// Which peers must have a database that should not be here before it goes.
+    pub(crate) fn handoff_delete(&self) -> HandoffDelete {
+        HandoffDelete::of(self.conf.pass.handoff_delete, self.ring.data().replica_count())
     }
 }

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use ring::{Device, RingData};
+use settings::{HandoffDelete, LocalIps};
 use stats::{PassAbort, PassStats, dump_recon_cache, report, sharder_last, write_textfile};
 use swift_types::ServerType;
 use tracing::{error, info, warn};
 
 use crate::{
     ground::Ground,
-    local_ips::LocalIps,
     node::Node,
     reconciler::replicate_reconcilers,
     vigil::{Watched, watch},
@@ -69,7 +69,7 @@ pub(crate) fn run(node: &Arc<Node>, scope: &Scope) -> PassEnd {
 
 fn pass(node: &Arc<Node>, scope: &Scope) -> PassEnd {
     let Some(ips) = own_ips(node) else { return PassEnd::CouldNotRun };
-    let unusual = node.conf.pass.handoffs_only || node.handoff_delete().is_some();
+    let unusual = node.conf.pass.handoffs_only || node.handoff_delete() != HandoffDelete::AllPeers;
     if unusual {
         warn!(
             "Starting replication pass with handoffs_only and/or handoffs_delete enabled. These modes are not \
@@ -109,9 +109,12 @@ fn own_ips(node: &Node) -> Option<LocalIps> {
 
 /// The devices of the ring that are this node's.
 fn local_devices(node: &Node, ring: &RingData, ips: &LocalIps) -> Vec<Arc<Device>> {
-    let port = node.conf.node.bind_port;
-    let local: Vec<_> = ring.devices().filter(|device| ips.has(device, port)).cloned().collect();
+    let conf = &node.conf.node;
+    let is_own =
+        |device: &&Arc<Device>| conf.has_device_at(ips, &device.replication_ip, device.replication_port);
+    let local: Vec<_> = ring.devices().filter(is_own).cloned().collect();
     if local.is_empty() {
+        let port = conf.bind_port;
         error!("Can't find itself {} with port {port} in ring file, not replicating", ips.list());
     }
     local

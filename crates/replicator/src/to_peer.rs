@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use db_broker::{Broker, BrokerError, MetadataCheck};
 use protocol::{
     BeyondHorizon, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo, Request, adopts_remote_policy,
+    rows_between,
 };
 use ring::Device;
 use stats::{PeerFailure, PeerId, PeerLag, PeerOutcome, PeerStep, Phase};
@@ -241,9 +242,4 @@ impl<'a> ToPeer<'a> {
 
 pub(crate) fn peer_id(device: &Device) -> PeerId {
     PeerId { ip: device.replication_ip.clone(), device: device.device.clone() }
-}
-
-/// The rows after `since` up to `max_row`, at most: some row ids may be empty by now.
-fn rows_between(since: i64, max_row: i64) -> u64 {
-    u64::try_from(max_row.saturating_sub(since.max(0))).unwrap_or(0)
 }

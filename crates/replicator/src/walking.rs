@@ -105,11 +105,7 @@ fn gone_meanwhile<'a>(
 
 /// The walk over these devices.
 fn walk_of(node: &Node, ring: &Arc<RingData>, partitions: BTreeSet<u64>, trees: Vec<DeviceTree>) -> Walk {
-    let mass = if node.conf.pass.allow_mass_misplacement {
-        MassMisplacement::Allowed
-    } else {
-        MassMisplacement::Braked
-    };
+    let mass = MassMisplacement::of_conf(node.conf.pass.allow_mass_misplacement);
     let turns = Turns {
         ring: Arc::clone(ring),
         partitions,

@@ -27,6 +27,7 @@
 mod conf;
 pub mod dialect;
 mod error;
+mod local_ips;
 mod network;
 mod policies;
 pub mod python;
@@ -37,10 +38,11 @@ mod swift_conf;
 mod value;
 
 pub use conf::{
-    DaemonConf, DbConf, IoniceClass, LogConf, LogFacility, LogLevel, NodeConf, PassConf, ReplicatorConf,
-    ServeConf, StatsdConf, SyncConf,
+    DaemonConf, DbConf, HandoffDelete, IoniceClass, LogConf, LogFacility, LogLevel, NodeConf, PassConf,
+    ReplicatorConf, ServeConf, StatsdConf, SyncConf,
 };
 pub use error::{Origin, SettingsError, SyntaxError, ValueError};
+pub use local_ips::LocalIps;
 pub use network::{Network, ReplicateFrom};
 pub use policies::StoragePolicy;
 pub use rsync_module::{BadTemplate, RsyncModule, RsyncVars};

@@ -18,6 +18,13 @@ pub enum MassMisplacement {
     Allowed,
 }
 
+impl MassMisplacement {
+    /// As the conf's `allow_mass_misplacement` says.
+    pub const fn of_conf(allow_mass_misplacement: bool) -> Self {
+        if allow_mass_misplacement { Self::Allowed } else { Self::Braked }
+    }
+}
+
 /// Keeps a wrong ring from moving every database (stock does, defect D8).
 ///
 /// A database's directory is named by its hash, and the ring says which partition a hash belongs to, so a

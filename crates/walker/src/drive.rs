@@ -15,6 +15,13 @@ pub enum MountCheck {
     Off,
 }
 
+impl MountCheck {
+    /// As the conf's `mount_check` says.
+    pub const fn of_conf(mount_check: bool) -> Self {
+        if mount_check { Self::Enforced } else { Self::Off }
+    }
+}
+
 /// A device that must not be touched in this pass. The texts are stock's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriveFault {

@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use db_broker::{BrokerError, DbLocation, Onlooker, RowsByName};
+use db_broker::{Onlooker, RowsByName};
 use ring::Device;
 use serde::Serialize;
 
 use super::{DiffArgs, DiffError};
-use crate::{
-    subject::{Place, Role, Subject, name_of},
-    this_machine::is_of_this_machine,
-};
+use crate::subject::{NotHere, Place, Role, Subject, name_of};
 
 /// A replica, or a place where one may be.
 #[derive(Debug, Serialize)]
@@ -51,7 +48,7 @@ impl Replicas {
     pub(crate) fn find(args: &DiffArgs, subject: &Subject) -> Result<Self, DiffError> {
         let mut found = Self { all: Vec::new(), readable: Vec::new() };
         for place in &subject.places {
-            found.look_at(&args.subject.devices, subject, place);
+            found.look_at(subject, place);
         }
         for file in &args.copies {
             found.take_copy(subject, file)?;
@@ -65,9 +62,9 @@ impl Replicas {
         Ok(found)
     }
 
-    fn look_at(&mut self, devices: &Path, subject: &Subject, place: &Place) {
+    fn look_at(&mut self, subject: &Subject, place: &Place) {
         let (name, role) = (name_of(&place.device), Some(place.role));
-        match open(devices, subject, &place.device) {
+        match open(subject, &place.device) {
             Ok(onlooker) => self.take(name, role, onlooker),
             Err(Unread { status, reason }) => {
                 self.all.push(Replica { name, role, file: None, status, reason, waiting: 0 });
@@ -111,52 +108,42 @@ struct Unread {
     reason: Option<String>,
 }
 
-impl Unread {
-    fn because(reason: String) -> Self {
-        Self { status: Reading::NotRead, reason: Some(reason) }
-    }
-
-    fn of(error: BrokerError) -> Self {
-        match error {
-            BrokerError::Missing { .. } => Self { status: Reading::Missing, reason: None },
-            error => Self::because(format!("cannot be read: {error}")),
+impl From<NotHere> for Unread {
+    fn from(why: NotHere) -> Self {
+        match why {
+            NotHere::NoDatabase => Self { status: Reading::Missing, reason: None },
+            why => Self { status: Reading::NotRead, reason: Some(why.to_string()) },
         }
     }
 }
 
-fn open(devices: &Path, subject: &Subject, device: &Device) -> Result<Onlooker, Unread> {
-    if !is_of_this_machine(device) {
-        return Err(Unread::because("is on another machine".to_owned()));
+fn open(subject: &Subject, device: &Device) -> Result<Onlooker, Unread> {
+    let location = subject.location_on(device)?;
+    if location.db_files().map_err(NotHere::from)?.len() > 1 {
+        return Err(Unread { status: Reading::NotRead, reason: Some(IN_TWO_FILES.to_owned()) });
     }
-    let name = device.device.parse::<swift_types::DeviceName>();
-    let name = name.map_err(|error| Unread::because(format!("has no name of a device: {error}")))?;
-    let device_dir = devices.join(name.as_str());
-    if !device_dir.is_dir() {
-        let reason = format!("is not here: there is no {} (--devices)", device_dir.display());
-        return Err(Unread::because(reason));
-    }
-    let found = DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest);
-    let location = found.map_err(Unread::of)?;
-    if location.db_files().map_err(Unread::of)?.len() > 1 {
-        return Err(Unread::because(IN_TWO_FILES.to_owned()));
-    }
-    Onlooker::live(location).map_err(Unread::of)
+    Ok(Onlooker::live(location).map_err(NotHere::from)?)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
+    use db_broker::DbLocation;
+    use settings::LocalIps;
     use swift_types::DbName;
 
     use super::*;
+    use crate::subject::Here;
 
     #[test]
     fn one_of_two_files_is_not_taken_for_the_replica() {
         let devices = tempfile::tempdir().unwrap();
         let digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let (account, container) = ("a".to_owned(), Some("c".to_owned()));
-        let subject = Subject { account, container, digest, partition: 6, places: Vec::new() };
+        let ips = LocalIps::of_machine().unwrap();
+        let here = Here { ips, devices: devices.path().to_owned() };
+        let subject = Subject { account, container, digest, partition: 6, places: Vec::new(), here };
         let device = Device::new(0, "127.0.0.1", 6201, "sdb");
         let unsharded = DbName::unsharded(digest);
         let retiring = DbLocation::new(
@@ -165,7 +152,7 @@ mod tests {
             subject.partition,
             &unsharded,
         );
-        let why = || open(devices.path(), &subject, &device).map(drop).unwrap_err();
+        let why = || open(&subject, &device).map(drop).unwrap_err();
         fs::create_dir_all(retiring.dir()).unwrap();
         assert_eq!(why().status, Reading::Missing);
         let fresh = retiring.renamed(&DbName { epoch: Some("1700000001.00000".to_owned()), ..unsharded });

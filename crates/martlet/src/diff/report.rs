@@ -11,19 +11,14 @@ use super::{
     walk::{Cell, DifferingRow, RowState, Tally, Walked},
 };
 use crate::{
-    subject::{Role, Subject},
+    subject::{Head, Role, Subject},
     told::Told,
 };
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// `ACCOUNT[/CONTAINER]`.
-    pub(crate) path: String,
-    #[serde(rename = "type")]
-    pub(crate) server_type: ServerType,
-    /// That names the directory.
-    pub(crate) hash: String,
-    pub(crate) partition: u64,
+    #[serde(flatten)]
+    pub(crate) head: Head,
     /// Whether no row differs, and none of the primaries that are looked for here is missing.
     pub(crate) equal: bool,
     /// Rows by name and policy, in any of the replicas that were read.
@@ -78,10 +73,7 @@ impl Report {
             ReplicaReport { replica, rows }
         };
         Self {
-            path: subject.path(),
-            server_type,
-            hash: subject.digest.to_string(),
-            partition: subject.partition,
+            head: subject.head(),
             equal,
             rows_compared: walked.compared,
             rows_differing: walked.differing,

@@ -19,12 +19,13 @@ pub(crate) fn text(report: &Report) -> String {
         1 => format!("1 row differs between the {read} replicas that were read"),
         rows => format!("{rows} rows differ between the {read} replicas that were read"),
     };
-    let mut text = format!("{} {}: {verdict}\n", report.server_type, report.path);
+    let head = &report.head;
+    let mut text = format!("{} {}: {verdict}\n", head.server_type, head.path);
     // Writing to a string cannot fail.
     let _ = write!(
         text,
         "hash {}, partition {}, {} rows compared\n\n",
-        report.hash, report.partition, report.rows_compared
+        head.hash, head.partition, report.rows_compared
     );
     text += &aligned(&replicas(report));
     if !report.rows.is_empty() {
@@ -73,7 +74,7 @@ fn replica(ReplicaReport { replica, rows }: &ReplicaReport) -> Option<Vec<String
 fn rows(report: &Report) -> Vec<Vec<String>> {
     let read = report.replicas.iter().filter(|replica| replica.rows.is_some());
     let names = read.map(|replica| replica.replica.name.clone());
-    let policy = (report.server_type == ServerType::Container).then_some("policy");
+    let policy = (report.head.server_type == ServerType::Container).then_some("policy");
     let head = ["row"].into_iter().chain(policy).map(str::to_owned);
     let mut lines = vec![head.chain(names).collect()];
     lines.extend(report.rows.iter().map(row));
@@ -107,14 +108,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::subject::Head;
 
     fn report(server_type: ServerType, storage_policy_index: Option<i64>) -> Report {
         let row = RowReport { name: "photos".to_owned(), storage_policy_index, replicas: Vec::new() };
         Report {
-            path: "AUTH_a".to_owned(),
-            server_type,
-            hash: String::new(),
-            partition: 0,
+            head: Head { path: "AUTH_a".to_owned(), server_type, hash: String::new(), partition: 0 },
             equal: false,
             rows_compared: 1,
             rows_differing: 1,
@@ -130,6 +129,11 @@ mod tests {
         assert_eq!(
             serde_json::to_value(&of_account).unwrap()["rows"][0]["storage_policy_index"],
             json!(null)
+        );
+        let json = serde_json::to_string(&of_account).unwrap();
+        assert!(
+            json.starts_with(r#"{"path":"AUTH_a","type":"account","hash":"","partition":0,"equal":false,"#),
+            "{json}"
         );
         let of_container = report(ServerType::Container, Some(1));
         assert_eq!(rows(&of_container), [["row", "policy"], ["photos", "1"]]);

@@ -1,7 +1,7 @@
 //! What a pass would do between one database and one peer.
 
 use db_broker::{BrokerError, Direction, Onlooker};
-use protocol::{Course, Metadata, RemoteInfo, ReplicationInfo};
+use protocol::{Course, Metadata, RemoteInfo, ReplicationInfo, rows_between};
 use serde::Serialize;
 
 use super::node::Node;
@@ -50,6 +50,11 @@ impl Peer {
         !matches!(self.towards, Towards::DiffCapped(_) | Towards::NotMounted | Towards::Failure)
     }
 
+    /// Whether the pass would count it as a failure.
+    pub(crate) fn fails(self) -> bool {
+        matches!(self.towards, Towards::Failure | Towards::NotMounted)
+    }
+
     pub(crate) fn is_in_sync(self) -> bool {
         self.towards == Towards::NoChange && !self.exchanges_stat
     }
@@ -64,7 +69,7 @@ pub(crate) fn of(
     answer: &Answer,
 ) -> Result<Peer, BrokerError> {
     let nothing_else = |towards| Ok(Peer { towards, exchanges_stat: false });
-    let all = Load { rows: rows_after(info, -1), bytes: file_bytes };
+    let all = Load { rows: rows_between(-1, info.max_row), bytes: file_bytes };
     let remote = match answer {
         Answer::Here(remote) => remote,
         Answer::Missing => return nothing_else(Towards::WholeFile(all)),
@@ -84,7 +89,7 @@ pub(crate) fn of(
         Course::Diff { since } => {
             let most = u64::from(per_diff) * u64::from(node.conf.sync.max_diffs.get());
             let lacking = onlooker.count_since(since, most + 1)?;
-            let bytes = share(file_bytes, rows_after(info, since), all.rows);
+            let bytes = share(file_bytes, rows_between(since, info.max_row), all.rows);
             let rows = lacking.min(most);
             let load = Load { rows, bytes: share(bytes, rows, lacking) };
             if lacking > most { Towards::DiffCapped(load) } else { Towards::Diff(load) }
@@ -94,16 +99,11 @@ pub(crate) fn of(
 }
 
 fn exchanges_stat(info: &ReplicationInfo, remote: &RemoteInfo) -> bool {
-    let metadata = |text: &str| Metadata::parse(text).unwrap_or_default();
     let policy = info.container().map(|container| container.storage_policy_index);
     remote.timestamps_differ(info)
-        || info.metadata != remote.metadata && metadata(&info.metadata) != metadata(&remote.metadata)
+        || info.metadata != remote.metadata
+            && Metadata::readable(&info.metadata) != Metadata::readable(&remote.metadata)
         || policy.is_some() && policy != remote.storage_policy_index
-}
-
-/// Row ids behind `since`; some may be no more.
-fn rows_after(info: &ReplicationInfo, since: i64) -> u64 {
-    u64::try_from(info.max_row.saturating_sub(since.max(0))).unwrap_or(0)
 }
 
 /// The part of a file that so many of all its rows take.

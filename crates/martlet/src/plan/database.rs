@@ -1,6 +1,6 @@
 //! What a pass would do with one database.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use db_broker::{BrokerError, DbLocation, Onlooker};
 use protocol::ReplicationInfo;
@@ -8,15 +8,13 @@ use ring::Device;
 use walker::{DbTask, Placement};
 
 use super::{
-    course::{self, Peer, Towards},
+    course::{self, Peer},
     node::Node,
 };
 use crate::asking::{Answer, Asker, telling_nothing};
 
 /// A database, and what would become of it.
 pub(crate) struct Planned {
-    /// Of its device in the ring.
-    pub(crate) device: u64,
     pub(crate) end: End,
     /// Those that were asked.
     pub(crate) peers: Vec<Peer>,
@@ -66,13 +64,12 @@ pub(crate) enum Standing {
 impl Planned {
     /// Blocks on the disk, and until the peers have answered.
     pub(crate) fn of(node: &Node, task: &DbTask) -> Self {
-        Self::look(node, task).unwrap_or_else(|error| Self::unread(task.device.id, error))
+        Self::look(node, task).unwrap_or_else(Self::unread)
     }
 
     /// Of one that could not be looked at.
-    pub(crate) fn unread(device: u64, error: BrokerError) -> Self {
-        let end = end_of_unreadable(error);
-        Self { device, end, peers: Vec::new(), waiting: 0, reclaims: false }
+    pub(crate) fn unread(error: BrokerError) -> Self {
+        Self { end: end_of_unreadable(error), peers: Vec::new(), waiting: 0, reclaims: false }
     }
 
     fn look(node: &Node, task: &DbTask) -> Result<Self, BrokerError> {
@@ -82,8 +79,7 @@ impl Planned {
         let info = onlooker.replication_info()?;
         let waiting = u64::try_from(onlooker.waiting()).unwrap_or(0);
         let reclaims = onlooker.has_leftovers(node.ages)?;
-        let mut planned =
-            Self { device: task.device.id, end: End::Gone, peers: Vec::new(), waiting, reclaims };
+        let mut planned = Self { end: End::Gone, peers: Vec::new(), waiting, reclaims };
         planned.end = match early_end(node, task, &mut onlooker, &info)? {
             Some(end) => end,
             None => planned.follow(node, task, &mut onlooker, &info, file_bytes)?,
@@ -119,13 +115,9 @@ impl Planned {
         })
     }
 
-    /// Stock: `cleanup_post_replicate`.
     fn enough_have_it(&self, node: &Node) -> bool {
         let successes = self.peers.iter().filter(|peer| peer.succeeds()).count();
-        match node.handoff_delete() {
-            Some(wanted) => successes >= wanted,
-            None => !self.peers.is_empty() && successes == self.peers.len(),
-        }
+        node.handoff_delete().is_met(successes, self.peers.len())
     }
 
     /// Whether nothing would be sent, or exchanged.
@@ -172,7 +164,7 @@ fn answers(asker: &Asker, node: &Node, task: &DbTask, id: &str) -> Vec<Answer> {
 }
 
 /// As the replicator's roster: the other primaries; with one replica that one, even if it is this device.
-fn peers(node: &Node, partition: u64, own: u64) -> VecDeque<Arc<Device>> {
+fn peers(node: &Node, partition: u64, own: u64) -> Vec<Arc<Device>> {
     let primaries = node.ring.primaries(partition);
     let alone = primaries.len() == 1;
     primaries.into_iter().filter(|device| alone || device.id != own).collect()
@@ -185,11 +177,5 @@ fn end_of_unreadable(error: BrokerError) -> End {
         BrokerError::NoSuchTable { source, .. } => End::Quarantined(source.to_string()),
         BrokerError::NotAtRest { reason, .. } => End::Recovered(reason),
         error => End::Unreadable(error.to_string()),
-    }
-}
-
-impl Towards {
-    pub(crate) const fn is_failure(self) -> bool {
-        matches!(self, Self::Failure | Self::NotMounted)
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Ground {
 
 /// Looks at each. Blocks on the disks.
 pub(crate) fn look(node: &Node) -> Vec<Ground> {
-    let mount_check = if node.conf.node.mount_check { MountCheck::Enforced } else { MountCheck::Off };
+    let mount_check = MountCheck::of_conf(node.conf.node.mount_check);
     let look =
         |device: &Arc<Device>| Ground { device: Arc::clone(device), tree: tree(node, device, mount_check) };
     node.devices.iter().map(look).collect()

@@ -66,12 +66,6 @@ pub(crate) enum Asking {
     Nobody,
 }
 
-impl PlanArgs {
-    fn asking(&self) -> Asking {
-        if self.offline { Asking::Nobody } else { Asking::Peers }
-    }
-}
-
 impl From<TypeArg> for ServerType {
     fn from(arg: TypeArg) -> Self {
         match arg {
@@ -99,6 +93,9 @@ pub(crate) enum PlanError {
         ring.display(), config.display()
     )]
     NoDevices { ring: PathBuf, config: PathBuf, port: u16 },
+    /// Which devices are this node's is not known.
+    #[error("cannot list the addresses of this machine, which bind_ip may mean all of: {0}")]
+    Addresses(std::io::Error),
     /// No threads, or no sockets.
     #[error("cannot talk to other nodes: {0}")]
     Network(#[from] std::io::Error),

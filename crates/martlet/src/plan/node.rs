@@ -1,7 +1,6 @@
 //! The node whose pass is planned: its conf, its ring, its devices, its way to the peers.
 
 use std::{
-    net::{IpAddr, ToSocketAddrs},
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -9,14 +8,11 @@ use std::{
 
 use db_broker::ReclaimAges;
 use ring::{Device, RingData};
-use settings::{BindIp, ReplicatorConf, SettingsError, SwiftConf};
+use settings::{HandoffDelete, LocalIps, ReplicatorConf, SettingsError, SwiftConf};
 use swift_types::ServerType;
 
 use super::{Asking, PlanArgs, PlanError};
-use crate::{
-    asking::{Asker, Manner},
-    this_machine::is_own,
-};
+use crate::asking::{Asker, Manner};
 
 pub(crate) struct Node {
     pub(crate) conf: ReplicatorConf,
@@ -36,24 +32,25 @@ impl Node {
         let swift = SwiftConf::load(&conf.swift_conf_path())?;
         let ring_file = conf.node.swift_dir.join(format!("{}.ring.gz", conf.server_type));
         let ring = Arc::new(RingData::load(&ring_file)?);
-        let devices: Vec<_> = ring.devices().filter(|device| is_of_node(&conf, device)).cloned().collect();
+        let devices = own_devices(&conf, &ring)?;
         if devices.is_empty() {
             let (config, port) = (args.config.clone(), conf.node.bind_port);
             return Err(PlanError::NoDevices { ring: ring_file, config, port });
         }
-        let asker = match args.asking() {
-            Asking::Peers => Some(Asker::new(manner(&conf))?),
-            Asking::Nobody => None,
-        };
+        let asker = if args.offline { None } else { Some(Asker::new(manner(&conf))?) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         let ages = ReclaimAges::new(now, conf.pass.reclaim_age);
         Ok(Self { conf, swift, ring, devices, asker, ages })
     }
 
-    /// How many peers must have a handoff before it goes; none: all of them. Stock: `handoff_delete`.
-    pub(crate) fn handoff_delete(&self) -> Option<usize> {
-        let wanted = self.conf.pass.handoff_delete;
-        (wanted > 0 && f64::from(wanted) < self.ring.replica_count()).then_some(wanted as usize)
+    /// Who is asked.
+    pub(crate) fn asked(&self) -> Asking {
+        if self.asker.is_some() { Asking::Peers } else { Asking::Nobody }
+    }
+
+    /// Which peers must have a database that should not be here before it goes.
+    pub(crate) fn handoff_delete(&self) -> HandoffDelete {
+        HandoffDelete::of(self.conf.pass.handoff_delete, self.ring.replica_count())
     }
 }
 
@@ -80,15 +77,10 @@ pub(crate) fn conf(path: &Path, server_type: Option<ServerType>) -> Result<Repli
     }
 }
 
-/// As the replicator finds its own devices. Stock: `is_local_device`.
-fn is_of_node(conf: &ReplicatorConf, device: &Device) -> bool {
-    if device.replication_port != conf.node.bind_port {
-        return false;
-    }
-    let addresses = (device.replication_ip.as_str(), device.replication_port).to_socket_addrs();
-    let is_bound = |ip: IpAddr| match conf.node.bind_ip {
-        BindIp::Address(bound) if !bound.is_unspecified() => ip == bound,
-        BindIp::Address(_) | BindIp::Name(_) => is_own(ip),
+fn own_devices(conf: &ReplicatorConf, ring: &RingData) -> Result<Vec<Arc<Device>>, PlanError> {
+    let ips = LocalIps::of(&conf.node.bind_ip).map_err(PlanError::Addresses)?;
+    let is_own = |device: &&Arc<Device>| {
+        conf.node.has_device_at(&ips, &device.replication_ip, device.replication_port)
     };
-    addresses.into_iter().flatten().any(|address| is_bound(address.ip()))
+    Ok(ring.devices().filter(is_own).cloned().collect())
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread};
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use ring::RingData;
 use serde::Serialize;
+use swift_types::DeviceName;
 use walker::{DbTask, DeviceTree, MassMisplacement, Pace, Turn, Walk, WalkEvent, WalkMeter};
 
 use super::{
@@ -21,8 +22,9 @@ const QUEUE: usize = 64;
 /// All that was found out.
 #[derive(Default)]
 pub(crate) struct Surveyed {
-    /// By the ids of the devices.
-    pub(crate) devices: BTreeMap<u64, Totals>,
+    pub(crate) devices: BTreeMap<DeviceName, Totals>,
+    /// All devices together.
+    pub(crate) total: Totals,
     /// The first of them.
     pub(crate) troubles: Vec<Trouble>,
 }
@@ -52,14 +54,14 @@ pub(crate) enum What {
 }
 
 /// What comes from the threads.
-enum Told {
-    Planned(Box<Planned>, PathBuf),
+enum Found {
+    Database(Box<Planned>, DbTask),
     Walk(WalkEvent),
 }
 
 /// As many databases are looked into at once as a pass has in flight. Blocks until the last is done.
 pub(crate) fn survey(node: &Node, ground: &[Ground], limit: usize, progress: &Progress) -> Surveyed {
-    let (telling, told) = bounded(QUEUE);
+    let (telling, found) = bounded(QUEUE);
     let mut surveyed = Surveyed::default();
     thread::scope(|threads| {
         let (lane, tasks) = bounded(QUEUE);
@@ -68,27 +70,26 @@ pub(crate) fn survey(node: &Node, ground: &[Ground], limit: usize, progress: &Pr
             threads.spawn(move || look_into(node, &tasks, &telling));
         }
         threads.spawn(move || walk(node, ground, &lane, &telling));
-        for told in told {
-            surveyed.take(told, ground, limit, progress);
+        for found in found {
+            surveyed.take(found, limit, progress);
         }
     });
     surveyed
 }
 
-fn look_into(node: &Node, tasks: &Receiver<DbTask>, telling: &Sender<Told>) {
+fn look_into(node: &Node, tasks: &Receiver<DbTask>, telling: &Sender<Found>) {
     for task in tasks {
         let planned = Planned::of(node, &task);
-        let _ = telling.send(Told::Planned(Box::new(planned), task.db_file));
+        let _ = telling.send(Found::Database(Box::new(planned), task));
     }
 }
 
 /// At the rate of the conf, as a pass.
-fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<Told>) {
+fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<Found>) {
     let trees: Vec<_> = ground.iter().filter_map(|ground| ground.tree.as_ref().ok()).cloned().collect();
     let lanes = trees.iter().map(|tree| (tree.id, lane.clone())).collect();
     let (pass, meter) = (&node.conf.pass, WalkMeter::default());
-    let mass =
-        if pass.allow_mass_misplacement { MassMisplacement::Allowed } else { MassMisplacement::Braked };
+    let mass = MassMisplacement::of_conf(pass.allow_mass_misplacement);
     let (of_ring, handoffs_only) = (Arc::clone(&node.ring), pass.handoffs_only);
     let turn = move |device: &DeviceTree, partition| turn(&of_ring, handoffs_only, device, partition);
     let of_ring = Arc::clone(&node.ring);
@@ -97,7 +98,7 @@ fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<
         .only_looking();
     let pace = Pace::per_second(pass.databases_per_second, pass.device_databases_per_second);
     walker::run(walk, &pace, &lanes, &never(), &meter, |event| {
-        let _ = telling.send(Told::Walk(event));
+        let _ = telling.send(Found::Walk(event));
     });
 }
 
@@ -106,33 +107,35 @@ fn turn(ring: &RingData, handoffs_only: bool, device: &DeviceTree, partition: u6
 }
 
 impl Surveyed {
-    fn take(&mut self, told: Told, ground: &[Ground], limit: usize, progress: &Progress) {
-        let trouble = match told {
-            Told::Planned(planned, path) => {
+    fn take(&mut self, found: Found, limit: usize, progress: &Progress) {
+        let trouble = match found {
+            Found::Database(planned, task) => {
                 progress.step();
-                self.devices.entry(planned.device).or_default().add(&planned);
-                trouble(*planned, path)
+                self.count(&task.device.name, |totals| totals.add(&planned));
+                trouble(*planned, task.db_file)
             }
-            Told::Walk(event) => self.note(event, ground),
+            Found::Walk(event) => self.note(event),
         };
         if let Some(trouble) = trouble.filter(|_| self.troubles.len() < limit) {
             self.troubles.push(trouble);
         }
     }
 
-    fn note(&mut self, event: WalkEvent, ground: &[Ground]) -> Option<Trouble> {
-        let id = |name: &swift_types::DeviceName| {
-            let of_name = ground.iter().find(|ground| ground.device.device == name.as_str());
-            of_name.map_or(u64::MAX, |ground| ground.device.id)
-        };
+    /// At the device, and at all together.
+    fn count(&mut self, device: &DeviceName, add: impl Fn(&mut Totals)) {
+        add(self.devices.entry(device.clone()).or_default());
+        add(&mut self.total);
+    }
+
+    fn note(&mut self, event: WalkEvent) -> Option<Trouble> {
         match event {
             WalkEvent::Fault(fault) => {
-                self.devices.entry(id(&fault.device)).or_default().not_walked += 1;
+                self.count(&fault.device, |totals| totals.not_walked += 1);
                 let why = fault.source.to_string();
                 Some(Trouble { path: fault.path, what: What::NotWalked, why })
             }
             WalkEvent::LeftAlone(task) => {
-                self.devices.entry(task.device.id).or_default().add_left_alone();
+                self.count(&task.device.name, Totals::add_left_alone);
                 let why = "one of suspiciously many in wrong partitions: look at the ring, see allow_mass_misplacement";
                 Some(Trouble { path: task.db_file, what: What::LeftAlone, why: why.to_owned() })
             }
@@ -166,11 +169,21 @@ mod tests {
     fn a_database_that_is_not_at_rest_is_no_failure() {
         let path = PathBuf::from("/srv/node/sdb/x.db");
         let error = BrokerError::NotAtRest { path: path.clone(), reason: "broken off".to_owned() };
-        let planned = Planned::unread(7, error);
+        let planned = Planned::unread(error);
         let mut totals = Totals::default();
         totals.add(&planned);
         assert_eq!((totals.recovered_first, totals.unreadable, totals.in_sync), (1, 0, 0));
         let trouble = trouble(planned, path).unwrap();
         assert_eq!((trouble.what, trouble.why.as_str()), (What::Recovered, "broken off"));
+    }
+
+    #[test]
+    fn what_is_counted_at_devices_is_counted_in_all() {
+        let mut surveyed = Surveyed::default();
+        for device in ["sda", "sdb", "sdb"] {
+            surveyed.count(&device.parse().unwrap(), Totals::add_left_alone);
+        }
+        let counts: Vec<_> = surveyed.devices.values().map(|totals| totals.left_alone).collect();
+        assert_eq!((counts, surveyed.total.databases), (vec![1, 2], 3));
     }
 }

@@ -79,6 +79,7 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         (found > 0)
             .then(|| format!("{removed} of {found} databases; the others stay until enough peers have them"))
     };
+    let deferred = total.steps.deferred;
     let all = [
         ("merge rows that wait", (total.waiting_rows > 0).then(|| format!("{} rows", total.waiting_rows))),
         ("drop what was deleted long ago in", databases(total.to_be_reclaimed_first)),
@@ -86,6 +87,7 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         ("send whole to peers without them", sent(total.whole)),
         ("send whole to be merged", sent(total.merged)),
         ("exchange timestamps or metadata of", databases(total.exchange_stat)),
+        ("leave rows to the sharder towards", (deferred > 0).then(|| format!("{deferred} peers"))),
         ("fail towards a peer with", databases(total.with_failures)),
         ("remove handoffs", kept(total.handoffs.found, total.handoffs.removed)),
         ("move from wrong partitions", kept(total.misplaced.found, total.misplaced.removed)),

@@ -101,6 +101,14 @@ impl Totals {
         self.misplaced.found += 1;
     }
 
+    /// Whether a pass would find nothing to do with any of them.
+    pub(crate) fn call_for_nothing(&self) -> bool {
+        self.in_sync == self.databases
+            && self.waiting_rows == 0
+            && self.to_be_reclaimed_first == 0
+            && self.not_walked == 0
+    }
+
     fn add_peers(&mut self, peers: &[Peer]) {
         let mut loads = [None::<Load>; 3];
         for Peer { towards, .. } in peers {
@@ -119,7 +127,7 @@ impl Totals {
             *sent += Sent { databases: 1, rows: load.rows, bytes: load.bytes };
         }
         self.exchange_stat += u64::from(peers.iter().any(|peer| peer.exchanges_stat));
-        self.with_failures += u64::from(peers.iter().any(|peer| peer.towards.is_failure()));
+        self.with_failures += u64::from(peers.iter().any(|peer| peer.fails()));
     }
 
     fn add_end(&mut self, end: &End) {
@@ -174,41 +182,5 @@ impl AddAssign for Leaving {
     fn add_assign(&mut self, more: Self) {
         self.found += more.found;
         self.removed += more.removed;
-    }
-}
-
-impl AddAssign for Steps {
-    fn add_assign(&mut self, more: Self) {
-        self.no_change += more.no_change;
-        self.diff += more.diff;
-        self.diff_capped += more.diff_capped;
-        self.rsync += more.rsync;
-        self.remote_merge += more.remote_merge;
-        self.deferred += more.deferred;
-        self.remove += more.remove;
-    }
-}
-
-impl AddAssign<&Totals> for Totals {
-    fn add_assign(&mut self, more: &Self) {
-        self.databases += more.databases;
-        self.in_sync += more.in_sync;
-        self.unasked += more.unasked;
-        self.rows += more.rows;
-        self.whole += more.whole;
-        self.merged += more.merged;
-        self.exchange_stat += more.exchange_stat;
-        self.with_failures += more.with_failures;
-        self.handoffs += more.handoffs;
-        self.misplaced += more.misplaced;
-        self.reclaimed += more.reclaimed;
-        self.quarantined += more.quarantined;
-        self.recovered_first += more.recovered_first;
-        self.unreadable += more.unreadable;
-        self.left_alone += more.left_alone;
-        self.to_be_reclaimed_first += more.to_be_reclaimed_first;
-        self.waiting_rows += more.waiting_rows;
-        self.not_walked += more.not_walked;
-        self.steps += more.steps;
     }
 }

@@ -21,7 +21,7 @@ impl Merged {
             merged.created_at = merged.created_at.min(info.created_at.clone());
             merged.put_timestamp = merged.put_timestamp.max(info.put_timestamp.clone());
             merged.delete_timestamp = merged.delete_timestamp.max(info.delete_timestamp.clone());
-            merged.metadata.merge(metadata_of(info));
+            merged.metadata.merge(Metadata::readable(&info.metadata));
             Some(merged)
         })
     }
@@ -31,7 +31,7 @@ impl Merged {
             created_at: info.created_at.clone(),
             put_timestamp: info.put_timestamp.clone(),
             delete_timestamp: info.delete_timestamp.clone(),
-            metadata: metadata_of(info),
+            metadata: Metadata::readable(&info.metadata),
         }
     }
 
@@ -47,15 +47,10 @@ impl Merged {
 
     /// The keys of metadata in which a replica is behind.
     pub(crate) fn keys_not_in(&self, info: &RemoteInfo) -> Vec<String> {
-        let theirs = metadata_of(info);
+        let theirs = Metadata::readable(&info.metadata);
         let behind = |key: &&str| theirs.get(key) != self.metadata.get(key);
         self.metadata.keys().filter(behind).map(str::to_owned).collect()
     }
-}
-
-/// What cannot be read counts as none, as its replica takes whatever is sent in its place.
-pub(crate) fn metadata_of(info: &RemoteInfo) -> Metadata {
-    Metadata::parse(&info.metadata).unwrap_or_default()
 }
 
 /// The hash that more primaries have than any other; none if there is no such.
@@ -82,7 +77,7 @@ fn equal(one: &RemoteInfo, other: &RemoteInfo) -> bool {
         && one.put_timestamp == other.put_timestamp
         && one.delete_timestamp == other.delete_timestamp
         && one.storage_policy_index == other.storage_policy_index
-        && metadata_of(one) == metadata_of(other)
+        && Metadata::readable(&one.metadata) == Metadata::readable(&other.metadata)
 }
 
 fn primaries<'a, 'b>(seen: &'a [Seen<'b>]) -> impl Iterator<Item = &'a Seen<'b>> {

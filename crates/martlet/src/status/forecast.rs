@@ -1,10 +1,11 @@
 //! What a replica's next pass does to each peer: the replicator's own decision, from what both have said.
 
 use protocol::{
-    ContainerInfo, Course, DbState, InfoOf, PolicyClaim, RemoteInfo, ReplicationInfo, adopts_remote_policy,
+    ContainerInfo, Course, DbState, InfoOf, Metadata, PolicyClaim, RemoteInfo, ReplicationInfo,
+    adopts_remote_policy, rows_between,
 };
 
-use super::{OnDisk, comparing::metadata_of};
+use super::OnDisk;
 use crate::{
     asking::Answer,
     subject::{Place, Role, Subject, name_of},
@@ -39,9 +40,7 @@ pub(crate) fn course(subject: &Subject, from: &RemoteInfo, to: &RemoteInfo, poin
 pub(crate) fn rows_behind(subject: &Subject, from: &RemoteInfo, to: &RemoteInfo, point: i64) -> u64 {
     match course(subject, from, to, point) {
         Course::NoChange | Course::HashMatch { .. } => 0,
-        Course::RemoteMerge { since } | Course::Diff { since } => {
-            u64::try_from(from.max_row.saturating_sub(since.max(0))).unwrap_or(0)
-        }
+        Course::RemoteMerge { since } | Course::Diff { since } => rows_between(since, from.max_row),
     }
 }
 
@@ -89,7 +88,7 @@ fn towards(subject: &Subject, own: &RemoteInfo, peer: &Seen<'_>, place: usize) -
     if remote.timestamps_differ(&as_local(subject, own)) {
         steps.push(format!("exchanges timestamps with {name}"));
     }
-    if metadata_of(own) != metadata_of(remote) {
+    if Metadata::readable(&own.metadata) != Metadata::readable(&remote.metadata) {
         steps.push(format!("exchanges metadata with {name}"));
     }
     if let (Some(ours), Some(theirs)) = (PolicyClaim::of_reply(own), PolicyClaim::of_reply(remote))

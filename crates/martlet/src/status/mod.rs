@@ -65,7 +65,7 @@ pub(crate) fn report(args: &StatusArgs) -> Result<Report, StatusError> {
     let (node_timeout, conn_timeout) = (args.timeout, args.timeout);
     let asker = Asker::new(Manner { node_timeout, conn_timeout, peer_backoff: Duration::ZERO, secrets })?;
     // Before anybody is asked: whoever answers merges the rows that wait.
-    let look = |place: &Place| OnDisk::look(&args.subject.devices, &subject, &place.device);
+    let look = |place: &Place| OnDisk::look(&subject, &place.device);
     let on_disk: Vec<_> = subject.places.iter().map(look).collect();
     let answers = questions::all_replicas(&asker, &subject);
     let points = questions::points(&asker, &subject, &answers);

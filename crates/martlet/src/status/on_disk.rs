@@ -1,10 +1,9 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use db_broker::DbLocation;
 use ring::Device;
 use serde::Serialize;
 
-use crate::{subject::Subject, this_machine::is_of_this_machine};
+use crate::subject::Subject;
 
 /// What is seen of a replica from its own machine only. Nothing is opened, and no lock taken.
 #[derive(Clone, Debug, Serialize)]
@@ -17,13 +16,8 @@ pub(crate) struct OnDisk {
 
 impl OnDisk {
     /// None where the device is another machine's, or has no such database. Blocks on the disk.
-    pub(crate) fn look(devices: &Path, subject: &Subject, device: &Device) -> Option<Self> {
-        let name: swift_types::DeviceName = device.device.parse().ok()?;
-        let location = || {
-            let device_dir = devices.join(name.as_str());
-            DbLocation::find(subject.server_type(), &device_dir, subject.partition, subject.digest).ok()
-        };
-        let location = is_of_this_machine(device).then(location).flatten()?;
+    pub(crate) fn look(subject: &Subject, device: &Device) -> Option<Self> {
+        let location = subject.location_on(device).ok()?;
         let pending_bytes = location.pending_file().metadata().map_or(0, |pending| pending.len());
         Some(Self { file: location.file().to_owned(), pending_bytes })
     }

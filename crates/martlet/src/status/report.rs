@@ -1,31 +1,25 @@
 //! The answer as a whole. Its fields are the JSON document: their names stay.
 
-use protocol::{DbState, RemoteInfo};
+use protocol::{DbState, Metadata, RemoteInfo};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use swift_types::ServerType;
 
 use super::{
     OnDisk,
-    comparing::{Merged, agree, majority_hash, metadata_of, rows_behind},
+    comparing::{Merged, agree, majority_hash, rows_behind},
     forecast::{Seen, next_pass},
     table,
 };
 use crate::{
     asking::Answer,
-    subject::{Role, Subject},
+    subject::{Head, Role, Subject},
     told::Told,
 };
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// `ACCOUNT[/CONTAINER]`.
-    pub(crate) path: String,
-    #[serde(rename = "type")]
-    pub(crate) server_type: ServerType,
-    /// That names the directory.
-    pub(crate) hash: String,
-    pub(crate) partition: u64,
+    #[serde(flatten)]
+    pub(crate) head: Head,
     /// Whether all primaries are there and equal.
     pub(crate) agree: bool,
     /// Over the rows, if more primaries have it than any other.
@@ -116,10 +110,7 @@ impl Report {
     pub(crate) fn of(subject: &Subject, seen: &[Seen<'_>]) -> Self {
         let all = Replicas::of(subject, seen);
         Self {
-            path: subject.path(),
-            server_type: subject.server_type(),
-            hash: subject.digest.to_string(),
-            partition: subject.partition,
+            head: subject.head(),
             agree: agree(seen),
             majority_hash: majority_hash(seen).map(str::to_owned),
             replicas: (0..seen.len()).map(|own| all.report(own)).collect(),
@@ -225,7 +216,7 @@ impl<'a> Replicas<'a> {
 
 impl DbReport {
     fn of(info: &RemoteInfo) -> Self {
-        let metadata = metadata_of(info);
+        let metadata = Metadata::readable(&info.metadata);
         let pair = |key: &str| {
             let (value, timestamp) = metadata.get(key)?;
             Some((key.to_owned(), Value::from(vec![value, timestamp])))

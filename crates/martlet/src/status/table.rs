@@ -11,9 +11,10 @@ const SHORT: usize = 8;
 /// All of it, in lines.
 pub(crate) fn text(report: &Report) -> String {
     let verdict = if report.agree { "all primaries agree" } else { "the primaries do NOT agree" };
-    let mut text = format!("{} {}: {verdict}\n", report.server_type, report.path);
+    let head = &report.head;
+    let mut text = format!("{} {}: {verdict}\n", head.server_type, head.path);
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "hash {}, partition {}\n", report.hash, report.partition);
+    let _ = writeln!(text, "hash {}, partition {}\n", head.hash, head.partition);
     text += &aligned(&rows(report));
     text += &section("Received, of each other's last row", report, received);
     text += &section("Behind in", report, stat_row);

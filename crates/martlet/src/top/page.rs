@@ -58,11 +58,7 @@ impl Page {
 
     /// Of a name by one label, all with the same value of it together, in its order.
     pub(crate) fn by(&self, name: &str, label: &str) -> BTreeMap<String, f64> {
-        let mut sums = BTreeMap::new();
-        for sample in self.of(name) {
-            *sums.entry(sample.label(label).to_owned()).or_default() += sample.value;
-        }
-        sums
+        sums(self.of(name), label)
     }
 
     /// The first of a name, for a label.
@@ -90,8 +86,17 @@ impl Sample {
     }
 }
 
+/// By one label, as [`Page::by`].
+pub(crate) fn sums<'a>(samples: impl Iterator<Item = &'a Sample>, label: &str) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for sample in samples {
+        *sums.entry(sample.label(label).to_owned()).or_default() += sample.value;
+    }
+    sums
+}
+
 /// From 0 on: the sum of no numbers is -0, and shows it.
-pub(crate) fn total<'a>(samples: impl Iterator<Item = &'a Sample>) -> f64 {
+fn total<'a>(samples: impl Iterator<Item = &'a Sample>) -> f64 {
     samples.fold(0.0, |sum, sample| sum + sample.value)
 }
 

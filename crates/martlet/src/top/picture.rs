@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::page::{Page, count, total};
+use super::page::{Page, count, sums};
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Picture {
@@ -31,7 +31,7 @@ pub(crate) struct Picture {
 pub(crate) struct Pass {
     pub(crate) running: bool,
     pub(crate) databases: u64,
-    /// How many there will be, by the passes before; none before the first is complete.
+    /// How many there will be, by the last complete one; none before the first is complete.
     pub(crate) expected: Option<u64>,
     /// Until all of these are done, at the present rate.
     pub(crate) seconds_left: Option<f64>,
@@ -131,7 +131,8 @@ impl Pass {
     fn of(page: &Page, rates: Rates, now: f64) -> Self {
         let (started, completed) =
             (page.sum("martlet_passes_started_total"), page.sum("martlet_passes_completed_total"));
-        let (running, databases) = (started > completed, page.sum("martlet_pass_databases"));
+        let running = page.sum("martlet_pass_running") > 0.0;
+        let databases = page.sum("martlet_pass_databases");
         let last = page.sum("martlet_last_pass_timestamp_seconds");
         let expected = expected(page);
         let left = |expected: f64| {
@@ -150,13 +151,9 @@ impl Pass {
     }
 }
 
-/// As many as each complete pass had, on average.
+/// As many as the last complete pass had; none before the first.
 fn expected(page: &Page) -> Option<f64> {
-    let completed = page.sum("martlet_passes_completed_total");
-    let running = page.sum("martlet_passes_started_total") > completed;
-    let of_this = if running { page.sum("martlet_pass_databases") } else { 0.0 };
-    let of_those = page.sum("martlet_databases_total") - of_this;
-    (completed > 0.0).then(|| (of_those / completed).round())
+    (page.sum("martlet_passes_completed_total") > 0.0).then(|| page.sum("martlet_last_pass_databases"))
 }
 
 impl Rates {
@@ -180,27 +177,23 @@ fn devices(page: &Page, now: f64) -> Vec<Device> {
     let stalled = page.by("martlet_device_stalled_timestamp_seconds", "device");
     let skipped = page.by("martlet_devices_skipped_total", "device");
     let databases = page.by("martlet_databases_total", "device");
+    let removed = page.by("martlet_removed_total", "device");
+    let quarantined = page.by("martlet_quarantined_total", "device");
+    let of_result = |result: &str| {
+        let samples = page.of("martlet_databases_total");
+        sums(samples.filter(|sample| sample.label("result") == result), "device")
+    };
+    let (unreadable, left_alone) = (of_result("unreadable"), of_result("left_alone"));
     let names: BTreeSet<_> = databases.keys().chain(stalled.keys()).chain(skipped.keys()).collect();
-    let device = |name: &String| {
-        let of_result = |result: &str| {
-            let of_both = page
-                .of("martlet_databases_total")
-                .filter(|sample| sample.label("device") == name && sample.label("result") == result);
-            count(total(of_both))
-        };
-        Device {
-            name: name.clone(),
-            databases: value(&databases, name),
-            removed: value(&page.by("martlet_removed_total", "device"), name),
-            quarantined: value(&page.by("martlet_quarantined_total", "device"), name),
-            unreadable: of_result("unreadable"),
-            left_alone: of_result("left_alone"),
-            passes_skipped: value(&skipped, name),
-            stalled_seconds: stalled
-                .get(name)
-                .filter(|since| **since > 0.0)
-                .map(|since| (now - since).max(0.0)),
-        }
+    let device = |name: &String| Device {
+        name: name.clone(),
+        databases: value(&databases, name),
+        removed: value(&removed, name),
+        quarantined: value(&quarantined, name),
+        unreadable: value(&unreadable, name),
+        left_alone: value(&left_alone, name),
+        passes_skipped: value(&skipped, name),
+        stalled_seconds: stalled.get(name).filter(|since| **since > 0.0).map(|since| (now - since).max(0.0)),
     };
     names.into_iter().map(device).collect()
 }

@@ -37,11 +37,7 @@ impl Running<'_> {
             }
         }
         let successes = peers.iter().filter(|peer| peer.result.is_ok()).count();
-        let enough = match self.node.handoff_delete() {
-            Some(wanted) => successes >= wanted,
-            None => !peers.is_empty() && successes == peers.len(),
-        };
-        if !enough {
+        if !self.node.handoff_delete().is_met(successes, peers.len()) {
             debug!("Not deleting db ({successes}/{} success){}", peers.len(), self.subject);
             return DbResult::Waiting;
         }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use protocol::{Capabilities, Capability, RemoteInfo, Request, SyncPoint};
+use protocol::{Capabilities, Capability, RemoteInfo, Request, SyncPoint, rows_between};
 use stats::{PeerFailure, PeerStep};
 use tracing::info;
 
-use super::{ToPeer, rows_between};
+use super::ToPeer;
 
 /// Rows a stock peer merges in a second at worst; stock waits by the same measure.
 const ROWS_PER_SECOND: u64 = 2000;

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use db_broker::{Direction, Page};
-use protocol::{Capabilities, Capability, Course, RemoteInfo, Request, RowForm, SyncPoint, WrittenRows};
+use protocol::{
+    Capabilities, Capability, Course, RemoteInfo, Request, RowForm, SyncPoint, WrittenRows, rows_between,
+};
 use stats::{PeerFailure, PeerStep, Phase};
 use tracing::debug;
 
-use super::{ToPeer, batch::Batch, rows_between};
+use super::{ToPeer, batch::Batch};
 
 /// 413: the peer's `max_request_bytes` is smaller than a batch between Martlet peers.
 const PAYLOAD_TOO_LARGE: u16 = 413;

@@ -1,4 +1,5 @@
 mod daemon;
+mod handoff_delete;
 mod keys;
 mod log;
 mod replication;
@@ -13,6 +14,7 @@ use std::{
 use swift_types::ServerType;
 
 pub use daemon::{DaemonConf, IoniceClass};
+pub use handoff_delete::HandoffDelete;
 pub use log::{LogConf, LogFacility, LogLevel};
 pub use replication::{DbConf, NodeConf, PassConf, SyncConf};
 pub use serve::ServeConf;

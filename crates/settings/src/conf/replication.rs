@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Lines, yes_no};
 use crate::{
-    RsyncModule,
+    LocalIps, RsyncModule,
     value::{self, BindIp},
 };
 
@@ -36,6 +36,12 @@ pub struct NodeConf {
 }
 
 impl NodeConf {
+    /// Whether a device with this `replication_ip` and `replication_port` in the ring is this node's, whose addresses `ips` are.
+    /// Blocks as [`LocalIps::has`]. Stock: `is_local_device`.
+    pub fn has_device_at(&self, ips: &LocalIps, host: &str, port: u16) -> bool {
+        port == self.bind_port && ips.has(host)
+    }
+
     pub(super) fn lines(&self) -> Lines {
         vec![
             ("devices", self.devices.display().to_string()),
@@ -170,5 +176,27 @@ impl DbConf {
             ("db_cache_size", self.db_cache_size.to_string()),
             ("db_cache_age", self.db_cache_age.as_secs_f64().to_string()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_ours_by_address_and_port() {
+        let bind_ip = BindIp::Address("127.0.0.2".parse().unwrap());
+        let ips = LocalIps::of(&bind_ip).unwrap();
+        let node = NodeConf {
+            devices: PathBuf::new(),
+            mount_check: false,
+            bind_ip,
+            bind_port: 6201,
+            swift_dir: PathBuf::new(),
+            recon_cache_path: PathBuf::new(),
+        };
+        assert!(node.has_device_at(&ips, "127.0.0.2", 6201));
+        assert!(!node.has_device_at(&ips, "127.0.0.1", 6201));
+        assert!(!node.has_device_at(&ips, "127.0.0.2", 6202), "the port counts");
     }
 }

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use prometheus::{GaugeVec, IntGaugeVec};
 
 use super::{declared, families::Families, gauge_value, shown::show_only};
-use crate::{Backlog, DbOutcome, DbResult, Outcome, PassAbort, PassStats, backlog::Keeper};
+use crate::{Backlog, DbOutcome, DbResult, Outcome, PassStats, backlog::Keeper};
 
 /// What is left to be done: in full in the backlog, and as gauges that rise at once and fall at the end of a pass.
 #[derive(Debug)]
@@ -59,10 +59,9 @@ impl BehindMetrics {
         show_only(&self.handoffs_since, handoffs().map(|(device, waiting)| (device, waiting.since)));
     }
 
-    pub(super) fn aborted(&self, reason: PassAbort) {
-        if reason != PassAbort::LeftBehind {
-            self.keeper().broken_off();
-        }
+    /// The pass comes to no end of its own.
+    pub(super) fn broken_off(&self) {
+        self.keeper().broken_off();
     }
 
     pub(super) fn backlog(&self, databases: u64) -> Backlog {

@@ -44,6 +44,13 @@ pub(super) const PASSES_ABORTED: Family = Family {
     healthy: "0, but stopped",
 };
 
+pub(super) const PASS_RUNNING: Family = Family {
+    name: "pass_running",
+    labels: &[],
+    help: "1 while a pass is under way, 0 between passes.",
+    healthy: "1, and 0 until the next one is due",
+};
+
 pub(super) const LAST_PASS_TIMESTAMP: Family = Family {
     name: "last_pass_timestamp_seconds",
     labels: &[],
@@ -55,6 +62,13 @@ pub(super) const LAST_PASS_DURATION: Family = Family {
     name: "last_pass_duration_seconds",
     labels: &[],
     help: "How long the last completed pass took.",
+    healthy: "steady",
+};
+
+pub(super) const LAST_PASS_DATABASES: Family = Family {
+    name: "last_pass_databases",
+    labels: &[],
+    help: "Databases attempted in the last completed pass; 0 before the first.",
     healthy: "steady",
 };
 

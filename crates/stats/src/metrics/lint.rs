@@ -181,6 +181,8 @@ fn outcomes_show() {
         r#"martlet_lock_waits_total{result="timed_out",type="account"} 1"#,
         r#"martlet_lock_wait_seconds_total{type="account"} 2.5"#,
         r#"martlet_pass_databases{type="account"} 4"#,
+        r#"martlet_pass_running{type="account"} 1"#,
+        r#"martlet_last_pass_databases{type="account"} 0"#,
         r#"martlet_passes_completed_total{type="account"} 0"#,
         r#"martlet_queue_blocked_seconds{queue="tasks",type="account"} 1.5"#,
         r#"martlet_rpc_requests_total{op="sync",status="200",type="account"} 1"#,
@@ -198,6 +200,8 @@ fn outcomes_show() {
     for line in [
         r#"martlet_rpc_in_flight{type="account"} 0"#,
         r#"martlet_passes_completed_total{type="account"} 1"#,
+        r#"martlet_pass_running{type="account"} 0"#,
+        r#"martlet_last_pass_databases{type="account"} 4"#,
         r#"martlet_last_pass_duration_seconds{type="account"} 60.5"#,
         r#"martlet_last_pass_timestamp_seconds{type="account"} 160.5"#,
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
@@ -207,6 +211,24 @@ fn outcomes_show() {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains(r#"behind_databases{peer="10.0.0.1"#), "who has all is not behind");
+}
+
+#[test]
+fn a_pass_that_is_broken_off_does_not_run_any_more() {
+    for (reason, running) in [
+        (PassAbort::Stopped, 0),
+        (PassAbort::CouldNotRun, 0),
+        (PassAbort::Panicked, 0),
+        // It is told as completed, too.
+        (PassAbort::LeftBehind, 1),
+    ] {
+        let metrics = Metrics::new(ServerType::Account, "1");
+        metrics.pass_started(100.0);
+        metrics.pass_aborted(reason);
+        let (text, line) =
+            (metrics.render(), format!("martlet_pass_running{{type=\"account\"}} {running}\n"));
+        assert!(text.contains(&line), "{reason:?}: {line} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -32,8 +32,10 @@ pub(super) struct PassMetrics {
     passes_started: IntCounter,
     passes_completed: IntCounter,
     passes_aborted: IntCounterVec,
+    running: IntGauge,
     last_timestamp: Gauge,
     last_duration: Gauge,
+    last_databases: IntGauge,
     progress: IntGauge,
 }
 
@@ -58,8 +60,10 @@ impl PassMetrics {
             passes_started: families.counter(&declared::PASSES_STARTED),
             passes_completed: families.counter(&declared::PASSES_COMPLETED),
             passes_aborted: families.counters(&declared::PASSES_ABORTED),
+            running: families.int_gauge(&declared::PASS_RUNNING),
             last_timestamp: families.gauge(&declared::LAST_PASS_TIMESTAMP),
             last_duration: families.gauge(&declared::LAST_PASS_DURATION),
+            last_databases: families.int_gauge(&declared::LAST_PASS_DATABASES),
             progress: families.int_gauge(&declared::PASS_DATABASES),
         };
         metrics.show_zeros();
@@ -94,20 +98,27 @@ impl PassMetrics {
 
     pub(super) fn started(&self, start: f64) {
         self.passes_started.inc();
+        self.running.set(1);
         self.behind.started(start);
         self.progress.set(0);
     }
 
     pub(super) fn completed(&self, stats: &PassStats, now: f64) {
         self.passes_completed.inc();
+        self.running.set(0);
         self.last_timestamp.set(now);
         self.last_duration.set(now - stats.start);
+        self.last_databases.set(gauge_value(stats.attempted));
         self.behind.completed(stats, now);
     }
 
     pub(super) fn aborted(&self, reason: PassAbort) {
         self.passes_aborted.with_label_values(&[reason.label()]).inc();
-        self.behind.aborted(reason);
+        // One that left a device behind is told as completed, too.
+        if reason != PassAbort::LeftBehind {
+            self.running.set(0);
+            self.behind.broken_off();
+        }
     }
 
     pub(super) fn backlog(&self) -> Backlog {

@@ -9,7 +9,9 @@ martlet_passes_started_total{type="container"} 4
 martlet_passes_completed_total{type="container"} 3
 martlet_last_pass_timestamp_seconds{type="container"} 1700000000
 martlet_last_pass_duration_seconds{type="container"} 50
+martlet_pass_running{type="container"} 1
 martlet_pass_databases{type="container"} 100
+martlet_last_pass_databases{type="container"} 400
 martlet_databases_total{device="sdb",result="kept",type="container"} 590
 martlet_databases_total{device="sdb",result="unreadable",type="container"} 10
 martlet_databases_total{device="sdc",result="kept",type="container"} 700
@@ -77,6 +79,17 @@ fn rates_are_since_the_picture_before() {
     assert!(drawn.contains("Rate   5.0 databases/s, 50 rows/s sent, 1.00 MiB/s sent"), "{drawn}");
     assert!(drawn.contains("some 60 seconds left"), "{drawn}");
     assert!(drawn.contains("10.0.0.2/sdb  0            0           7         2"), "{drawn}");
+}
+
+#[test]
+fn a_pass_that_panicked_is_not_under_way_and_counts_for_nothing() {
+    let text = text(&Picture::of(
+        &page(&PAGE.replace("running{type=\"container\"} 1", "running{type=\"container\"} 0")),
+        None,
+        at(1_700_000_060),
+    ));
+    assert!(text.contains("none under way, 100 databases in the last; 4 begun, 3 complete"), "{text}");
+    assert!(text.contains("Rate   8.0 databases/s"), "{text}");
 }
 
 #[test]
