@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use clap::CommandFactory as _;
 use testkit::ServerType;
 
-use super::Cli;
+use super::{Cli, documents::fenced};
 
 /// What is not ours, as documents have it at the beginning of a command.
 const FOREIGN: [&str; 9] = ["apt", "chmod", "chown", "curl", "openssl", "scp", "ssh", "systemctl", "umask"];
@@ -24,21 +24,6 @@ fn documents() -> Vec<(String, String)> {
     pages
         .map(|path| (path.file_name().unwrap().display().to_string(), fs::read_to_string(path).unwrap()))
         .collect()
-}
-
-/// What is typed in fenced blocks, the lines of `sh` and those of any other behind a prompt, and what there is outside of blocks.
-fn fenced(text: &str) -> (Vec<&str>, String) {
-    let (mut lines, mut rest, mut block) = (Vec::new(), String::new(), None);
-    for line in text.lines() {
-        match (line.trim_start().strip_prefix("```"), block) {
-            (Some(_), Some(_)) => block = None,
-            (Some(language), None) => block = Some(language),
-            (None, Some("sh")) => lines.push(line),
-            (None, Some(_)) => lines.extend(line.trim_start().strip_prefix("$ ")),
-            (None, None) => rest.extend([line, "\n"]),
-        }
-    }
-    (lines, rest)
 }
 
 /// As a reader would type it, with something in the place of what he is to put there.

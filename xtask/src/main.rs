@@ -1,4 +1,4 @@
-//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `dist`, `fuzz`, `install`, `instructions`, `load`,
+//! The developer's day: `cargo xtask bench`, `chaos`, `crash`, `demo`, `differential`, `dist`, `fuzz`, `guide`, `install`, `instructions`, `load`,
 //! `probe`, `sim`, `soak`, `test` and `tidy`.
 
 use std::process::ExitCode;
@@ -17,8 +17,10 @@ mod differential;
 mod dist;
 #[cfg(test)]
 mod documented;
+mod documents;
 mod files;
 mod fuzz;
+mod guide;
 mod install;
 mod interrupt;
 mod load;
@@ -59,6 +61,8 @@ enum Task {
     Dist(dist::DistArgs),
     /// Mutants of every kind of bytes that comes from outside.
     Fuzz(fuzz::FuzzArgs),
+    /// The commands of the operator's documents, typed on a machine of its own: systemd, and a running stock cluster.
+    Guide(guide::GuideArgs),
     /// Our programs under the names that swift-init starts, stock's kept beside them; and back.
     Install(install::InstallArgs),
     /// How many instructions our hot paths take, against a recorded baseline: needs no quiet machine.
@@ -101,6 +105,7 @@ fn run(task: Task, interrupt: &Interrupt) -> Result<()> {
         Task::Differential(args) => differential::run(&args, interrupt),
         Task::Dist(args) => dist::run(&args, interrupt),
         Task::Fuzz(args) => fuzz::run(&args, interrupt),
+        Task::Guide(args) => guide::run(&args, interrupt),
         Task::Install(args) => install::run(&args, interrupt),
         Task::Instructions(args) => bench::run_instructions(&args, interrupt),
         Task::Load(args) => load::run(&args, interrupt),

@@ -19,15 +19,22 @@ const SWITCH_PAGE: &str = include_str!("../../dist/martlet-switch.8");
 const COPYRIGHT: &str = include_str!("../../dist/copyright");
 /// For Grafana and Prometheus.
 const DASHBOARDS: [&str; 2] = ["martlet.json", "martlet.rules.yml"];
-const PAGES_OF_DOCS: [&str; 4] = ["operations.md", "configuration.md", "metrics.md", "compatibility.md"];
+const PAGES_OF_DOCS: [&str; 6] = [
+    "operations.md",
+    "troubleshooting.md",
+    "configuration.md",
+    "metrics.md",
+    "compatibility.md",
+    "durability.md",
+];
 
 /// A file of the package.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(crate) struct Packed {
     /// Without the first slash.
-    pub(super) path: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) mode: u32,
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) mode: u32,
 }
 
 /// All files, and what the programs in them need.
@@ -60,7 +67,7 @@ impl Contents {
 
 impl Packed {
     /// Writes it below a folder.
-    pub(super) fn write(&self, top: &Path) -> Result<()> {
+    pub(crate) fn write(&self, top: &Path) -> Result<()> {
         let path = top.join(&self.path);
         let folder = path.parent().context("a file of the package is in a folder")?;
         fs::create_dir_all(folder)?;
@@ -69,7 +76,8 @@ impl Packed {
     }
 }
 
-pub(super) fn text(path: impl Into<String>, text: impl Into<Vec<u8>>) -> Packed {
+/// A file that is no program.
+pub(crate) fn text(path: impl Into<String>, text: impl Into<Vec<u8>>) -> Packed {
     Packed { path: path.into(), bytes: text.into(), mode: 0o644 }
 }
 

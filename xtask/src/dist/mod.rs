@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use self::contents::Contents;
+pub(crate) use self::contents::{Packed, text};
 use crate::{
     build::{Profile, REPLICATORS, build},
     interrupt::{Interrupt, shown},
@@ -53,6 +54,12 @@ pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
     }
     screen.aside(&format!("the programs need {}", contents.depends));
     Ok(())
+}
+
+/// Builds the programs and packs them into a folder; returns the package's name.
+pub(crate) fn deb(out: &Path, profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<String> {
+    let contents = Contents::of(&build(&PROGRAMS, profile, screen, interrupt)?, interrupt)?;
+    package::write(&contents, out, interrupt)
 }
 
 /// Builds the package of the debug build, then installs, switches, upgrades and removes it in namespaces of its own,

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 
 use crate::{
-    dist,
+    dist, guide,
     interrupt::{Interrupt, shown},
     screen::Screen,
     tidy,
@@ -75,6 +75,8 @@ enum Step {
     Differential,
     /// The Debian package of the debug build, installed, switched, upgraded and removed; where namespaces can be had.
     Dist,
+    /// The commands of the operator's documents on a machine with systemd and a stock cluster; where one can be had.
+    Guide,
     /// A few of upstream's probe tests with our replicators and servers; where namespaces can be had.
     Probe,
 }
@@ -82,7 +84,7 @@ enum Step {
 /// How a step ended that did not fail.
 enum Done {
     Passed,
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 /// Installs what tests need and a fresh machine lacks.
@@ -172,6 +174,7 @@ impl Runner<'_> {
             Step::Chaos => return self.chaos(),
             Step::Differential => self.command(&mut cargo(DIFFERENTIAL))?,
             Step::Dist => return self.dist(),
+            Step::Guide => return self.guide(),
             Step::Probe => return self.probe(),
         }
         Ok(Done::Passed)
@@ -191,23 +194,34 @@ impl Runner<'_> {
 
     fn chaos(&self) -> Result<Done> {
         if !setup::makes_namespaces(self) {
-            return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES));
+            return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES.to_owned()));
         }
         self.command(&mut cargo(&["xtask", "chaos", "--seeds", "2", "--operations", "60"]))?;
         Ok(Done::Passed)
     }
 
     fn dist(&self) -> Result<Done> {
-        if !setup::makes_namespaces(self) || !self.succeeds("dpkg-shlibdeps", &["--version"]) {
-            return Ok(Done::Skipped("a package is tried on a Debian of its own: namespaces and dpkg-dev"));
+        if !setup::makes_namespaces(self) {
+            return Ok(Done::Skipped("a package is tried on a Debian of its own, in namespaces".to_owned()));
         }
         dist::try_out(self.screen, self.interrupt)?;
         Ok(Done::Passed)
     }
 
+    fn guide(&self) -> Result<Done> {
+        if !setup::makes_namespaces(self) {
+            return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES.to_owned()));
+        }
+        if let Some(obstacle) = guide::obstacle() {
+            return Ok(Done::Skipped(obstacle));
+        }
+        self.command(&mut cargo(&["xtask", "guide"]))?;
+        Ok(Done::Passed)
+    }
+
     fn probe(&self) -> Result<Done> {
         if !setup::makes_namespaces(self) {
-            return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES));
+            return Ok(Done::Skipped(left_out::NEEDS_NAMESPACES.to_owned()));
         }
         self.command(&mut cargo(&["xtask", "probe", "--short", "--layout", "separate"]))?;
         Ok(Done::Passed)
@@ -216,7 +230,7 @@ impl Runner<'_> {
     fn deny(&self) -> Result<Done> {
         let known = cargo(&["deny", "--version"]).output().context("cargo cannot be started")?;
         if !known.status.success() {
-            return Ok(Done::Skipped("cargo-deny is not installed (`cargo install cargo-deny`)"));
+            return Ok(Done::Skipped("cargo-deny is not installed (`cargo install cargo-deny`)".to_owned()));
         }
         self.command(&mut cargo(&["deny", "check", "licenses", "bans", "sources"]))?;
         Ok(Done::Passed)

@@ -6,6 +6,14 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Runner, stock};
 
+/// What a machine of its own takes: a program, how it says its version, and Debian's package of it.
+const ON_ITS_OWN: [(&str, &str, &str); 4] = [
+    ("memcached", "-V", "memcached"),
+    ("mkfs.xfs", "-V", "xfsprogs"),
+    ("dpkg-shlibdeps", "--version", "dpkg-dev"),
+    ("systemctl", "--version", "systemd"),
+];
+
 /// Installs what is missing; an error says what to install by hand where we cannot.
 pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     for program in ["rsync", "strace"] {
@@ -19,8 +27,8 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     if makes_namespaces(runner) {
         stock::install_client(runner)?;
         stock::install_tests(runner)?;
-        for (program, package) in [("memcached", "memcached"), ("mkfs.xfs", "xfsprogs")] {
-            if !runner.succeeds(program, &["-V"]) {
+        for (program, version, package) in ON_ITS_OWN {
+            if !runner.succeeds(program, &[version]) {
                 apt_install(runner, package)?;
             }
             runner.screen.good(package);

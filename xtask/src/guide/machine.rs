@@ -1,0 +1,187 @@
+//! A machine whose first process is systemd: a copy of this one that is dropped afterwards, in namespaces of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use testkit::ProcessGroup;
+
+use crate::{interrupt::Interrupt, workspace::Workspace};
+
+const SYSTEMD: &str = "/lib/systemd/systemd";
+/// What any command, and whatever it brings about, has to be done with.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often one looks again whether processes have ended.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+/// Where groups of processes can be made, of which the machine has one for itself: systemd makes others in it.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+/// Into the group, then into all namespaces but that of the network, in which we have the stock cluster's other nodes.
+const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --pid --uts --ipc --cgroup --fork --kill-child sh "$2" "$3""#;
+
+/// The files of a machine that has not been started yet.
+pub(super) struct Files {
+    root: PathBuf,
+}
+
+/// A machine that runs; it is gone when this is dropped.
+pub(super) struct Machine<'a> {
+    /// Drops in this order: only an empty group can be removed.
+    _processes: ProcessGroup,
+    _group: ControlGroup,
+    /// Systemd's number for us.
+    first: String,
+    interrupt: &'a Interrupt,
+}
+
+struct ControlGroup(PathBuf);
+
+impl Files {
+    /// Lays an empty folder over all files of this machine: what is written to the copy is in memory.
+    pub(super) fn lay_over_ours(dir: &Path) -> Result<Self> {
+        fs::create_dir(dir)?;
+        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(dir))?;
+        let [changes, work, root] = ["changes", "work", "root"].map(|name| dir.join(name));
+        for folder in [&changes, &work, &root] {
+            fs::create_dir(folder)?;
+        }
+        let layers = format!("lowerdir=/,upperdir={},workdir={}", changes.display(), work.display());
+        run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(&root))?;
+        let files = Self { root };
+        // Ours may hold much, all of which systemd would remove one by one.
+        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(files.at("/tmp")))?;
+        Ok(files)
+    }
+
+    /// Where a file of the machine is for us.
+    pub(super) fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Puts a file there.
+    pub(super) fn put(&self, path: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().context("a file of the machine is in a folder")?)?;
+        fs::write(&path, bytes).with_context(|| path.display().to_string())
+    }
+
+    /// The machine has a folder of ours, not a copy.
+    pub(super) fn share(&self, ours: &Path, path: &str) -> Result<()> {
+        fs::create_dir_all(self.at(path))?;
+        run(Command::new("mount").arg("--bind").arg(ours).arg(self.at(path)))
+    }
+}
+
+impl<'a> Machine<'a> {
+    /// Returns when systemd has started what every machine has.
+    pub(super) fn boot(files: &Files, interrupt: &'a Interrupt) -> Result<Self> {
+        let group = ControlGroup::make()?;
+        let script = Workspace::load()?.root.join("xtask/guide/boot.sh");
+        let mut command = Command::new("sh");
+        command.args(["-c", ENTER, "sh"]).arg(&group.0).arg(script).arg(&files.root);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut processes = ProcessGroup::spawn(&mut command, "systemd")?;
+        let first = first_child(&mut processes, interrupt)?;
+        let machine = Self { _processes: processes, _group: group, first, interrupt };
+        machine.until("systemctl is-active --quiet basic.target")?;
+        Ok(machine)
+    }
+
+    /// Types a line into a shell of root's, in /root; what it printed. An error has all of that and names the line.
+    pub(super) fn types(&self, line: &str) -> Result<String> {
+        let output = self.run(line)?;
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "`{line}` ended with {}:\n{said}", output.status);
+        Ok(said)
+    }
+
+    /// Types a line again and again, until it succeeds.
+    pub(super) fn until(&self, line: &str) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let output = self.run(line)?;
+            if output.status.success() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let said = self.types("journalctl --no-pager --lines 40")?;
+                bail!("`{line}` still ends with {} after {} s:\n{said}", output.status, LIMIT.as_secs());
+            }
+            self.interrupt.pause()?;
+        }
+    }
+
+    fn run(&self, line: &str) -> Result<Output> {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.first, "--mount", "--pid", "--uts", "--ipc", "--cgroup"]);
+        command.args(["timeout", &LIMIT.as_secs().to_string(), "sh", "-c", &format!("cd /root\n{line}")]);
+        command.env_clear().envs([
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/root"),
+            ("TERM", "xterm"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+        ]);
+        command.stdin(Stdio::null()).output().context("nsenter, of Debian's package util-linux")
+    }
+}
+
+/// Why no machine can be started here.
+pub(super) fn obstacle() -> Option<String> {
+    if !Path::new(SYSTEMD).exists() {
+        return Some(format!("there is no {SYSTEMD}"));
+    }
+    ControlGroup::make().err().map(|error| format!("{error:#}"))
+}
+
+impl ControlGroup {
+    fn make() -> Result<Self> {
+        let top = CGROUPS.iter().map(Path::new).find(|top| top.join("cgroup.procs").exists());
+        let top = top.with_context(|| format!("there is no cgroup 2 at {}", CGROUPS.join(" or ")))?;
+        let path = top.join(format!("martlet-guide-{}", std::process::id()));
+        fs::create_dir(&path).with_context(|| path.display().to_string())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for ControlGroup {
+    /// Its processes are killed and end soon.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + LIMIT;
+        while self.0.exists() && Instant::now() < deadline {
+            remove_group(&self.0);
+            thread::sleep(ASK_AGAIN);
+        }
+    }
+}
+
+/// With all groups in it, as far as their processes have ended.
+fn remove_group(group: &Path) {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.path().is_dir()).for_each(|entry| remove_group(&entry.path()));
+    let _ = fs::remove_dir(group);
+}
+
+/// The only child that a process has, once it has it.
+fn first_child(parent: &mut ProcessGroup, interrupt: &Interrupt) -> Result<String> {
+    let children = format!("/proc/{0}/task/{0}/children", parent.id());
+    loop {
+        if let Some(status) = parent.child().try_wait()? {
+            bail!("systemd was not started: unshare ended with {status}");
+        }
+        if let Some(child) = fs::read_to_string(&children)?.split_whitespace().next() {
+            return Ok(child.to_owned());
+        }
+        interrupt.pause()?;
+    }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

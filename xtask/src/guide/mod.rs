@@ -1,0 +1,93 @@
+//! `cargo xtask guide`: the commands of the operator's documents, typed as they stand there on a machine with systemd and a
+//! running stock cluster.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use testkit::{ProcessGroup, cluster_dir, in_namespaces, settle};
+
+use self::{
+    machine::{Files, Machine},
+    reader::Reader,
+    stock_node::StockCluster,
+};
+use crate::{build::Profile, dist, documents, interrupt::Interrupt, screen::Screen, test};
+
+mod machine;
+mod reader;
+mod stock_node;
+
+/// What can be chosen.
+#[derive(clap::Args)]
+pub(crate) struct GuideArgs {
+    /// How the programs are built.
+    #[arg(long, value_enum, default_value_t = Profile::Dev)]
+    profile: Profile,
+    /// The folder of the cluster and of the package: given to the run inside the namespaces.
+    #[arg(long, hide = true)]
+    inside: Option<PathBuf>,
+}
+
+/// Builds the package and starts the machine; an error if a command fails or does not do what its page says.
+/// Needs root, dpkg and systemd.
+pub(crate) fn run(args: &GuideArgs, interrupt: &Interrupt) -> Result<()> {
+    let screen = Screen::new();
+    if let Some(dir) = &args.inside {
+        return inside(dir, screen, interrupt);
+    }
+    test::set_up(interrupt)?;
+    let dir = cluster_dir()?;
+    dist::deb(dir.path(), args.profile, screen, interrupt)?;
+    let program = std::env::current_exe().context("our own program is not known")?;
+    let words = ["guide", "--inside"].map(OsString::from);
+    let mut command = in_namespaces(&program, words.into_iter().chain([dir.path().into()]))?;
+    command.env("MARTLET_STOCK_PYTHON", test::stock_python()?);
+    let mut group = ProcessGroup::spawn(&mut command, "guide")?;
+    let status = interrupt.wait(&mut group, || Ok(()))?;
+    ensure!(status.success(), "failed, see above");
+    Ok(())
+}
+
+/// Why there can be no such machine here, besides what keeps a whole Swift from it.
+pub(crate) fn obstacle() -> Option<String> {
+    machine::obstacle()
+}
+
+fn inside(dir: &Path, screen: Screen, interrupt: &Interrupt) -> Result<()> {
+    settle(dir)?;
+    let cluster = StockCluster::start()?;
+    let files = Files::lay_over_ours(&dir.join("machine"))?;
+    cluster.furnish(&files)?;
+    for package in packages(dir)? {
+        let name = package.file_name().unwrap_or_default().display().to_string();
+        files.put(&format!("/root/{name}"), fs::read(&package)?)?;
+    }
+    let machine = Machine::boot(&files, interrupt)?;
+    StockCluster::start_stock(&machine)?;
+    cluster.write()?;
+    let version = machine.types("systemctl --version | head -n 1")?;
+    screen.good(&format!(
+        "{} runs a node of a stock cluster, which has rows that its peers lack",
+        version.trim()
+    ));
+
+    let reader = Reader { machine: &machine, screen, since: Instant::now() };
+    reader.follows(&documents::typed("docs/operations.md")?)?;
+    ensure!(cluster.agrees()?, "after the guide's passes the replicas differ");
+    reader.has_ours()?;
+    reader.follows(&documents::typed("docs/troubleshooting.md")?)?;
+    reader.is_watched()?;
+    reader.follows(&documents::typed("README.md")?)?;
+    screen.good("all replicas are equal, and each command did what its page says");
+    Ok(())
+}
+
+fn packages(dir: &Path) -> Result<Vec<PathBuf>> {
+    let files = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    Ok(files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "deb")).collect())
+}

@@ -1,0 +1,171 @@
+//! An operator who types what the documents say, and looks whether it came about.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::machine::Machine;
+use crate::screen::Screen;
+
+const CONF: &str = "/etc/swift/container-server.conf";
+const OURS: &str = "martlet-container-replicator";
+const STOCKS: &str = "swift-container-replicator";
+const SERVER: &str = "swift-container-server";
+const PAGE: &str = "http://127.0.0.1:9461";
+/// With whatever status.
+const STOCK_ANSWERS: &str =
+    "curl -s http://$(sed -n 's/^bind_ip = //p' /etc/swift/container-server.conf):6201/";
+/// From the package to the first complete pass and its page.
+const FIRST_PASS: Duration = Duration::from_secs(300);
+/// Shortens the unit's watchdog, so that it need not be waited for.
+const WATCHDOG: &str = "mkdir -p /etc/systemd/system/martlet-container-replicator.service.d\n\
+    printf '[Service]\\nWatchdogSec=4\\n' > /etc/systemd/system/martlet-container-replicator.service.d/short.conf\n\
+    systemctl daemon-reload; systemctl restart martlet-container-replicator";
+
+/// How a command is typed.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// It ends by itself.
+    Ends,
+    /// It goes on until it gets SIGTERM.
+    Stays,
+    /// It draws on a terminal until somebody presses q.
+    Draws,
+    /// It is about another machine, or about the sources.
+    Elsewhere,
+}
+
+/// See the module.
+pub(super) struct Reader<'a> {
+    pub(super) machine: &'a Machine<'a>,
+    pub(super) screen: Screen,
+    /// When he began.
+    pub(super) since: Instant,
+}
+
+impl Kind {
+    fn of(line: &str) -> Self {
+        let command = line.split(" #").next().unwrap_or_default().trim();
+        let stays = ["", " serve"].map(|word| format!("container-replicator {CONF}{word}"));
+        match command.split_whitespace().next() {
+            Some("cargo" | "scp" | "ssh") => Self::Elsewhere,
+            _ if stays.iter().any(|stays| stays == command) => Self::Stays,
+            _ if command.starts_with("martlet top ") => Self::Draws,
+            _ => Self::Ends,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Types lines one after the other; each has to succeed, and to do what it is there for.
+    pub(super) fn follows(&self, lines: &[String]) -> Result<()> {
+        for line in lines {
+            match Kind::of(line) {
+                Kind::Elsewhere => continue,
+                Kind::Ends => drop(self.machine.types(line)?),
+                Kind::Stays => self.stays(line)?,
+                Kind::Draws => self.draws(line)?,
+            }
+            self.screen.good(line);
+            self.looks(line)?;
+        }
+        Ok(())
+    }
+
+    /// Our unit runs from here on.
+    pub(super) fn has_ours(&self) -> Result<()> {
+        self.machine.types(&format!("systemctl disable --now {STOCKS}; systemctl enable --now {OURS}"))?;
+        self.machine.until(&format!("curl -fs {PAGE}/readyz"))
+    }
+
+    /// Systemd is told what our daemon is at, and ends and starts it again when it stands still.
+    pub(super) fn is_watched(&self) -> Result<()> {
+        let told = self.property("StatusText")?;
+        ensure!(told.contains("pass"), "systemd knows of {OURS}: `{told}`");
+        self.machine.types(WATCHDOG)?;
+        self.machine.until(&format!("curl -fs {PAGE}/readyz"))?;
+        ensure!(self.property("NRestarts")? == "0", "{OURS} was started again before it stood still");
+        self.machine.types(&format!("kill -STOP {}", self.property("MainPID")?))?;
+        self.machine.until(&format!("[ $(systemctl show --value --property NRestarts {OURS}) -ge 1 ]"))?;
+        self.machine.until(&format!("curl -fs {PAGE}/readyz"))?;
+        self.screen.good(&format!("{told}; stopped (SIGSTOP), {OURS} was started again by its watchdog"));
+        Ok(())
+    }
+
+    fn property(&self, name: &str) -> Result<String> {
+        let said = self.machine.types(&format!("systemctl show --value --property {name} {OURS}"))?;
+        Ok(said.trim().to_owned())
+    }
+
+    /// The documents say beside a line whose daemon runs after it.
+    fn looks(&self, line: &str) -> Result<()> {
+        if line.contains("# to Martlet") {
+            self.sees_a_pass()
+        } else if line.contains("# and back") {
+            self.machine.types(&format!("systemctl is-active {STOCKS}; ! systemctl is-active {OURS}"))?;
+            self.machine.types(&format!("! curl -fs {PAGE}/readyz")).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sees_a_pass(&self) -> Result<()> {
+        self.machine
+            .until(&format!("curl -fs {PAGE}/metrics | grep -q '^martlet_passes_completed_total.* [1-9]'"))?;
+        let page = self.machine.types(&format!("curl -fs {PAGE}/"))?;
+        ensure!(page.contains("</html>"), "the page is not whole:\n{page}");
+        let took = self.since.elapsed();
+        ensure!(took < FIRST_PASS, "the first pass was complete after {} s", took.as_secs());
+        self.screen.good(&format!(
+            "   a complete pass and its page, {:.1} s after the beginning",
+            took.as_secs_f64()
+        ));
+        Ok(())
+    }
+
+    /// With the ports free.
+    fn stays(&self, line: &str) -> Result<()> {
+        self.machine.types(&format!("systemctl stop {OURS} {SERVER}"))?;
+        let command = line.split(" #").next().unwrap_or_default().trim();
+        self.machine
+            .types(&format!("systemd-run --quiet --unit typed --property RemainAfterExit=yes {command}"))?;
+        self.machine.until(&format!("curl -fs {PAGE}/readyz"))?;
+        self.machine.types("systemctl kill --signal TERM typed")?;
+        self.machine.until("[ $(systemctl show --value --property SubState typed) = exited ]")?;
+        self.machine.types(&format!("systemctl stop typed; systemctl start {SERVER}"))?;
+        self.machine.until(STOCK_ANSWERS)
+    }
+
+    fn draws(&self, line: &str) -> Result<()> {
+        self.machine.types(&format!("systemctl start {OURS}"))?;
+        self.machine.until(&format!("curl -fs {PAGE}/readyz"))?;
+        let command = line.split(" #").next().unwrap_or_default().trim();
+        self.machine
+            .types(&format!("echo q | script --quiet --return --command '{command}' /dev/null"))
+            .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_apart() {
+        for (line, kind) in [
+            ("martlet status AUTH_test/photos    # one container", Kind::Ends),
+            ("container-replicator /etc/swift/container-server.conf --check-config", Kind::Ends),
+            ("container-replicator /etc/swift/container-server.conf once   # one pass", Kind::Ends),
+            (
+                "container-replicator /etc/swift/container-server.conf        # passes until SIGTERM",
+                Kind::Stays,
+            ),
+            ("container-replicator /etc/swift/container-server.conf serve", Kind::Stays),
+            ("martlet top /etc/swift/container-server.conf   # live", Kind::Draws),
+            ("cargo xtask demo", Kind::Elsewhere),
+            ("scp 10.0.0.2:/srv/node/x /tmp/n2.db", Kind::Elsewhere),
+        ] {
+            assert_eq!(Kind::of(line), kind, "{line}");
+        }
+    }
+}
