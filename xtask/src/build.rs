@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::Stdio,
+    process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
@@ -57,9 +57,40 @@ pub(crate) fn build(
     screen: Screen,
     interrupt: &Interrupt,
 ) -> Result<PathBuf> {
-    let (started, names) = (Instant::now(), packages.join(", "));
+    run(cargo_build(packages, profile), &packages.join(", "), screen, interrupt)?;
+    Ok(Workspace::load()?.bin_dir(profile.folder()))
+}
+
+/// As [`build`], and the programs need no library of the machine that they run on.
+pub(crate) fn build_static(
+    packages: &[&str],
+    profile: Profile,
+    screen: Screen,
+    interrupt: &Interrupt,
+) -> Result<PathBuf> {
+    let target = host()?;
+    let mut command = cargo_build(packages, profile);
+    // With a target that is named, what runs while cargo builds is not static: procedural macros cannot be.
+    command.args(["--target", &target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    run(command, &format!("{}, static", packages.join(", ")), screen, interrupt)?;
+    Ok(Workspace::load()?.target_directory.join(target).join(profile.folder()))
+}
+
+/// What the compiler builds for by itself.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc")?;
+    ensure!(output.status.success(), "rustc: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn cargo_build(packages: &[&str], profile: Profile) -> Command {
     let mut command = cargo(&["build", "--quiet", "--message-format=json-render-diagnostics"]);
     command.args(["--profile", profile.name()]).args(packages.iter().flat_map(|package| ["-p", package]));
+    command
+}
+
+fn run(mut command: Command, names: &str, screen: Screen, interrupt: &Interrupt) -> Result<()> {
+    let started = Instant::now();
     let mut group = ProcessGroup::spawn(command.stdout(Stdio::piped()), "cargo build")?;
     let messages = group.child().stdout.take().map(BufReader::new).context("cargo has no output")?;
     let crates = AtomicUsize::new(0);
@@ -77,5 +108,5 @@ pub(crate) fn build(
     ensure!(status.success(), "{names} cannot be built, see above");
     let seconds = started.elapsed().as_secs_f64();
     screen.good(&format!("built {names} ({seconds:.1} s)"));
-    Ok(Workspace::load()?.bin_dir(profile.folder()))
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use testkit::ServerType;
 
-use super::{PROGRAMS, crates, output, pages, source_date_epoch};
+use super::{PROGRAMS, licences, output, pages, source_date_epoch};
 use crate::{build::TYPES, interrupt::Interrupt, workspace::Workspace};
 
 const REPLICATOR: &str = include_str!("../../dist/replicator.service");
@@ -37,12 +37,10 @@ pub(crate) struct Packed {
     pub(crate) mode: u32,
 }
 
-/// All files, and what the programs in them need.
+/// All files, and what there is to say of them.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub(super) files: Vec<Packed>,
-    /// As the package's `Depends`: `libc6 (>= 2.34), …`.
-    pub(super) depends: String,
     /// Debian's name of the machine's architecture.
     pub(super) architecture: String,
     pub(super) epoch: String,
@@ -59,9 +57,8 @@ impl Contents {
             interrupt.run(Command::new("strip").arg("-o").arg(&stripped).arg(built.join(name)))?;
             files.push(program(name, fs::read(&stripped)?));
         }
-        let depends = depends(scratch.path())?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
-        Ok(Self { files, depends, architecture, epoch: source_date_epoch(&root)? })
+        Ok(Self { files, architecture, epoch: source_date_epoch(&root)? })
     }
 }
 
@@ -91,7 +88,7 @@ fn texts(root: &Path) -> Result<Vec<Packed>> {
         program("martlet-switch", SWITCH.into()),
         text("usr/share/man/man8/martlet-switch.8", SWITCH_PAGE),
         text("usr/share/doc/martlet/copyright", COPYRIGHT),
-        text("usr/share/doc/martlet/crates.txt", crates()?),
+        text("usr/share/doc/martlet/licences.txt", licences::of_crates()?),
         text("usr/share/doc/martlet/changelog", fs::read(root.join("CHANGELOG.md"))?),
     ];
     for page in PAGES_OF_DOCS {
@@ -117,12 +114,14 @@ pub(super) fn units(server_type: ServerType) -> [Packed; 2] {
     })
 }
 
-/// What the programs in a folder link, as packages of this machine's distribution.
-fn depends(folder: &Path) -> Result<String> {
-    fs::create_dir(folder.join("debian"))?;
-    fs::write(folder.join("debian/control"), "Source: martlet\n\nPackage: martlet\nArchitecture: any\n")?;
+/// What the programs in a folder link, as packages of this machine's distribution: `libc6 (>= 2.34), …`.
+pub(super) fn depends(built: &Path) -> Result<String> {
+    let scratch = tempfile::tempdir()?;
+    fs::create_dir(scratch.path().join("debian"))?;
+    let control = "Source: martlet\n\nPackage: martlet\nArchitecture: any\n";
+    fs::write(scratch.path().join("debian/control"), control)?;
     let mut command = Command::new("dpkg-shlibdeps");
-    command.current_dir(folder).arg("-O").args(PROGRAMS);
+    command.current_dir(scratch.path()).arg("-O").args(PROGRAMS.map(|name| built.join(name)));
     let said = output(&mut command).context("Debian's package dpkg-dev has it")?;
     let found = said.lines().find_map(|line| line.strip_prefix("shlibs:Depends="));
     let found = found.context("dpkg-shlibdeps names nothing that the programs link")?;

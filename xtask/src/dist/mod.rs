@@ -1,7 +1,6 @@
 //! `cargo xtask dist`: the Debian package, a tarball and their checksums, and how the package is tried.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,16 +8,17 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::contents::Contents;
+use self::contents::{Contents, depends};
 pub(crate) use self::contents::{Packed, text};
 use crate::{
-    build::{Profile, REPLICATORS, build},
+    build::{Profile, REPLICATORS, build, build_static},
     interrupt::{Interrupt, shown},
     screen::Screen,
-    workspace::{Workspace, cargo},
+    workspace::Workspace,
 };
 
 mod contents;
+mod licences;
 mod package;
 mod pages;
 mod tarball;
@@ -47,28 +47,37 @@ pub(crate) struct DistArgs {
 pub(crate) fn run(args: &DistArgs, interrupt: &Interrupt) -> Result<()> {
     let screen = Screen::new();
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let contents = Contents::of(&build(&PROGRAMS, args.profile, screen, interrupt)?, interrupt)?;
-    let made = [package::write(&contents, &args.out, interrupt)?, tarball::write(&contents, &args.out)?];
+    let made = [
+        deb(&args.out, args.profile, screen, interrupt)?,
+        static_tarball(&args.out, args.profile, screen, interrupt)?,
+    ];
     for name in made.iter().chain([&write_sums(&args.out, &made)?]) {
         screen.good(&args.out.join(name).display().to_string());
     }
-    screen.aside(&format!("the programs need {}", contents.depends));
     Ok(())
 }
 
 /// Builds the programs and packs them into a folder; returns the package's name.
 pub(crate) fn deb(out: &Path, profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<String> {
-    let contents = Contents::of(&build(&PROGRAMS, profile, screen, interrupt)?, interrupt)?;
-    package::write(&contents, out, interrupt)
+    let built = build(&PROGRAMS, profile, screen, interrupt)?;
+    package::write(&Contents::of(&built, interrupt)?, &depends(&built)?, out, interrupt)
+}
+
+/// Builds the programs without a need for libraries, and packs them into a folder; returns the tarball's name.
+fn static_tarball(out: &Path, profile: Profile, screen: Screen, interrupt: &Interrupt) -> Result<String> {
+    let built = build_static(&PROGRAMS, profile, screen, interrupt)?;
+    for program in PROGRAMS.map(|name| built.join(name)) {
+        let said = output(Command::new("ldd").arg(&program))?;
+        ensure!(said.contains("statically linked"), "{} needs libraries: {said}", program.display());
+    }
+    tarball::write(&Contents::of(&built, interrupt)?, out)
 }
 
 /// Builds the package of the debug build, then installs, switches, upgrades and removes it in namespaces of its own,
 /// over a copy of this machine's files that is dropped afterwards. Needs root and dpkg.
 pub(crate) fn try_out(screen: Screen, interrupt: &Interrupt) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let contents = Contents::of(&build(&PROGRAMS, Profile::Dev, screen, interrupt)?, interrupt)?;
-    let deb = package::write(&contents, dir.path(), interrupt)?;
-    tarball::write(&contents, dir.path())?;
+    let deb = deb(dir.path(), Profile::Dev, screen, interrupt)?;
     let root = dir.path().join("machine");
     fs::create_dir(&root)?;
     let mut trial = Command::new("unshare");
@@ -93,17 +102,6 @@ fn source_date_epoch(root: &Path) -> Result<String> {
     }
     let said = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
     Ok(said.trim().to_owned())
-}
-
-/// The crates that are in the programs, each with its version and its licence.
-fn crates() -> Result<String> {
-    let mut tree =
-        cargo(&["tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p} {l}"]);
-    tree.arg("--no-dedupe").args(PROGRAMS.iter().flat_map(|program| ["-p", program]));
-    let said = output(&mut tree)?;
-    let foreign = said.lines().filter(|line| !line.is_empty() && !line.contains("(/"));
-    let sorted: BTreeSet<&str> = foreign.collect();
-    Ok(sorted.into_iter().flat_map(|line| [line, "\n"]).collect())
 }
 
 /// What a command prints; an error has its words.

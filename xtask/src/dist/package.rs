@@ -15,9 +15,9 @@ const SCRIPTS: [(&str, &str); 3] = [
 ];
 
 /// Writes the package into a folder; returns its name. The same files give the same bytes.
-pub(super) fn write(contents: &Contents, out: &Path, interrupt: &Interrupt) -> Result<String> {
+pub(super) fn write(contents: &Contents, depends: &str, out: &Path, interrupt: &Interrupt) -> Result<String> {
     let tree = tempfile::tempdir()?;
-    for file in contents.files.iter().chain(&control_files(contents)) {
+    for file in contents.files.iter().chain(&control_files(contents, depends)) {
         file.write(tree.path())?;
     }
     let name = format!("martlet_{VERSION}_{}.deb", contents.architecture);
@@ -29,8 +29,8 @@ pub(super) fn write(contents: &Contents, out: &Path, interrupt: &Interrupt) -> R
     Ok(name)
 }
 
-fn control_files(contents: &Contents) -> Vec<Packed> {
-    let mut files = vec![text("DEBIAN/control", control(contents))];
+fn control_files(contents: &Contents, depends: &str) -> Vec<Packed> {
+    let mut files = vec![text("DEBIAN/control", control(contents, depends))];
     for (name, script) in SCRIPTS {
         files.push(Packed { mode: 0o755, ..text(format!("DEBIAN/{name}"), script) });
     }
@@ -38,9 +38,9 @@ fn control_files(contents: &Contents) -> Vec<Packed> {
 }
 
 /// No dependency on stock's packages: stock may come from elsewhere, and ours runs without it.
-pub(super) fn control(contents: &Contents) -> String {
+pub(super) fn control(contents: &Contents, depends: &str) -> String {
     let kib = contents.files.iter().map(|file| file.bytes.len().div_ceil(1024)).sum::<usize>();
-    let Contents { depends, architecture, .. } = contents;
+    let architecture = &contents.architecture;
     format!(
         "Package: martlet
 Version: {VERSION}

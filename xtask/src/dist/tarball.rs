@@ -16,7 +16,7 @@ pub(super) fn write(contents: &Contents, out: &Path) -> Result<String> {
     for file in contents.files.iter().filter(|file| !file.path.contains("martlet-switch")) {
         file.write(&tree.path().join(&top))?;
     }
-    text("README.txt", readme(&contents.depends)).write(&tree.path().join(&top))?;
+    text("README.txt", readme()).write(&tree.path().join(&top))?;
     text("LICENSE", include_str!("../../../LICENSE")).write(&tree.path().join(&top))?;
     fs::set_permissions(tree.path().join(&top), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let name = format!("{top}.tar.gz");
@@ -34,12 +34,12 @@ pub(super) fn write(contents: &Contents, out: &Path) -> Result<String> {
     Ok(name)
 }
 
-fn readme(depends: &str) -> String {
+fn readme() -> String {
     format!(
         "Martlet {VERSION}: account and container database replication for OpenStack Swift.
 
-The programs in usr/bin are not static: they need glibc and its like, in Debian's names {depends}.
-Users and host names are looked up by glibc, as its nsswitch.conf says.
+The programs in usr/bin are static: they need a Linux kernel of this architecture, and no library. The user of a conf is looked up in
+/etc/passwd and /etc/group alone, whatever nsswitch.conf says; name rings' devices by address. They hold glibc, under the LGPL 2.1: the sources and `cargo xtask dist` make them anew with another.
 
 What is below usr can be copied to /usr. How to go on: usr/share/doc/martlet/operations.md.
 "

@@ -4,7 +4,6 @@ use crate::build::TYPES;
 fn contents() -> Contents {
     Contents {
         files: TYPES.into_iter().flat_map(units).collect(),
-        depends: "libc6 (>= 2.34)".to_owned(),
         architecture: "amd64".to_owned(),
         epoch: "1700000000".to_owned(),
     }
@@ -71,9 +70,20 @@ fn a_package_is_the_same_twice() {
     assert_eq!(made[0], made[1]);
     if Command::new("dpkg-deb").arg("--version").output().is_ok() {
         let made = dirs.each_ref().map(|dir| {
-            let name = package::write(&contents, dir.path(), &interrupt).unwrap();
+            let name = package::write(&contents, "libc6 (>= 2.34)", dir.path(), &interrupt).unwrap();
             fs::read(dir.path().join(name)).unwrap()
         });
         assert_eq!(made[0], made[1]);
     }
+}
+
+#[test]
+fn the_licences_of_all_that_is_linked_come_along() {
+    let page = licences::of_crates().unwrap();
+    for (what, begins) in
+        [("tokio 1.", "a crate"), ("Permission is hereby granted", "a text"), ("maud", "a page's crate")]
+    {
+        assert!(page.contains(what), "{begins}");
+    }
+    assert!(!page.contains("headless_chrome"), "what only tests need is not linked");
 }

@@ -6,6 +6,7 @@ mod open_files;
 mod priority;
 mod privileges;
 mod surroundings;
+mod unix_user;
 mod watchdog;
 
 pub(crate) use notify::{READY, STOPPING, notify};

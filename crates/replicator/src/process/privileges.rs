@@ -1,7 +1,9 @@
-use std::{ffi::CString, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
-use nix::unistd::{Gid, Group, User, geteuid, getgrouplist, setgid, setgroups, setuid};
+use nix::unistd::{geteuid, setgid, setgroups, setuid};
+
+use super::unix_user::UnixUser;
 
 /// Becomes `user` (the key of the conf), with its groups, and tells its home. A process that is not root can only
 /// be that user already.
@@ -14,27 +16,15 @@ use nix::unistd::{Gid, Group, User, geteuid, getgrouplist, setgid, setgroups, se
 /// # Errors
 /// If there is no such user, or the process may not become it.
 pub(crate) fn drop_privileges(user: &str) -> anyhow::Result<PathBuf> {
-    let found = User::from_name(user).with_context(|| format!("user = {user}: cannot be looked up"))?;
-    let found = found.ok_or_else(|| anyhow!("user = {user}: there is no such user on this machine"))?;
+    let found = UnixUser::look_up(user).with_context(|| format!("user = {user}: cannot be looked up"))?;
+    let found = found.ok_or_else(|| anyhow!("user = {user}: there is no such user {}", UnixUser::WHERE))?;
     let become_it = || -> anyhow::Result<()> {
         if geteuid().is_root() {
-            setgroups(&supplementary_groups(&found)?).context("setgroups")?;
+            setgroups(&found.groups).context("setgroups")?;
         }
         setgid(found.gid).context("setgid")?;
         setuid(found.uid).context("setuid")
     };
     become_it().with_context(|| format!("user = {user}: this process may not become that user"))?;
-    Ok(found.dir)
-}
-
-/// The groups that name the user as a member.
-fn supplementary_groups(user: &User) -> anyhow::Result<Vec<Gid>> {
-    let name = CString::new(user.name.as_str())?;
-    let mut groups = getgrouplist(&name, user.gid).context("look up the groups")?;
-    // The own group comes back too, member or not.
-    let own = Group::from_gid(user.gid).ok().flatten();
-    if !own.is_some_and(|group| group.mem.contains(&user.name)) {
-        groups.retain(|group| *group != user.gid);
-    }
-    Ok(groups)
+    Ok(found.home)
 }
