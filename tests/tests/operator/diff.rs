@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use db_broker::{Broker, DbLocation, Source};
-use martlet_testkit::{Cluster, Shape, Tree, container_row, object_row};
+use martlet_testkit::{Cluster, Shape, Tree, container_row, object_row, replicas};
 use protocol::{ObjectRow, Rows};
 use serde_json::{Value, json};
 use swift_types::DbName;
@@ -137,18 +137,17 @@ fn lists_no_more_than_the_limit_and_says_what_it_cannot_read() -> Result<()> {
 #[test]
 fn equal_replicas_of_an_account_are_equal() -> Result<()> {
     let stage = stage()?;
-    let places = stage.places(None)?;
+    let mut places = stage.places(None)?;
+    places.truncate(3);
+    // This machine's own, if it is to have one, or it would be missing.
+    places.sort_by_key(|place| replicas::node_at(place) != 1);
     let mut late = create(&places[0], None, 9)?;
     create(&places[1], None, 10)?;
     late.put(&Rows::Containers(vec![container_row("row 0009", TIME)]))?;
     let (code, found) = diff(&stage, ACCOUNT, &[&places[0], &places[1]], &[])?;
     assert_eq!((&found["rows_differing"], &found["rows_compared"]), (&json!(0), &json!(10)), "{found:#}");
-    let missing = found["replicas"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|one| one["status"] == "missing" && one["role"] == "primary");
-    assert_eq!(code, u8::from(missing));
+    // Other devices are not here: that is said, and is no difference.
+    assert_eq!(code, 0, "{found:#}");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Result, ensure};
-use martlet_testkit::{Cluster, Daemon, Scene, ServerType, Shape, Tree};
+use martlet_testkit::{Cluster, Daemon, Scene, ServerType, SettledContainers, Shape, Tree};
 use serde_json::{Value, json};
 
 use crate::stage::said;
@@ -118,6 +118,18 @@ fn a_plan_for_people_names_what_would_be_done() -> Result<()> {
     {
         assert!(text.contains(words), "{words}: {text}");
     }
+    Ok(())
+}
+
+#[test]
+fn where_a_pass_would_find_nothing_to_do_the_plan_exits_0() -> Result<()> {
+    let settled = SettledContainers::start_without(Shape::default(), 8, Daemon::Martlet, &[])?;
+    settled.cluster.pass(SettledContainers::SENDER, TYPE, Daemon::Martlet)?;
+    let conf = settled.cluster.conf(SettledContainers::SENDER, TYPE).display().to_string();
+    let plan = || said(&["plan", &conf, "--type", "container"]);
+    assert_eq!(plan()?.0, 0, "{}", plan()?.1);
+    settled.change()?;
+    assert_eq!(plan()?.0, 1, "{}", plan()?.1);
     Ok(())
 }
 

@@ -1,15 +1,15 @@
 //! `martlet top --once` beside a daemon that makes passes.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape};
-use serde_json::{Value, json};
+use martlet_testkit::{Daemon, ServerType, SettledContainers, Shape};
+use serde_json::Value;
 
 use crate::stage::said;
 
 const TYPE: ServerType = ServerType::Container;
-const SENDER: usize = 1;
+const SENDER: usize = SettledContainers::SENDER;
 /// Nobody answers there.
 const DEAD: usize = 4;
 const BOUND: Duration = Duration::from_secs(120);
@@ -31,15 +31,8 @@ fn picture_after_a_pass(words: &[&str]) -> Result<Value> {
 
 #[test]
 fn a_daemons_pass_devices_and_peers_are_told() -> Result<()> {
-    let mut cluster = Cluster::start(Shape::default())?;
-    cluster.stock().call(&json!({
-        "op": "corpus", "type": TYPE.name(), "scenario": "in-sync", "databases": 8, "rows": 2,
-        "base": SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(), "round": 1,
-        "roots": cluster.roots(), "swift_dir": cluster.swift_dir(),
-    }))?;
-    for node in Cluster::nodes().filter(|node| ![SENDER, DEAD].contains(node)) {
-        cluster.serve(node, TYPE, Daemon::Martlet)?;
-    }
+    let settled = SettledContainers::start_without(Shape::default(), 8, Daemon::Martlet, &[SENDER, DEAD])?;
+    let cluster = &settled.cluster;
     let ip = cluster.address(SENDER);
     let url = format!("http://{ip}:9461/metrics");
     let (code, _, errors) = said(&["top", "--metrics", &url, "--once"])?;
