@@ -6,6 +6,7 @@ mod lag;
 mod lint;
 mod pass;
 mod phases;
+mod queues;
 mod reconciler;
 mod rpc;
 mod series;
@@ -24,6 +25,8 @@ pub use lag::PeerLag;
 use pass::PassMetrics;
 pub use phases::Phase;
 use phases::PhaseMetrics;
+pub use queues::Queue;
+use queues::QueueMetrics;
 pub use rpc::RpcInFlight;
 use rpc::RpcMetrics;
 pub use series::Series;
@@ -31,30 +34,6 @@ use shown::show_only;
 use table::Row;
 pub use waits::RsyncResult;
 use waits::WaitMetrics;
-
-/// A bounded channel of the pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
-    /// Databases from the walker to the roll call.
-    Tasks,
-    /// Databases from the roll call to the workers.
-    Courses,
-    /// Outcomes from the workers to the aggregator.
-    Outcomes,
-    /// Misplaced rows from the workers to the thread that writes the reconciler's queue.
-    Reconciler,
-}
-
-impl Queue {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Tasks => "tasks",
-            Self::Courses => "courses",
-            Self::Outcomes => "outcomes",
-            Self::Reconciler => "reconciler",
-        }
-    }
-}
 
 /// Everything a daemon tells Prometheus. Lives as long as the process, across passes; shared by all threads.
 ///
@@ -75,9 +54,7 @@ pub struct Metrics {
     to_send: IntGaugeVec,
     stalled: GaugeVec,
     sharder_last: Gauge,
-    queue_depth: IntGaugeVec,
-    queue_capacity: IntGaugeVec,
-    queue_blocked: GaugeVec,
+    queues: QueueMetrics,
 }
 
 impl Metrics {
@@ -95,9 +72,7 @@ impl Metrics {
         let to_send = families.int_gauges(&declared::PEER_ROWS_TO_SEND);
         let stalled = families.gauges(&declared::DEVICE_STALLED_TIMESTAMP);
         let sharder_last = families.gauge(&declared::SHARDER_LAST);
-        let queue_depth = families.int_gauges(&declared::QUEUE_DEPTH);
-        let queue_capacity = families.int_gauges(&declared::QUEUE_CAPACITY);
-        let queue_blocked = families.gauges(&declared::QUEUE_BLOCKED);
+        let queues = QueueMetrics::new(&families);
         let (registry, declared) = families.into_parts();
         Self {
             registry,
@@ -112,9 +87,7 @@ impl Metrics {
             to_send,
             stalled,
             sharder_last,
-            queue_depth,
-            queue_capacity,
-            queue_blocked,
+            queues,
         }
     }
 
@@ -142,11 +115,7 @@ impl Metrics {
     /// Tells the state of a channel: items waiting, items it can hold, and how long its senders were blocked
     /// in this pass.
     pub fn observe_queue(&self, queue: Queue, depth: usize, capacity: usize, blocked: Duration) {
-        let label = &[queue.label()];
-        let count = |items: usize| gauge_value(items as u64);
-        self.queue_depth.with_label_values(label).set(count(depth));
-        self.queue_capacity.with_label_values(label).set(count(capacity));
-        self.queue_blocked.with_label_values(label).set(blocked.as_secs_f64());
+        self.queues.observe(queue, depth, capacity, blocked);
     }
 
     /// Tells since when (Unix seconds) nothing of a device has come to an end although it is being worked at; none: it goes on.
@@ -184,6 +153,7 @@ impl Metrics {
     /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
     pub fn pass_completed(&self, stats: &PassStats, now: f64) {
         self.pass.completed(stats, now);
+        self.queues.over();
     }
 
     /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), and so
@@ -191,6 +161,7 @@ impl Metrics {
     /// alone.
     pub fn pass_aborted(&self, reason: PassAbort) {
         self.pass.aborted(reason);
+        self.queues.over();
     }
 
     /// What is behind and what failed last, as of now: for a status page. Copies at most some hundred short texts under a lock.
