@@ -122,7 +122,9 @@ impl Node {
     pub(crate) fn metrics_page(&self) -> String {
         let LockWaits { granted, timed_out, waited } = lock_waits();
         self.metrics.observe_locks(granted, timed_out, waited);
-        self.metrics.show_backoff(self.client.left_alone());
+        let left_alone = self.client.left_alone();
+        self.metrics.show_backoff(left_alone.iter().map(|peer| (peer.server.clone(), peer.pause)));
+        self.metrics.show_retries(left_alone.into_iter().map(|peer| (peer.server, peer.retries)));
         self.metrics.render()
     }
 

@@ -20,7 +20,7 @@ use crate::{
     exchange::MAX_REPLY_BYTES,
     peer_urls::PeerUrls,
     signed::LockedOut,
-    silence::{Consequence, Silences},
+    silence::{Consequence, LeftAlone, Silences},
 };
 
 /// 403: the peer does not listen to us.
@@ -200,9 +200,9 @@ impl SyncClient {
         done.ok()?.ok()
     }
 
-    /// Who has not answered several times in a row, as `IP:PORT`, and for how long it is left alone before it is asked the next
-    /// time. Until it answers, or nobody has asked it for long.
-    pub fn left_alone(&self) -> Vec<(String, Duration)> {
+    /// Who has not answered several times in a row, and is left alone before it is asked the next time. Until it answers, or nobody
+    /// has asked it for long.
+    pub fn left_alone(&self) -> Vec<LeftAlone> {
         self.silences.pauses(Instant::now())
     }
 

@@ -36,5 +36,6 @@ mod whole_file;
 pub use client::{CallError, ClientSettings, Reply, SyncClient};
 pub use compare::{Compared, Question, Reminder};
 pub use rsync::{RsyncError, RsyncPass};
+pub use silence::LeftAlone;
 pub use target::{Region, Target};
 pub use whole_file::{Content, SendError, time_for};

@@ -24,10 +24,22 @@ pub(crate) struct Silences {
     peers: Arc<Mutex<HashMap<String, Silence>>>,
 }
 
+/// A peer that is left alone time and again until it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// Where it answers REPLICATE: `IP:PORT`.
+    pub server: String,
+    /// How long it is left alone this time.
+    pub pause: Duration,
+    /// How often it was asked again after such a pause and has not answered.
+    pub retries: u32,
+}
+
 /// How long a peer has said nothing.
 #[derive(Clone, Copy, Debug)]
 struct Silence {
     unanswered: u32,
+    retries: u32,
     /// The last pause, and when it began; calls from before tell nothing new.
     pause: Option<(Instant, Duration)>,
 }
@@ -67,13 +79,15 @@ impl Silences {
             return Consequence::None;
         }
         let mut peers = self.lock();
-        let silence = peers.entry(peer.to_owned()).or_insert(Silence { unanswered: 0, pause: None });
+        let silence =
+            peers.entry(peer.to_owned()).or_insert(Silence { unanswered: 0, retries: 0, pause: None });
         silence.unanswered += 1;
         match silence.pause {
             Some((since, _)) if begun < since => Consequence::None,
             Some((_, last)) => {
                 let pause = last.saturating_mul(2).min(self.longest);
                 silence.pause = Some((now, pause));
+                silence.retries = silence.retries.saturating_add(1);
                 Consequence::NextPause(pause)
             }
             None if silence.unanswered < PATIENCE => Consequence::None,
@@ -85,9 +99,8 @@ impl Silences {
         }
     }
 
-    /// Who is left alone time and again until it answers, and how long the present pause is. Forgets those that nobody asks any
-    /// more.
-    pub(crate) fn pauses(&self, now: Instant) -> Vec<(String, Duration)> {
+    /// Those that are left alone. Forgets those that nobody asks any more.
+    pub(crate) fn pauses(&self, now: Instant) -> Vec<LeftAlone> {
         let kept = self.longest.saturating_mul(FORGOTTEN_AFTER);
         let mut peers = self.lock();
         peers.retain(|_, silence| {
@@ -95,7 +108,10 @@ impl Silences {
                 now.saturating_duration_since(begun) <= pause.saturating_add(kept)
             })
         });
-        let of_one = |(peer, silence): (&String, &Silence)| Some((peer.clone(), silence.pause?.1));
+        let of_one = |(server, silence): (&String, &Silence)| {
+            let ((_, pause), retries) = (silence.pause?, silence.retries);
+            Some(LeftAlone { server: server.clone(), pause, retries })
+        };
         peers.iter().filter_map(of_one).collect()
     }
 
@@ -111,6 +127,10 @@ mod tests {
     const PEER: &str = "10.0.0.1:6201";
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn left_alone(pause: Duration, retries: u32) -> Vec<LeftAlone> {
+        vec![LeftAlone { server: PEER.to_owned(), pause, retries }]
+    }
+
     #[test]
     fn pauses_grow_up_to_the_longest_and_end_with_an_answer() {
         let (silences, start) = (Silences::new(5 * SECOND), Instant::now());
@@ -122,7 +142,7 @@ mod tests {
         assert_eq!(silences.left_alone(PEER, start + 2 * SECOND), None);
         let next = [2, 4, 8, 16].map(|at| unanswered(at * SECOND));
         assert_eq!(next, [2, 4, 5, 5].map(|pause| Consequence::NextPause(pause * SECOND)));
-        assert_eq!(silences.pauses(start + 16 * SECOND), [(PEER.to_owned(), 5 * SECOND)]);
+        assert_eq!(silences.pauses(start + 16 * SECOND), left_alone(5 * SECOND, 4));
         assert!(silences.answered(PEER));
         assert!(!silences.answered(PEER));
         assert_eq!(silences.left_alone(PEER, start + 16 * SECOND), None);
@@ -146,7 +166,7 @@ mod tests {
             silences.unanswered(PEER, start, start);
         }
         let paused = |at: u32| silences.pauses(start + at * SECOND);
-        assert_eq!(paused(61), [(PEER.to_owned(), SECOND)], "ten times the longest, after its own");
+        assert_eq!(paused(61), left_alone(SECOND, 0), "ten times the longest, after its own");
         assert_eq!((paused(62), paused(1)), (vec![], vec![]));
         assert!(!silences.answered(PEER));
     }

@@ -58,6 +58,7 @@ fn eventful() -> (Metrics, PassStats) {
     metrics.process_started(1_650_000_000.0);
     metrics.observe_locks(3, 1, Duration::from_millis(2500));
     metrics.show_backoff([("10.0.0.2:6201".to_owned(), Duration::from_secs(4))]);
+    metrics.show_retries([("10.0.0.2:6201".to_owned(), 2)]);
     metrics.observe_sharder(Some(1_600_000_000.0));
     metrics.observe_device("sda", Some(1_700_000_000.0));
     metrics.observe_queue(Queue::Tasks, 3, 64, Duration::from_millis(1500));
@@ -172,6 +173,7 @@ fn outcomes_show() {
         r#"martlet_peer_behind_rows{peer="10.0.0.2/sdb",type="account"} 7"#,
         r#"martlet_peer_behind_databases{peer="10.0.0.2/sdb",type="account"} 1"#,
         r#"martlet_peer_backoff_seconds{server="10.0.0.2:6201",type="account"} 4"#,
+        r#"martlet_peer_retries{server="10.0.0.2:6201",type="account"} 2"#,
         r#"martlet_sharder_last_timestamp_seconds{type="account"} 1600000000"#,
         r#"martlet_handoffs_waiting{device="sda",type="account"} 1"#,
         r#"martlet_passes_aborted_total{reason="left_behind",type="account"} 1"#,
@@ -254,9 +256,11 @@ fn who_has_caught_up_is_not_shown_any_more() {
         }
     }
     metrics.show_backoff([]);
+    metrics.show_retries([]);
     let text = metrics.render();
     assert!(!text.contains("behind_databases{") && !text.contains("handoffs_waiting{"), "nor who has it now");
     assert!(!text.contains("backoff_seconds{"), "who answers is asked at once");
+    assert!(!text.contains("peer_retries{"), "and no more a second time");
 }
 
 #[test]

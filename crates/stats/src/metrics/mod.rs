@@ -190,6 +190,11 @@ impl Metrics {
         self.waits.show_backoff(servers);
     }
 
+    /// Tells how often each of those was asked again since it answered last. No other has a series any more.
+    pub fn show_retries(&self, servers: impl IntoIterator<Item = (String, u32)>) {
+        self.waits.show_retries(servers);
+    }
+
     /// Tells how often waits for locks have ended with the lock and without since the process began, and how long they took in all.
     pub fn observe_locks(&self, granted: u64, timed_out: u64, waited: Duration) {
         self.waits.observe_locks(granted, timed_out, waited);

@@ -38,6 +38,7 @@ impl RsyncResult {
 pub(super) struct WaitMetrics {
     rsync_runs: IntCounterVec,
     backoff: GaugeVec,
+    retries: GaugeVec,
     granted: IntCounter,
     timed_out: IntCounter,
     /// Held while the counters are brought to what was observed.
@@ -51,10 +52,11 @@ impl WaitMetrics {
             rsync_runs.with_label_values(&[result.label()]);
         }
         let backoff = families.gauges(&declared::PEER_BACKOFF);
+        let retries = families.gauges(&declared::PEER_RETRIES);
         let waits = families.counters(&declared::LOCK_WAITS);
         let [granted, timed_out] = LOCK_WAIT_ENDS.map(|end| waits.with_label_values(&[end]));
         let seconds = Mutex::new(families.seconds(&declared::LOCK_WAIT_SECONDS));
-        Self { rsync_runs, backoff, granted, timed_out, seconds }
+        Self { rsync_runs, backoff, retries, granted, timed_out, seconds }
     }
 
     pub(super) fn rsync_ended(&self, result: RsyncResult) {
@@ -63,6 +65,10 @@ impl WaitMetrics {
 
     pub(super) fn show_backoff(&self, servers: impl IntoIterator<Item = (String, Duration)>) {
         show_only(&self.backoff, servers.into_iter().map(|(server, pause)| (server, pause.as_secs_f64())));
+    }
+
+    pub(super) fn show_retries(&self, servers: impl IntoIterator<Item = (String, u32)>) {
+        show_only(&self.retries, servers.into_iter().map(|(server, retries)| (server, f64::from(retries))));
     }
 
     /// Totals that are lower than those observed before change nothing.

@@ -42,3 +42,11 @@ pub(in crate::metrics) const PEER_BACKOFF: Family = Family {
             several times in a row; peer_backoff at most. No series of one that answers, or that nobody asks any more.",
     healthy: "no series",
 };
+
+pub(in crate::metrics) const PEER_RETRIES: Family = Family {
+    name: "peer_retries",
+    labels: &["server"],
+    help: "How often a peer's server that is left alone was asked again since it answered last, and has not answered. Nothing \
+            else is tried twice in one pass: what fails is left to the next.",
+    healthy: "no series",
+};
