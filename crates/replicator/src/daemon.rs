@@ -118,7 +118,7 @@ fn forever(node: &Arc<Node>, runtime: &Handle) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         // Its words are in the log already; the next pass may do better.
         if catch_unwind(AssertUnwindSafe(|| pass::run(node, &Scope::default()))).is_err() {
-            node.metrics.pass_aborted(PassAbort::Panicked);
+            node.metrics.pass_ended(Some(PassAbort::Panicked));
             error!("ERROR trying to replicate: this pass is broken off, the next one begins at the interval");
         }
         wait(node, interval.saturating_sub(started.elapsed()));

@@ -60,9 +60,7 @@ impl PassEnd {
 /// blocks until then. Stock: `run_once`.
 pub(crate) fn run(node: &Arc<Node>, scope: &Scope) -> PassEnd {
     let end = pass(node, scope);
-    if let Some(reason) = end.abort() {
-        node.metrics.pass_aborted(reason);
-    }
+    node.metrics.pass_ended(end.abort());
     leave_textfile(node);
     end
 }

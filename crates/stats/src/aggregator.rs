@@ -18,7 +18,7 @@ impl Aggregator {
     /// Folds one pass that began at `start` (Unix seconds): blocks until the outcomes end.
     ///
     /// Counts the pass as started; whether it was completed or broken off is for the caller to say, with
-    /// [`Metrics::pass_completed`].
+    /// [`Metrics::pass_completed`] and [`Metrics::pass_ended`].
     pub fn run(self, outcomes: impl IntoIterator<Item = Outcome>, start: f64) -> PassStats {
         self.metrics.pass_started(start);
         self.go_on(outcomes, PassStats::new(start))

@@ -30,6 +30,7 @@
 //!
 //! let stats = Aggregator::new(metrics.clone(), None).run(&outcomes, 1_700_000_000.0);
 //! metrics.pass_completed(&stats, 1_700_000_001.0);
+//! metrics.pass_ended(None);
 //! assert_eq!((stats.attempted, stats.success, stats.no_change), (1, 1, 1));
 //! assert!(metrics.render().contains("martlet_databases_total{"));
 //! println!("{}", martlet_stats::summary(&stats, 1_700_000_001.0).join("\n"));

@@ -46,6 +46,7 @@ fn pass(metrics: &Arc<Metrics>, start: f64, outcomes: Vec<Outcome>) -> Backlog {
     let shown = running.running.expect("the pass is under way");
     assert_eq!((shown.start, shown.end, shown.databases), (start, None, stats.attempted));
     metrics.pass_completed(&stats, start + 60.0);
+    metrics.pass_ended(None);
     let backlog = metrics.backlog();
     assert_eq!(backlog.running, None);
     backlog
@@ -182,7 +183,7 @@ fn a_pass_that_is_broken_off_forgets_nothing() {
     let metrics = metrics();
     let since = pass(&metrics, 100.0, vec![unfinished(1, 5)]).last.unwrap().peers[0].since;
     Aggregator::new(Arc::clone(&metrics), None).run(Vec::new(), 200.0);
-    metrics.pass_aborted(PassAbort::Panicked);
+    metrics.pass_ended(Some(PassAbort::Panicked));
     let backlog = metrics.backlog();
     assert_eq!((backlog.running, backlog.last.unwrap().start), (None, 100.0));
     let peers = pass(&metrics, 300.0, vec![unfinished(1, 5)]).last.unwrap().peers;

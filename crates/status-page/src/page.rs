@@ -9,11 +9,12 @@ use stats::{Backlog, Known, Metrics, PassBacklog, Series};
 use crate::{About, DeviceStatus, Health, LastPass, PassUnderWay, PeerStatus, Status, history::History};
 
 /// Of the metrics' families those that the page is made of.
-const FAMILIES: [&str; 8] = [
+const FAMILIES: [&str; 9] = [
     "databases_total",
     "device_stalled_timestamp_seconds",
     "devices_skipped_total",
     "failures_total",
+    "last_pass_databases",
     "passes_completed_total",
     "quarantined_total",
     "removed_total",
@@ -72,7 +73,7 @@ impl StatusPage {
             started,
             health,
             log_level: log_level.to_owned(),
-            pass: backlog.running.as_ref().map(|pass| under_way(pass, backlog.last.as_ref(), now)),
+            pass: backlog.running.as_ref().map(|pass| under_way(pass, total("last_pass_databases"), now)),
             last_pass: backlog.last.as_ref().and_then(last_pass),
             passes_completed: total("passes_completed_total"),
             quarantined: total("quarantined_total"),
@@ -144,8 +145,9 @@ impl StatusPage {
     }
 }
 
-fn under_way(pass: &PassBacklog, last: Option<&PassBacklog>, now: f64) -> PassUnderWay {
-    let expected = last.map(|last| last.databases).filter(|databases| *databases > 0);
+/// `last` is how many databases the last pass had that came to all; 0 before there was one.
+fn under_way(pass: &PassBacklog, last: u64, now: f64) -> PassUnderWay {
+    let expected = (last > 0).then_some(last);
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let (done, whole) = (pass.databases as f64, expected.map(|expected| expected as f64));
     let rate = if now > pass.start { done / (now - pass.start) } else { 0.0 };

@@ -33,6 +33,7 @@ impl Node {
     fn whole_pass(&self, start: f64, outcomes: Vec<Outcome>) {
         let stats = self.pass(start, outcomes);
         self.metrics.pass_completed(&stats, start + 60.0);
+        self.metrics.pass_ended(None);
     }
 
     fn status(&self, now: f64) -> Status {

@@ -4,7 +4,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -13,13 +12,8 @@ use testkit::ProcessGroup;
 
 use crate::{interrupt::Interrupt, workspace::Workspace};
 
-const SYSTEMD: &str = "/lib/systemd/systemd";
 /// What any command, and whatever it brings about, has to be done with.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How often one looks again whether processes have ended.
-const ASK_AGAIN: Duration = Duration::from_millis(5);
-/// Where groups of processes can be made, of which the machine has one for itself: systemd makes others in it.
-const CGROUPS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// Into the group, then into all namespaces but that of the network, in which we have the stock cluster's other nodes.
 const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --pid --uts --ipc --cgroup --fork --kill-child sh "$2" "$3""#;
 
@@ -30,15 +24,11 @@ pub(super) struct Files {
 
 /// A machine that runs; it is gone when this is dropped.
 pub(super) struct Machine<'a> {
-    /// Drops in this order: only an empty group can be removed.
     _processes: ProcessGroup,
-    _group: ControlGroup,
     /// Systemd's number for us.
     first: String,
     interrupt: &'a Interrupt,
 }
-
-struct ControlGroup(PathBuf);
 
 impl Files {
     /// Lays an empty folder over all files of this machine: what is written to the copy is in memory.
@@ -77,21 +67,21 @@ impl Files {
 }
 
 impl<'a> Machine<'a> {
-    /// Returns when systemd has started what every machine has.
-    pub(super) fn boot(files: &Files, interrupt: &'a Interrupt) -> Result<Self> {
-        let group = ControlGroup::make()?;
+    /// Returns when systemd has started what every machine has; it makes its groups of processes in `group`.
+    pub(super) fn boot(files: &Files, group: &Path, interrupt: &'a Interrupt) -> Result<Self> {
         let script = Workspace::load()?.root.join("xtask/guide/boot.sh");
         let mut command = Command::new("sh");
-        command.args(["-c", ENTER, "sh"]).arg(&group.0).arg(script).arg(&files.root);
+        command.args(["-c", ENTER, "sh"]).arg(group).arg(script).arg(&files.root);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut processes = ProcessGroup::spawn(&mut command, "systemd")?;
         let first = first_child(&mut processes, interrupt)?;
-        let machine = Self { _processes: processes, _group: group, first, interrupt };
+        let machine = Self { _processes: processes, first, interrupt };
         machine.until("systemctl is-active --quiet basic.target")?;
         Ok(machine)
     }
 
-    /// Types a line into a shell of root's, in /root; what it printed. An error has all of that and names the line.
+    /// Types a line into a shell of root's, in /root; what it printed. An error has all of that and names the line. Of several commands
+    /// each has to succeed.
     pub(super) fn types(&self, line: &str) -> Result<String> {
         let output = self.run(line)?;
         let said =
@@ -119,7 +109,13 @@ impl<'a> Machine<'a> {
     fn run(&self, line: &str) -> Result<Output> {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.first, "--mount", "--pid", "--uts", "--ipc", "--cgroup"]);
-        command.args(["timeout", &LIMIT.as_secs().to_string(), "sh", "-c", &format!("cd /root\n{line}")]);
+        command.args([
+            "timeout",
+            &LIMIT.as_secs().to_string(),
+            "sh",
+            "-c",
+            &format!("set -e\ncd /root\n{line}"),
+        ]);
         command.env_clear().envs([
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
@@ -128,42 +124,6 @@ impl<'a> Machine<'a> {
         ]);
         command.stdin(Stdio::null()).output().context("nsenter, of Debian's package util-linux")
     }
-}
-
-/// Why no machine can be started here.
-pub(super) fn obstacle() -> Option<String> {
-    if !Path::new(SYSTEMD).exists() {
-        return Some(format!("there is no {SYSTEMD}"));
-    }
-    ControlGroup::make().err().map(|error| format!("{error:#}"))
-}
-
-impl ControlGroup {
-    fn make() -> Result<Self> {
-        let top = CGROUPS.iter().map(Path::new).find(|top| top.join("cgroup.procs").exists());
-        let top = top.with_context(|| format!("there is no cgroup 2 at {}", CGROUPS.join(" or ")))?;
-        let path = top.join(format!("martlet-guide-{}", std::process::id()));
-        fs::create_dir(&path).with_context(|| path.display().to_string())?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for ControlGroup {
-    /// Its processes are killed and end soon.
-    fn drop(&mut self) {
-        let deadline = Instant::now() + LIMIT;
-        while self.0.exists() && Instant::now() < deadline {
-            remove_group(&self.0);
-            thread::sleep(ASK_AGAIN);
-        }
-    }
-}
-
-/// With all groups in it, as far as their processes have ended.
-fn remove_group(group: &Path) {
-    let entries = fs::read_dir(group).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.path().is_dir()).for_each(|entry| remove_group(&entry.path()));
-    let _ = fs::remove_dir(group);
 }
 
 /// The only child that a process has, once it has it.

@@ -1,7 +1,7 @@
 //! What a pass would do between one database and one peer.
 
 use db_broker::{BrokerError, Direction, Onlooker};
-use protocol::{Course, Metadata, RemoteInfo, ReplicationInfo, rows_between};
+use protocol::{Course, DbState, Evidence, Metadata, RemoteInfo, ReplicationInfo, rows_between};
 use serde::Serialize;
 
 use super::node::Node;
@@ -12,6 +12,9 @@ use crate::asking::Answer;
 pub(crate) enum Towards {
     /// Nothing about rows.
     NoChange,
+    /// Each has all rows of the other by its word, and their hashes differ: that is looked into, and all rows exchanged anew if it
+    /// lasts.
+    Diverged,
     /// The rows that it lacks.
     Diff(Load),
     /// As many of them as one pass may send.
@@ -20,8 +23,10 @@ pub(crate) enum Towards {
     WholeFile(Load),
     /// The whole file, to be merged there.
     RemoteMerge(Load),
-    /// Rows are the sharder's.
+    /// Rows are the sharder's, which is at work.
     Deferred,
+    /// Rows are at the shards.
+    Sharded,
     /// Its disk is gone: a handoff steps in.
     NotMounted,
     /// It says nothing now.
@@ -56,7 +61,7 @@ impl Peer {
     }
 
     pub(crate) fn is_in_sync(self) -> bool {
-        self.towards == Towards::NoChange && !self.exchanges_stat
+        matches!(self.towards, Towards::NoChange | Towards::Sharded) && !self.exchanges_stat
     }
 }
 
@@ -78,11 +83,14 @@ pub(crate) fn of(
     };
     let exchanges_stat = exchanges_stat(info, remote);
     if onlooker.sharding_initiated()? {
-        return Ok(Peer { towards: Towards::Deferred, exchanges_stat });
+        let is_over = info.container().is_some_and(|container| container.db_state == DbState::Sharded);
+        let towards = if is_over { Towards::Sharded } else { Towards::Deferred };
+        return Ok(Peer { towards, exchanges_stat });
     }
     let noted = onlooker.sync_point(Direction::Outgoing, &remote.id)?;
     let per_diff = node.conf.sync.per_diff.get();
     let towards = match Course::decide(info, remote, noted, i64::from(per_diff)) {
+        Course::NoChange if has_diverged(onlooker, info, remote)? => Towards::Diverged,
         // A peer with our hash notes our last row as soon as a pass tells it, before it answers.
         Course::NoChange | Course::HashMatch { .. } => Towards::NoChange,
         Course::RemoteMerge { .. } => Towards::RemoteMerge(all),
@@ -96,6 +104,20 @@ pub(crate) fn of(
         }
     };
     Ok(Peer { towards, exchanges_stat })
+}
+
+/// As the replicator's own look at a peer to which nothing is to be sent, but for what it remembers of earlier ones.
+fn has_diverged(
+    onlooker: &mut Onlooker,
+    info: &ReplicationInfo,
+    remote: &RemoteInfo,
+) -> Result<bool, BrokerError> {
+    let here = info.container().map(|container| container.db_state);
+    let moves_rows = [here, remote.db_state].into_iter().flatten().any(DbState::moves_rows);
+    Ok(info.hash != remote.hash
+        && !moves_rows
+        && onlooker.sync_point(Direction::Incoming, &remote.id)? >= remote.max_row
+        && Evidence::of(info, remote).is_some())
 }
 
 fn exchanges_stat(info: &ReplicationInfo, remote: &RemoteInfo) -> bool {

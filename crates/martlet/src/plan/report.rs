@@ -103,6 +103,7 @@ mod tests {
     fn nothing_to_do_is_the_exit_code_where_it_is_told() {
         assert_eq!(is_nothing(&quiet()), (true, true));
         let peer = |towards, exchanges_stat| vec![Peer { towards, exchanges_stat }];
+        assert_eq!(is_nothing(&Planned { peers: peer(Towards::Sharded, false), ..quiet() }), (true, true));
         for something in [
             Planned { waiting: 3, ..quiet() },
             Planned { reclaims: true, ..quiet() },
@@ -110,6 +111,7 @@ mod tests {
             Planned { end: End::Reclaimed, ..quiet() },
             Planned { peers: peer(Towards::Diff(Load::default()), false), ..quiet() },
             Planned { peers: peer(Towards::NoChange, true), ..quiet() },
+            Planned { peers: peer(Towards::Diverged, false), ..quiet() },
             Planned { peers: peer(Towards::Deferred, false), ..quiet() },
             Planned { peers: peer(Towards::Failure, false), ..quiet() },
         ] {

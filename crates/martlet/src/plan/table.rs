@@ -6,7 +6,7 @@ use super::{
     Asking,
     report::{DeviceReport, Report},
     survey::What,
-    totals::{Sent, Totals},
+    totals::{Leaving, Sent, Totals},
 };
 use crate::columns::aligned;
 
@@ -75,11 +75,10 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         (databases > 0)
             .then(|| format!("{databases} databases, {rows} rows, some {}", indicatif::HumanBytes(bytes)))
     };
-    let kept = |found: u64, removed: u64| {
-        (found > 0)
-            .then(|| format!("{removed} of {found} databases; the others stay until enough peers have them"))
+    let kept = |Leaving { found, removed }: Leaving| {
+        let others = if removed < found { "; the others stay until enough peers have them" } else { "" };
+        (found > 0).then(|| format!("{removed} of {found} databases{others}"))
     };
-    let deferred = total.steps.deferred;
     let all = [
         ("merge rows that wait", (total.waiting_rows > 0).then(|| format!("{} rows", total.waiting_rows))),
         ("drop what was deleted long ago in", databases(total.to_be_reclaimed_first)),
@@ -87,10 +86,11 @@ fn would(total: &Totals) -> Vec<(&'static str, String)> {
         ("send whole to peers without them", sent(total.whole)),
         ("send whole to be merged", sent(total.merged)),
         ("exchange timestamps or metadata of", databases(total.exchange_stat)),
-        ("leave rows to the sharder towards", (deferred > 0).then(|| format!("{deferred} peers"))),
+        ("compare rows again, if not exchange all, of", databases(total.diverged)),
+        ("leave rows to the sharder of", databases(total.left_to_sharder)),
         ("fail towards a peer with", databases(total.with_failures)),
-        ("remove handoffs", kept(total.handoffs.found, total.handoffs.removed)),
-        ("move from wrong partitions", kept(total.misplaced.found, total.misplaced.removed)),
+        ("remove handoffs", kept(total.handoffs)),
+        ("move from wrong partitions", kept(total.misplaced)),
         ("remove as deleted long ago", databases(total.reclaimed)),
         ("quarantine", databases(total.quarantined)),
         ("recover, then replicate", databases(total.recovered_first)),

@@ -26,6 +26,10 @@ pub(crate) struct Totals {
     pub(crate) merged: Sent,
     /// That would exchange timestamps, metadata or the policy.
     pub(crate) exchange_stat: u64,
+    /// That have all rows of a peer, which has all of theirs, and differ from it.
+    pub(crate) diverged: u64,
+    /// Whose rows are left to the sharder.
+    pub(crate) left_to_sharder: u64,
     /// That have a peer that does not answer, or whose disk is gone.
     pub(crate) with_failures: u64,
     /// On devices that are none of their primaries.
@@ -126,8 +130,11 @@ impl Totals {
             let Some(load) = load else { continue };
             *sent += Sent { databases: 1, rows: load.rows, bytes: load.bytes };
         }
-        self.exchange_stat += u64::from(peers.iter().any(|peer| peer.exchanges_stat));
-        self.with_failures += u64::from(peers.iter().any(|peer| peer.fails()));
+        let with = |is: fn(&Peer) -> bool| u64::from(peers.iter().any(is));
+        self.exchange_stat += with(|peer| peer.exchanges_stat);
+        self.diverged += with(|peer| peer.towards == Towards::Diverged);
+        self.left_to_sharder += with(|peer| peer.towards == Towards::Deferred);
+        self.with_failures += with(|peer| peer.fails());
     }
 
     fn add_end(&mut self, end: &End) {
@@ -159,12 +166,12 @@ impl Totals {
 impl Steps {
     fn add(&mut self, towards: Towards) {
         match towards {
-            Towards::NoChange => self.no_change += 1,
+            Towards::NoChange | Towards::Diverged => self.no_change += 1,
             Towards::Diff(_) => self.diff += 1,
             Towards::DiffCapped(_) => (self.diff, self.diff_capped) = (self.diff + 1, self.diff_capped + 1),
             Towards::WholeFile(_) => self.rsync += 1,
             Towards::RemoteMerge(_) => self.remote_merge += 1,
-            Towards::Deferred => self.deferred += 1,
+            Towards::Deferred | Towards::Sharded => self.deferred += 1,
             Towards::NotMounted | Towards::Failure => {}
         }
     }

@@ -151,9 +151,9 @@ impl Pass {
     }
 }
 
-/// As many as the last complete pass had; none before the first.
+/// As many as the last pass had that came to all; none before the first.
 fn expected(page: &Page) -> Option<f64> {
-    (page.sum("martlet_passes_completed_total") > 0.0).then(|| page.sum("martlet_last_pass_databases"))
+    Some(page.sum("martlet_last_pass_databases")).filter(|databases| *databases > 0.0)
 }
 
 impl Rates {

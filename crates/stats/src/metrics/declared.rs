@@ -70,7 +70,7 @@ pub(super) const LAST_PASS_DURATION: Family = Family {
 pub(super) const LAST_PASS_DATABASES: Family = Family {
     name: "last_pass_databases",
     labels: &[],
-    help: "Databases attempted in the last completed pass; 0 before the first.",
+    help: "Databases attempted in the last pass that came to all; 0 before the first.",
     healthy: "steady",
 };
 

@@ -35,6 +35,7 @@ fn eventful() -> (Metrics, PassStats) {
     let primaries = vec![peer(1, Ok(())).peer, peer(2, Ok(())).peer];
     let device = "sda".to_owned();
     let mut stats = PassStats::new(100.0);
+    metrics.pass_ended(Some(PassAbort::LeftBehind));
     metrics.pass_started(stats.start);
     for outcome in [
         database(DbResult::Kept, vec![peer(1, Ok(())), peer(2, Err(PeerFailure::Unfinished))]),
@@ -51,7 +52,6 @@ fn eventful() -> (Metrics, PassStats) {
         stats.add(&outcome);
         metrics.add(&outcome, &stats);
     }
-    metrics.pass_aborted(PassAbort::LeftBehind);
     metrics.rsync_ended(RsyncResult::Failed);
     metrics.observe_phase(Phase::Open, Duration::from_millis(3));
     metrics.rows_received(9);
@@ -198,6 +198,7 @@ fn outcomes_show() {
     }
     drop(guard);
     metrics.pass_completed(&stats, 160.5);
+    metrics.pass_ended(None);
     let text = metrics.render();
     for line in [
         r#"martlet_rpc_in_flight{type="account"} 0"#,
@@ -216,20 +217,19 @@ fn outcomes_show() {
 }
 
 #[test]
-fn a_pass_that_is_broken_off_does_not_run_any_more() {
-    for (reason, running) in [
-        (PassAbort::Stopped, 0),
-        (PassAbort::CouldNotRun, 0),
-        (PassAbort::Panicked, 0),
-        // It is told as completed, too.
-        (PassAbort::LeftBehind, 1),
-    ] {
-        let metrics = Metrics::new(ServerType::Account, "1");
-        metrics.pass_started(100.0);
-        metrics.pass_aborted(reason);
-        let (text, line) =
-            (metrics.render(), format!("martlet_pass_running{{type=\"account\"}} {running}\n"));
-        assert!(text.contains(&line), "{reason:?}: {line} is not in\n{text}");
+fn a_pass_runs_until_it_has_ended_and_only_one_that_came_to_all_says_how_many_there_are() {
+    for (abort, databases) in [(None, 4), (Some(PassAbort::LeftBehind), 0), (Some(PassAbort::Panicked), 0)] {
+        let (metrics, stats) = eventful();
+        metrics.pass_completed(&stats, 160.5);
+        let says = |line: &str| metrics.render().lines().any(|shown| shown == line);
+        assert!(
+            says(r#"martlet_pass_running{type="account"} 1"#),
+            "the reconciler's containers are still to come"
+        );
+        metrics.pass_ended(abort);
+        assert!(says(r#"martlet_pass_running{type="account"} 0"#), "{abort:?}");
+        let line = format!(r#"martlet_last_pass_databases{{type="account"}} {databases}"#);
+        assert!(says(&line), "{abort:?}: {line} is not in\n{}", metrics.render());
     }
 }
 

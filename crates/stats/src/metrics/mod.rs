@@ -153,14 +153,13 @@ impl Metrics {
     /// The pass was completed at `now` (Unix seconds). Not for a pass that was broken off.
     pub fn pass_completed(&self, stats: &PassStats, now: f64) {
         self.pass.completed(stats, now);
-        self.queues.over();
     }
 
-    /// A pass did not come to all databases. [`PassAbort::LeftBehind`] comes beside [`pass_completed`](Self::pass_completed), and so
-    /// does [`PassAbort::CouldNotRun`] where the ring has no device of this node, as stock reports such a pass; the others come
-    /// alone.
-    pub fn pass_aborted(&self, reason: PassAbort) {
-        self.pass.aborted(reason);
+    /// Nothing is under way any more, nor waits in a channel; `abort` says why the pass did not come to all databases, if it did
+    /// not. A pass that came to all is told as [completed](Self::pass_completed) before. So is one of [`PassAbort::LeftBehind`], and
+    /// one of [`PassAbort::CouldNotRun`] where the ring has no device of this node, as stock reports such a pass.
+    pub fn pass_ended(&self, abort: Option<PassAbort>) {
+        self.pass.ended(abort);
         self.queues.over();
     }
 

@@ -105,19 +105,19 @@ impl PassMetrics {
 
     pub(super) fn completed(&self, stats: &PassStats, now: f64) {
         self.passes_completed.inc();
-        self.running.set(0);
         self.last_timestamp.set(now);
         self.last_duration.set(now - stats.start);
-        self.last_databases.set(gauge_value(stats.attempted));
         self.behind.completed(stats, now);
     }
 
-    pub(super) fn aborted(&self, reason: PassAbort) {
-        self.passes_aborted.with_label_values(&[reason.label()]).inc();
-        // One that left a device behind is told as completed, too.
-        if reason != PassAbort::LeftBehind {
-            self.running.set(0);
-            self.behind.broken_off();
+    pub(super) fn ended(&self, abort: Option<PassAbort>) {
+        self.running.set(0);
+        match abort {
+            None => self.last_databases.set(self.progress.get()),
+            Some(reason) => {
+                self.passes_aborted.with_label_values(&[reason.label()]).inc();
+                self.behind.broken_off();
+            }
         }
     }
 
