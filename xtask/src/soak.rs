@@ -40,6 +40,8 @@ enum Step {
     Load,
     /// The demo with replicators and servers killed 1,000 times.
     Kill,
+    /// The packages as they are given out, release builds and static ones.
+    Dist,
 }
 
 impl Step {
@@ -55,6 +57,7 @@ impl Step {
             Self::Chaos => &["chaos", "--seeds", "20"],
             Self::Load => &["load", "--connections", "10000", "--server", "martlet"],
             Self::Kill => &["demo", "--kills", "1000", "--containers", "1000", "--accounts", "300"],
+            Self::Dist => &["dist"],
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn start_pages(node: &Arc<Node>, log_level: LogLevelAtRunTime, runtim
     runtime.spawn(sample(Arc::clone(&status), Arc::clone(node)));
     let pages = Pages { node: Arc::clone(node), status, log_level };
     let source = Arc::new(move |request: PageRequest| pages.answer(&request));
-    // Until the end: it can be asked how that goes.
+    // Until calls are cut: it can be asked how stopping goes.
     runtime.spawn(serve_pages(listener, source, node.stop.cut_token()));
 }
 

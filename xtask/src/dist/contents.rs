@@ -19,6 +19,8 @@ const SWITCH_PAGE: &str = include_str!("../../dist/martlet-switch.8");
 const COPYRIGHT: &str = include_str!("../../dist/copyright");
 /// For Grafana and Prometheus.
 const DASHBOARDS: [&str; 2] = ["martlet.json", "martlet.rules.yml"];
+/// In one of these pages.
+const PICTURE: &str = "images/status-page.png";
 const PAGES_OF_DOCS: [&str; 6] = [
     "operations.md",
     "troubleshooting.md",
@@ -94,6 +96,8 @@ fn texts(root: &Path) -> Result<Vec<Packed>> {
     for page in PAGES_OF_DOCS {
         files.push(text(format!("usr/share/doc/martlet/{page}"), fs::read(root.join("docs").join(page))?));
     }
+    let picture = root.join("docs").join(PICTURE);
+    files.push(text(format!("usr/share/doc/martlet/{PICTURE}"), fs::read(picture)?));
     for name in DASHBOARDS {
         let bytes = fs::read(root.join("dashboards").join(name))?;
         files.push(text(format!("usr/share/martlet/{name}"), bytes));

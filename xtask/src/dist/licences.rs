@@ -12,6 +12,8 @@ use serde::Deserialize;
 use super::{PROGRAMS, output};
 use crate::workspace::cargo;
 
+/// Ours.
+const APACHE: &str = include_str!("../../../LICENSE");
 /// How the files are named that crates keep them in.
 const NAMES: [&str; 5] = ["licen", "copying", "copyright", "notice", "unlicense"];
 
@@ -37,7 +39,18 @@ pub(super) fn of_crates() -> Result<String> {
         let licence =
             package.license.as_deref().with_context(|| format!("{} names no licence", package.name))?;
         page.extend([&package.name, " ", &package.version, "  ", licence, "\n"]);
-        for text in texts(package.manifest_path.parent().context("a crate has a folder")?)? {
+        let mut found = texts(package.manifest_path.parent().context("a crate has a folder")?)?;
+        if found.is_empty() {
+            // Some leave the texts in their repository.
+            ensure!(
+                licence.contains("Apache-2.0"),
+                "{} {} has no text of {licence}",
+                package.name,
+                package.version
+            );
+            found.push(APACHE.to_owned());
+        }
+        for text in found {
             crates_of.entry(text).or_default().push(&package.name);
         }
     }
@@ -72,14 +85,23 @@ fn linked() -> Result<Vec<Package>> {
     Ok(packages)
 }
 
+/// Of a crate and of what it has brought along in its folders.
 fn texts(folder: &Path) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if path.is_file() && NAMES.iter().any(|start| name.starts_with(start)) {
-            texts.push(fs::read_to_string(&path).with_context(|| path.display().to_string())?);
+        if kind.is_dir() {
+            texts.extend(self::texts(&path)?);
+        } else if kind.is_file() && is_text(&name) {
+            let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+            texts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
     }
     Ok(texts)
+}
+
+fn is_text(name: &str) -> bool {
+    NAMES.iter().any(|start| name.starts_with(start))
+        && Path::new(name).extension().is_none_or(|end| end != "rs")
 }

@@ -29,6 +29,7 @@ mod tests;
 const PROGRAMS: [&str; 3] = [REPLICATORS[0], REPLICATORS[1], "martlet"];
 /// Everywhere in Cargo.toml the same.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const LGPL: &str = "/usr/share/common-licenses/LGPL-2.1";
 /// What the package's programs are tried by, in the namespaces that it makes.
 const TRIAL: &str = "xtask/dist/trial.sh";
 
@@ -70,7 +71,11 @@ fn static_tarball(out: &Path, profile: Profile, screen: Screen, interrupt: &Inte
         let said = output(Command::new("ldd").arg(&program))?;
         ensure!(said.contains("statically linked"), "{} needs libraries: {said}", program.display());
     }
-    tarball::write(&Contents::of(&built, interrupt)?, out)
+    let mut contents = Contents::of(&built, interrupt)?;
+    // Of glibc, which is in them.
+    let lgpl = fs::read(LGPL).with_context(|| format!("{LGPL}, of Debian's package base-files"))?;
+    contents.files.push(text("usr/share/doc/martlet/LGPL-2.1", lgpl));
+    tarball::write(&contents, out)
 }
 
 /// Builds the package of the debug build, then installs, switches, upgrades and removes it in namespaces of its own,

@@ -39,7 +39,7 @@ fn readme() -> String {
         "Martlet {VERSION}: account and container database replication for OpenStack Swift.
 
 The programs in usr/bin are static: they need a Linux kernel of this architecture, and no library. The user of a conf is looked up in
-/etc/passwd and /etc/group alone, whatever nsswitch.conf says; name rings' devices by address. They hold glibc, under the LGPL 2.1: the sources and `cargo xtask dist` make them anew with another.
+/etc/passwd and /etc/group alone, whatever nsswitch.conf says; name hosts by address (operations.md says why). They hold glibc, under the LGPL 2.1: the sources and `cargo xtask dist` make them anew with another.
 
 What is below usr can be copied to /usr. How to go on: usr/share/doc/martlet/operations.md.
 "

@@ -204,6 +204,9 @@ impl Runner<'_> {
         if !setup::makes_namespaces(self) {
             return Ok(Done::Skipped("a package is tried on a Debian of its own, in namespaces".to_owned()));
         }
+        if !self.succeeds("dpkg-shlibdeps", &["--version"]) {
+            return Ok(Done::Skipped("there is no dpkg-shlibdeps, of Debian's package dpkg-dev".to_owned()));
+        }
         dist::try_out(self.screen, self.interrupt)?;
         Ok(Done::Passed)
     }

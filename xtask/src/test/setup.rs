@@ -7,12 +7,11 @@ use anyhow::{Context as _, Result, bail};
 use super::{Runner, stock};
 
 /// What a machine of its own takes: a program, how it says its version, and Debian's package of it.
-const ON_ITS_OWN: [(&str, &str, &str); 4] = [
-    ("memcached", "-V", "memcached"),
-    ("mkfs.xfs", "-V", "xfsprogs"),
-    ("dpkg-shlibdeps", "--version", "dpkg-dev"),
-    ("systemctl", "--version", "systemd"),
-];
+const ON_ITS_OWN: [(&str, &str, &str); 2] =
+    [("memcached", "-V", "memcached"), ("mkfs.xfs", "-V", "xfsprogs")];
+/// And what is tried on a Debian only.
+const ON_DEBIAN: [(&str, &str, &str); 2] =
+    [("dpkg-shlibdeps", "--version", "dpkg-dev"), ("systemctl", "--version", "systemd")];
 
 /// Installs what is missing; an error says what to install by hand where we cannot.
 pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
@@ -27,7 +26,8 @@ pub(super) fn run(runner: &Runner<'_>) -> Result<()> {
     if makes_namespaces(runner) {
         stock::install_client(runner)?;
         stock::install_tests(runner)?;
-        for (program, version, package) in ON_ITS_OWN {
+        let debian = ON_DEBIAN.into_iter().filter(|_| runner.succeeds("apt-get", &["--version"]));
+        for (program, version, package) in ON_ITS_OWN.into_iter().chain(debian) {
             if !runner.succeeds(program, &[version]) {
                 apt_install(runner, package)?;
             }
