@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use clap::CommandFactory as _;
 use testkit::ServerType;
 
-use super::{Cli, documents::fenced};
+use super::{
+    Cli,
+    documents::{fenced, is_whole_command},
+};
 
 /// What is not ours, as documents have it at the beginning of a command.
 const FOREIGN: [&str; 9] = ["apt", "chmod", "chown", "curl", "openssl", "scp", "ssh", "systemctl", "umask"];
@@ -46,19 +49,6 @@ fn commands() -> Vec<Documented> {
         commands.extend(typed.chain(spans).map(add).filter(|documented| !documented.words.is_empty()));
     }
     commands
-}
-
-/// In the midst of prose, a command of ours with something to it.
-fn is_whole_command(span: &str) -> bool {
-    let ours = [
-        "martlet ",
-        "martlet-switch ",
-        "container-replicator ",
-        "account-replicator ",
-        "cargo xtask ",
-        "cargo test ",
-    ];
-    ours.iter().any(|start| span.starts_with(start))
 }
 
 /// Why a command would be refused.

@@ -110,6 +110,8 @@ fn inside(dir: &Path, group: &Path, screen: Screen, interrupt: &Interrupt) -> Re
     reader.has_ours()?;
     reader.follows(&documents::typed("docs/troubleshooting.md")?)?;
     reader.is_watched()?;
+    reader.follows_spoken(&documents::spoken_of("docs/operations.md")?)?;
+    reader.follows_spoken(&documents::spoken_of("docs/troubleshooting.md")?)?;
     reader.follows(&documents::typed("README.md")?)?;
     screen.good("all replicas are equal, and each command did what its page says");
     Ok(())

@@ -26,6 +26,9 @@ const RECON: &str = "/var/cache/swift/container.recon";
 /// As old as the last line that was typed.
 const BEGUN: &str = "/run/begun";
 
+/// Commands that prose only names: they want to know of what. To compare there are copies to be named.
+const NAMED: [&str; 2] = ["martlet status", "martlet diff AUTH_test/photos"];
+
 /// How a command is typed.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
@@ -53,6 +56,7 @@ impl Kind {
         let stays = ["", " serve"].map(|word| format!("container-replicator {CONF}{word}"));
         match command.split_whitespace().next() {
             Some("cargo" | "scp" | "ssh") => Self::Elsewhere,
+            _ if command.contains("10.0.0.") => Self::Elsewhere,
             _ if stays.iter().any(|stays| stays == command) => Self::Stays,
             _ if command.starts_with("martlet top ") => Self::Draws,
             _ => Self::Ends,
@@ -74,6 +78,15 @@ impl Reader<'_> {
             self.looks(line)?;
         }
         Ok(())
+    }
+
+    /// Types commands that a page speaks of, with a file and a folder of this machine for what they leave open. One that is only named,
+    /// as `martlet status`, is left to those that say of what.
+    pub(super) fn follows_spoken(&self, commands: &[String]) -> Result<()> {
+        let whole = commands.iter().filter(|command| !NAMED.contains(&command.as_str()));
+        let typed =
+            whole.map(|command| command.replace(" CONFIG", &format!(" {CONF}")).replace(" DIR", " /tmp"));
+        self.follows(&typed.collect::<Vec<_>>())
     }
 
     /// Our unit runs from here on.
