@@ -66,7 +66,7 @@ pub(crate) enum DiffError {
 pub(crate) fn report(args: &DiffArgs) -> Result<Report, DiffError> {
     let subject = Subject::read(&args.subject)?;
     let replicas = Replicas::find(args, &subject)?;
-    let progress = Progress::counting("names");
+    let progress = Progress::towards(replicas.most_rows, "rows");
     let walked = walk::walk(replicas.readable, args.limit, &progress)?;
     Ok(Report::of(&subject, replicas.all, walked))
 }

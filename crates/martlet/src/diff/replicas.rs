@@ -41,12 +41,14 @@ pub(crate) struct Replicas {
     pub(crate) all: Vec<Replica>,
     /// The rows of those that are read, in their order.
     pub(crate) readable: Vec<RowsByName>,
+    /// That any of these counts; tombstones come on top.
+    pub(crate) most_rows: u64,
 }
 
 impl Replicas {
     /// Blocks on the disk.
     pub(crate) fn find(args: &DiffArgs, subject: &Subject) -> Result<Self, DiffError> {
-        let mut found = Self { all: Vec::new(), readable: Vec::new() };
+        let mut found = Self { all: Vec::new(), readable: Vec::new(), most_rows: 0 };
         for place in &subject.places {
             found.look_at(subject, place);
         }
@@ -84,7 +86,10 @@ impl Replicas {
         Ok(())
     }
 
-    fn take(&mut self, name: String, role: Option<Role>, onlooker: Onlooker) {
+    fn take(&mut self, name: String, role: Option<Role>, mut onlooker: Onlooker) {
+        // Rows that cannot be read are met again, and told of, when they are compared.
+        let rows = onlooker.replication_info().map_or(0, |info| u64::try_from(info.count).unwrap_or(0));
+        self.most_rows = self.most_rows.max(rows);
         let (file, waiting) = (Some(onlooker.file().to_owned()), onlooker.waiting());
         self.all.push(Replica { name, role, file, status: Reading::Read, reason: None, waiting });
         self.readable.push(onlooker.into_rows());

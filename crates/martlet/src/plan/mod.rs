@@ -106,7 +106,7 @@ pub(crate) enum PlanError {
 pub(crate) fn report(args: &PlanArgs) -> Result<Report, PlanError> {
     let node = Node::open(args)?;
     let ground = ground::look(&node);
-    let progress = Progress::counting("databases");
+    let progress = Progress::towards(0, "partitions");
     let surveyed = survey::survey(&node, &ground, args.limit, &progress);
     Ok(Report::of(args, &node, ground, surveyed))
 }

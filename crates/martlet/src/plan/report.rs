@@ -41,7 +41,7 @@ pub(crate) struct DeviceReport {
 
 impl Report {
     pub(crate) fn of(args: &PlanArgs, node: &Node, ground: Vec<Ground>, surveyed: Surveyed) -> Self {
-        let Surveyed { mut devices, total, troubles } = surveyed;
+        let Surveyed { mut devices, total, troubles, .. } = surveyed;
         let of_device = |Ground { device, tree }: Ground| {
             let totals = tree.as_ref().ok().and_then(|tree| devices.remove(&tree.name));
             DeviceReport { name: name_of(&device), skipped: tree.err(), totals: totals.unwrap_or_default() }

@@ -1,6 +1,11 @@
 //! The walk over all devices, and what is found out about each database that it comes by.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use ring::RingData;
@@ -27,6 +32,8 @@ pub(crate) struct Surveyed {
     pub(crate) total: Totals,
     /// The first of them.
     pub(crate) troubles: Vec<Trouble>,
+    /// Devices and partitions of which a database has come by.
+    seen: HashSet<(u64, u64)>,
 }
 
 /// A database that would be quarantined, is recovered first or cannot be replicated, or what the walk has stumbled over.
@@ -69,7 +76,8 @@ pub(crate) fn survey(node: &Node, ground: &[Ground], limit: usize, progress: &Pr
             let (tasks, telling) = (tasks.clone(), telling.clone());
             threads.spawn(move || look_into(node, &tasks, &telling));
         }
-        threads.spawn(move || walk(node, ground, &lane, &telling));
+        let expecting = progress.expecting();
+        threads.spawn(move || walk(node, ground, &lane, &telling, expecting));
         for found in found {
             surveyed.take(found, limit, progress);
         }
@@ -84,14 +92,22 @@ fn look_into(node: &Node, tasks: &Receiver<DbTask>, telling: &Sender<Found>) {
     }
 }
 
-/// At the rate of the conf, as a pass.
-fn walk(node: &Node, ground: &[Ground], lane: &Sender<DbTask>, telling: &Sender<Found>) {
+/// At the rate of the conf, as a pass. Tells of each partition that it will come to.
+fn walk(
+    node: &Node,
+    ground: &[Ground],
+    lane: &Sender<DbTask>,
+    telling: &Sender<Found>,
+    expecting: impl Fn() + Send + Sync + 'static,
+) {
     let trees: Vec<_> = ground.iter().filter_map(|ground| ground.tree.as_ref().ok()).cloned().collect();
     let lanes = trees.iter().map(|tree| (tree.id, lane.clone())).collect();
     let (pass, meter) = (&node.conf.pass, WalkMeter::default());
     let mass = MassMisplacement::of_conf(pass.allow_mass_misplacement);
     let (of_ring, handoffs_only) = (Arc::clone(&node.ring), pass.handoffs_only);
-    let turn = move |device: &DeviceTree, partition| turn(&of_ring, handoffs_only, device, partition);
+    let turn = move |device: &DeviceTree, partition| {
+        turn(&of_ring, handoffs_only, device, partition).inspect(|_| expecting())
+    };
     let of_ring = Arc::clone(&node.ring);
     let walk = Walk::new(trees, Box::new(turn))
         .braked(Box::new(move |digest| of_ring.partition(digest)), mass)
@@ -110,7 +126,10 @@ impl Surveyed {
     fn take(&mut self, found: Found, limit: usize, progress: &Progress) {
         let trouble = match found {
             Found::Database(planned, task) => {
-                progress.step();
+                if self.seen.insert((task.device.id, task.partition)) {
+                    progress.step();
+                }
+                progress.say(format!("; {} databases", self.total.databases + 1));
                 self.count(&task.device.name, |totals| totals.add(&planned));
                 trouble(*planned, task.db_file)
             }
