@@ -6,5 +6,6 @@ use std::{
 };
 
 fn main() -> ExitCode {
-    ExitCode::from(martlet::run(std::env::args_os(), &mut stdout().lock(), &mut stderr().lock()))
+    // Standard error is not locked: bars are drawn on it by a thread of their own.
+    ExitCode::from(martlet::run(std::env::args_os(), &mut stdout().lock(), &mut stderr()))
 }

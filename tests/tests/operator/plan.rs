@@ -1,9 +1,14 @@
 //! `martlet plan` beside the pass that follows: what it says is what is done, and saying it changes nothing.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Result, ensure};
-use martlet_testkit::{Cluster, Daemon, Scene, ServerType, SettledContainers, Shape, Tree};
+use martlet_testkit::{Cluster, Daemon, Scene, ServerType, SettledContainers, Shape, Tree, martlet_program};
 use serde_json::{Value, json};
 
 use crate::stage::said;
@@ -118,6 +123,24 @@ fn a_plan_for_people_names_what_would_be_done() -> Result<()> {
     {
         assert!(text.contains(words), "{words}: {text}");
     }
+    Ok(())
+}
+
+/// The program itself: it shares standard error with the thread that draws there.
+#[test]
+fn on_a_terminal_a_bar_is_drawn_and_the_plan_comes_to_its_end() -> Result<()> {
+    let settled = SettledContainers::start_without(Shape::default(), 8, Daemon::Martlet, &[])?;
+    let conf = settled.cluster.conf(SettledContainers::SENDER, TYPE);
+    let program = martlet_program(TYPE)?.with_file_name("martlet");
+    let line = format!("stty cols 120; {} plan {} --type container", program.display(), conf.display());
+    let mut script = Command::new("timeout");
+    script
+        .args(["60", "script", "--quiet", "--return", "--command", &line, "/dev/null"])
+        .env("TERM", "xterm");
+    let output = script.stdin(Stdio::null()).output()?;
+    let drawn = String::from_utf8_lossy(&output.stdout);
+    assert!(drawn.contains(" partitions, "), "{}: {drawn}", output.status);
+    assert!(drawn.contains("The next pass would:"), "{}: {drawn}", output.status);
     Ok(())
 }
 

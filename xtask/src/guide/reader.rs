@@ -70,7 +70,7 @@ impl Reader<'_> {
         for line in lines {
             match Kind::of(line) {
                 Kind::Elsewhere => continue,
-                Kind::Ends => drop(self.machine.types(&format!("touch {BEGUN}\n{line}"))?),
+                Kind::Ends => self.ends(line)?,
                 Kind::Stays => self.stays(line)?,
                 Kind::Draws => self.draws(line)?,
             }
@@ -140,6 +140,13 @@ impl Reader<'_> {
     }
 
     /// With the ports free.
+    /// What is for people is typed where it shows them how far it is.
+    fn ends(&self, line: &str) -> Result<()> {
+        self.machine.types(&format!("touch {BEGUN}"))?;
+        let typed = if line.starts_with("martlet ") { on_a_terminal(line) } else { line.to_owned() };
+        self.machine.types(&typed).map(drop)
+    }
+
     fn stays(&self, line: &str) -> Result<()> {
         self.machine.types(&format!("systemctl stop {OURS} {SERVER}"))?;
         let command = line.split(" #").next().unwrap_or_default().trim();
@@ -155,11 +162,13 @@ impl Reader<'_> {
     fn draws(&self, line: &str) -> Result<()> {
         self.machine.types(&format!("systemctl start {OURS}"))?;
         self.machine.until(&format!("curl -fs {PAGE}/readyz"))?;
-        let command = line.split(" #").next().unwrap_or_default().trim();
-        self.machine
-            .types(&format!("echo q | script --quiet --return --command '{command}' /dev/null"))
-            .map(drop)
+        self.machine.types(&format!("echo q | {}", on_a_terminal(line))).map(drop)
     }
+}
+
+fn on_a_terminal(line: &str) -> String {
+    let command = line.split(" #").next().unwrap_or_default().trim();
+    format!("script --quiet --return --command '{command}' /dev/null")
 }
 
 #[cfg(test)]
