@@ -139,7 +139,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// With the ports free.
     /// What is for people is typed where it shows them how far it is.
     fn ends(&self, line: &str) -> Result<()> {
         self.machine.types(&format!("touch {BEGUN}"))?;
@@ -147,6 +146,7 @@ impl Reader<'_> {
         self.machine.types(&typed).map(drop)
     }
 
+    /// With the ports free.
     fn stays(&self, line: &str) -> Result<()> {
         self.machine.types(&format!("systemctl stop {OURS} {SERVER}"))?;
         let command = line.split(" #").next().unwrap_or_default().trim();
