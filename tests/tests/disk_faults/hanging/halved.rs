@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, by_hand, metrics_page};
+use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, by_hand, metrics_page, said};
+use serde_json::Value;
 
 use super::{crowd, titles_on, until};
 use crate::{disk::Disk, site::TYPE};
@@ -119,6 +120,21 @@ impl Halved {
     pub(super) fn is_on_the_page(&self, device: &str) -> Result<bool> {
         let page = by_hand::get(SocketAddr::from((self.scene.cluster.address(1), METRICS_PORT)), "/")?;
         Ok(page.body.contains(&format!("<strong>A disk hangs: </strong>{device}")))
+    }
+
+    /// Whether `martlet status` on this node tells that rows wait beside a database of the disk.
+    pub(super) fn status_tells_of_waiting(&self, device: &str) -> Result<bool> {
+        let case = self.scene.case(self.waiting(device)?.titles.first().context("one waits")?)?;
+        let name = |key: &str| case[key].as_str().context("a case has names");
+        let path = format!("{}/{}", name("account")?, name("container")?);
+        let swift_dir = self.scene.cluster.swift_dir().display().to_string();
+        let devices = self.scene.cluster.disks().join("n1/devices").display().to_string();
+        let words = ["status", &path, "--swift-dir", &swift_dir, "--devices", &devices, "--json"];
+        let status: Value = serde_json::from_str(&said(&words)?.1)?;
+        let own = format!("{}/{device}", self.scene.cluster.address(1));
+        let mut replicas = status["replicas"].as_array().into_iter().flatten();
+        let replica = replicas.find(|replica| replica["name"] == own).with_context(|| status.to_string())?;
+        Ok(replica["on_disk"]["pending_bytes"].as_u64() > Some(0))
     }
 
     pub(super) fn others_arrive(&self) -> Result<()> {

@@ -74,6 +74,7 @@ fn passes_go_on_without_a_disk_that_hangs_until_it_answers() -> Result<()> {
         assert!(halved.says("ERROR d1a: nothing has come to an end for "));
         assert!(halved.is_shown("d1a")?, "and to whoever scrapes");
         assert!(halved.is_on_the_page("d1a")?, "and to whoever looks");
+        assert!(halved.status_tells_of_waiting("d1a")?, "and to whoever asks about one of its databases");
         let beside = halved.others_arrive_again()?;
         assert!(halved.says("Skipping: d1a is left behind"), "{}", scene.cluster.log_lines().join("\n"));
         assert!(halved.passes_are_counted_as_aborted()?);
