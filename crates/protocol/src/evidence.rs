@@ -1,4 +1,4 @@
-use crate::{RemoteInfo, ReplicationInfo};
+use crate::{DbState, RemoteInfo, ReplicationInfo};
 
 /// How sure it is that one of two replicas lacks rows of the other, where their hashes differ although each has
 /// told the other of having sent everything (defect D10). Nothing like it in stock, which does not look.
@@ -13,12 +13,17 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// What two replicas with different hashes have against each other; none where exchanging rows could harm.
+    /// What two replicas with different hashes have against each other; none where exchanging rows could harm, and where rows move
+    /// to shards, or have: hashes do not say who has which.
     ///
     /// An account's row says how many objects a container has, and not as of when: of two rows with the same
     /// timestamps the one that comes later wins. Where only such counts differ, an exchange of all rows could give
     /// the older ones to everybody; that container mends it with its next report.
     pub fn of(local: &ReplicationInfo, remote: &RemoteInfo) -> Option<Self> {
+        let here = local.container().map(|container| container.db_state);
+        if [here, remote.db_state].into_iter().flatten().any(DbState::moves_rows) {
+            return None;
+        }
         let Some(container) = local.container() else {
             return (local.count != remote.count).then_some(Self::Counts);
         };

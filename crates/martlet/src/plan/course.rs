@@ -112,10 +112,7 @@ fn has_diverged(
     info: &ReplicationInfo,
     remote: &RemoteInfo,
 ) -> Result<bool, BrokerError> {
-    let here = info.container().map(|container| container.db_state);
-    let moves_rows = [here, remote.db_state].into_iter().flatten().any(DbState::moves_rows);
     Ok(info.hash != remote.hash
-        && !moves_rows
         && onlooker.sync_point(Direction::Incoming, &remote.id)? >= remote.max_row
         && Evidence::of(info, remote).is_some())
 }

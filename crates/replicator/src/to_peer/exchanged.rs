@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use db_broker::Direction;
-use protocol::{DbState, Evidence, RemoteInfo};
+use protocol::{Evidence, RemoteInfo};
 use stats::{PeerFailure, PeerStep};
 use tracing::{debug, warn};
 
@@ -21,10 +21,10 @@ impl ToPeer<'_> {
             self.node.divergences.settled(pair);
             return Ok(());
         };
-        if self.is_sharded_at_either_side(remote) || !self.has_all_of(remote)? {
+        let Some(evidence) = Evidence::of(self.local.info, remote) else { return Ok(()) };
+        if !self.has_all_of(remote)? {
             return Ok(());
         }
-        let Some(evidence) = Evidence::of(self.local.info, remote) else { return Ok(()) };
         let verdict = self.node.divergences.judge(pair, difference, evidence, Instant::now());
         let (ours, theirs, target, subject) = (self.local.info, remote, &self.target, &self.local.subject);
         match verdict {
@@ -53,12 +53,6 @@ impl ToPeer<'_> {
 
     pub(super) fn pair(&self) -> Pair {
         Pair { digest: self.target.digest, here: self.local.device, there: self.target.device.id }
-    }
-
-    /// Rows move to shards there, or have: hashes do not say who has which.
-    fn is_sharded_at_either_side(&self, remote: &RemoteInfo) -> bool {
-        let here = self.local.info.container().map(|container| container.db_state);
-        [here, remote.db_state].into_iter().flatten().any(DbState::moves_rows)
     }
 
     /// Whether the peer has sent us all its rows, and our own are those that it was asked about.

@@ -62,14 +62,11 @@ impl Gathered {
     /// all of them count.
     fn keep(&mut self, before: Self) {
         for (peer, before) in before.peers {
-            let behind = self.peers.entry(peer).or_insert_with(|| before.clone());
-            behind.databases = behind.databases.max(before.databases);
-            behind.rows = behind.rows.max(before.rows);
+            self.peers.entry(peer).or_insert_with(|| before.clone()).or_more(&before);
         }
         for (device, before) in before.handoffs {
             if self.skipped.contains(&device) {
-                let waiting = self.handoffs.entry(device).or_insert_with(|| before.clone());
-                waiting.databases = waiting.databases.max(before.databases);
+                self.handoffs.entry(device).or_insert_with(|| before.clone()).or_more(&before);
             }
         }
         self.laggards.keep(before.laggards, &self.skipped);

@@ -21,13 +21,11 @@ impl Backlog {
         // The latest last, as its word about one laggard counts.
         for pass in self.last.iter().chain(&self.running) {
             for behind in &pass.peers {
-                let known = known.peers.entry(behind.peer.clone()).or_insert_with(|| behind.clone());
-                known.databases = known.databases.max(behind.databases);
-                known.rows = known.rows.max(behind.rows);
+                known.peers.entry(behind.peer.clone()).or_insert_with(|| behind.clone()).or_more(behind);
             }
             for waiting in &pass.handoffs {
-                let known = known.handoffs.entry(waiting.device.clone()).or_insert_with(|| waiting.clone());
-                known.databases = known.databases.max(waiting.databases);
+                let of_device = known.handoffs.entry(waiting.device.clone());
+                of_device.or_insert_with(|| waiting.clone()).or_more(waiting);
             }
             pass.laggards.iter().for_each(|laggard| laggards.offer(laggard.clone()));
         }

@@ -57,6 +57,14 @@ pub struct PeerBehind {
     pub since: f64,
 }
 
+impl PeerBehind {
+    /// What one pass and another have found of the same peer: at least as much as either.
+    fn or_more(&mut self, other: &Self) {
+        self.databases = self.databases.max(other.databases);
+        self.rows = self.rows.max(other.rows);
+    }
+}
+
 /// A replica that is not known to hold all rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Laggard {
@@ -88,6 +96,13 @@ pub struct HandoffsWaiting {
     pub databases: u64,
     /// Since when one of them at least has been found by each completed pass: the oldest of those that are remembered.
     pub since: f64,
+}
+
+impl HandoffsWaiting {
+    /// As of a peer.
+    fn or_more(&mut self, other: &Self) {
+        self.databases = self.databases.max(other.databases);
+    }
 }
 
 /// Something that went wrong.
