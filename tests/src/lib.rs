@@ -86,7 +86,7 @@ pub use load::{Load, Loaded};
 pub use loopback::LoopbackBlock;
 pub use machine::on_its_own;
 pub use metrics_page::metrics_page;
-pub use operator::said;
+pub use operator::{replica_told, said, said_on};
 pub use outcome::{Aspect, Difference, Outcome, compare};
 pub use patience::until;
 pub use process::ProcessGroup;

@@ -12,9 +12,9 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use martlet_testkit::{
-    Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, by_hand, metrics_page,
+    Cluster, Daemon, ProcessGroup, ServerType, Shape, Tuning, by_hand, metrics_page, replica_told,
     replicas::{self, node_at, peer_at},
-    said,
+    said_on,
 };
 use serde_json::Value;
 
@@ -95,16 +95,10 @@ impl Trouble {
 
     /// What `martlet status` says of one replica of a container, by `IP/DEVICE`.
     fn replica(&self, account: &str, container: &str, name: &str) -> Result<Value> {
-        let swift_dir = self.cluster.swift_dir().display().to_string();
-        let devices = self.cluster.disks().join("n1/devices").display().to_string();
         let path = format!("{account}/{container}");
-        let words = ["status", &path, "--swift-dir", &swift_dir, "--devices", &devices, "--json"];
-        let (code, out, errors) = said(&words)?;
+        let (code, out, errors) = said_on(&self.cluster, NODE, "status", &path, &["--json"])?;
         ensure!(code == 1 && errors.is_empty(), "{code}: {errors}");
-        let status: Value = serde_json::from_str(&out)?;
-        let mut replicas = status["replicas"].as_array().into_iter().flatten();
-        let named = replicas.find(|replica| replica["name"] == name);
-        named.cloned().with_context(|| format!("{name} is not in {status:#}"))
+        replica_told(&out, name)
     }
 
     fn own(&self) -> String {

@@ -4,12 +4,12 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use db_broker::{Broker, DbLocation, Source};
-use martlet_testkit::{Cluster, Shape, Tree, container_row, object_row, replicas};
+use martlet_testkit::{Cluster, Shape, Tree, container_row, object_row, replicas, said_on};
 use protocol::{ObjectRow, Rows};
 use serde_json::{Value, json};
 use swift_types::DbName;
 
-use crate::stage::{ACCOUNT, Stage, TIME, create, said};
+use crate::stage::{ACCOUNT, Stage, TIME, create};
 
 const LATER: &str = "1700000005.00000";
 
@@ -157,19 +157,17 @@ fn what_cannot_be_compared_is_an_error_that_says_what_to_do() -> Result<()> {
     let (name, own, others) = places(&stage, "alone")?;
     create(&own, Some(&name), 5)?;
     create(&others[0], Some("another"), 5)?;
-    let swift_dir = stage.0.swift_dir().display().to_string();
-    let devices = stage.0.disks().join("n1/devices").display().to_string();
     let path = format!("{ACCOUNT}/{name}");
-    let words = ["diff", &path, "--swift-dir", &swift_dir, "--devices", &devices];
-    let (code, _, errors) = said(&words)?;
+    let said = |more: &[&str]| said_on(&stage.0, 1, "diff", &path, more);
+    let (code, _, errors) = said(&[])?;
     assert_eq!(code, 2);
     assert!(errors.contains("1 of the replicas") && errors.contains("--db"), "{errors}");
     let another = others[0].file().display().to_string();
-    let (code, _, errors) = said(&[&words[..], &["--db", &another]].concat())?;
+    let (code, _, errors) = said(&["--db", &another])?;
     assert!(code == 2 && errors.contains(&format!("{ACCOUNT}/another")), "{errors}");
     let damaged: PathBuf = stage.0.disks().join("damaged.db");
     fs::write(&damaged, "no database, and as long as a header of one has to be")?;
-    let (code, _, errors) = said(&[&words[..], &["--db", &damaged.display().to_string()]].concat())?;
+    let (code, _, errors) = said(&["--db", &damaged.display().to_string()])?;
     assert!(code == 2 && errors.contains("damaged.db"), "{errors}");
     assert!(damaged.exists());
     Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use db_broker::{Broker, DbLocation};
-use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, replicas};
+use martlet_testkit::{Cluster, Daemon, ServerType, Shape, Tree, replicas, said_on};
 use serde_json::Value;
 
 pub(crate) use martlet_testkit::{
@@ -39,10 +39,7 @@ impl Stage {
 
     /// Asked on node 1.
     pub(crate) fn command(&self, command: &str, path: &str, more: &[&str]) -> Result<(u8, String)> {
-        let swift_dir = self.0.swift_dir().display().to_string();
-        let devices = self.0.disks().join("n1/devices").display().to_string();
-        let words = [command, path, "--swift-dir", &swift_dir, "--devices", &devices];
-        let (code, out, errors) = said(&[&words, more].concat())?;
+        let (code, out, errors) = said_on(&self.0, 1, command, path, more)?;
         ensure!(errors.is_empty(), "{errors}");
         Ok((code, out))
     }

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use martlet_testkit::{Cluster, Daemon, ProcessGroup, Scene, Shape, by_hand, metrics_page, said};
-use serde_json::Value;
+use martlet_testkit::{
+    Cluster, Daemon, ProcessGroup, Scene, Shape, by_hand, metrics_page, replica_told, said_on,
+};
 
 use super::{crowd, titles_on, until};
 use crate::{disk::Disk, site::TYPE};
@@ -127,13 +128,8 @@ impl Halved {
         let case = self.scene.case(self.waiting(device)?.titles.first().context("one waits")?)?;
         let name = |key: &str| case[key].as_str().context("a case has names");
         let path = format!("{}/{}", name("account")?, name("container")?);
-        let swift_dir = self.scene.cluster.swift_dir().display().to_string();
-        let devices = self.scene.cluster.disks().join("n1/devices").display().to_string();
-        let words = ["status", &path, "--swift-dir", &swift_dir, "--devices", &devices, "--json"];
-        let status: Value = serde_json::from_str(&said(&words)?.1)?;
-        let own = format!("{}/{device}", self.scene.cluster.address(1));
-        let mut replicas = status["replicas"].as_array().into_iter().flatten();
-        let replica = replicas.find(|replica| replica["name"] == own).with_context(|| status.to_string())?;
+        let (_, status, _) = said_on(&self.scene.cluster, 1, "status", &path, &["--json"])?;
+        let replica = replica_told(&status, &format!("{}/{device}", self.scene.cluster.address(1)))?;
         Ok(replica["on_disk"]["pending_bytes"].as_u64() > Some(0))
     }
 
