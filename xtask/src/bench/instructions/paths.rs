@@ -88,12 +88,13 @@ impl HotPath {
     fn parts(self) -> Vec<Part> {
         match self {
             Self::InSync | Self::SyncReply => vec![part(-1.0, 20, FEW, 1), part(1.0, 120, FEW, 1)],
-            // First passes fall out, and what each pass costs by itself.
+            // First passes fall out, and what each pass costs by itself. By how much two first passes differ, in how many databases
+            // get from the roll to a worker before they are opened, is spread over many later ones.
             Self::InSyncWarm => vec![
                 part(1.0, 10, FEW, 2),
-                part(-1.0, 10, FEW, 4),
+                part(-1.0, 10, FEW, 12),
                 part(-1.0, 60, FEW, 2),
-                part(1.0, 60, FEW, 4),
+                part(1.0, 60, FEW, 12),
             ],
             // Peers lack 40 %.
             Self::SentRow | Self::MergedRow => vec![part(-1.0, 1, 2_500, 1), part(1.0, 1, 12_500, 1)],
