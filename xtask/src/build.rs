@@ -14,6 +14,7 @@ use testkit::{ProcessGroup, ServerType};
 
 use crate::{
     interrupt::Interrupt,
+    output::output,
     screen::Screen,
     workspace::{Workspace, cargo},
 };
@@ -78,9 +79,7 @@ pub(crate) fn build_static(
 
 /// What the compiler builds for by itself.
 fn host() -> Result<String> {
-    let output = Command::new("rustc").args(["--print", "host-tuple"]).output().context("rustc")?;
-    ensure!(output.status.success(), "rustc: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    Ok(output(Command::new("rustc").args(["--print", "host-tuple"]))?.trim().to_owned())
 }
 
 fn cargo_build(packages: &[&str], profile: Profile) -> Command {

@@ -24,6 +24,7 @@ mod guide;
 mod install;
 mod interrupt;
 mod load;
+mod output;
 mod probe;
 mod screen;
 mod side_by_side;

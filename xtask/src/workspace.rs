@@ -6,8 +6,10 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
+
+use crate::output::output;
 
 /// What `cargo metadata` says of the workspace, as far as the tasks need it.
 #[derive(Debug, Deserialize)]
@@ -46,11 +48,8 @@ pub(crate) struct Dependency {
 impl Workspace {
     /// Asks cargo. Uses no network.
     pub(crate) fn load() -> Result<Self> {
-        let output = cargo(&["metadata", "--format-version", "1", "--no-deps"])
-            .output()
-            .context("cargo cannot be started")?;
-        ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).context("what cargo metadata printed cannot be read")
+        let metadata = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
+        serde_json::from_str(&metadata).context("what cargo metadata printed cannot be read")
     }
 
     /// Where binaries of a profile are.

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use testkit::ServerType;
 
-use super::{PROGRAMS, licences, output, pages, source_date_epoch};
-use crate::{build::TYPES, interrupt::Interrupt, workspace::Workspace};
+use super::{PROGRAMS, licences, pages, source_date_epoch};
+use crate::{build::TYPES, interrupt::Interrupt, output::output, workspace::Workspace};
 
 const REPLICATOR: &str = include_str!("../../dist/replicator.service");
 const SERVER: &str = include_str!("../../dist/server.service");
@@ -80,8 +80,13 @@ pub(crate) fn text(path: impl Into<String>, text: impl Into<Vec<u8>>) -> Packed 
     Packed { path: path.into(), bytes: text.into(), mode: 0o644 }
 }
 
+/// A program or a script.
+pub(crate) fn executable(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Packed {
+    Packed { path: path.into(), bytes: bytes.into(), mode: 0o755 }
+}
+
 fn program(name: &str, bytes: Vec<u8>) -> Packed {
-    Packed { path: format!("usr/bin/{name}"), bytes, mode: 0o755 }
+    executable(format!("usr/bin/{name}"), bytes)
 }
 
 /// All but the programs.

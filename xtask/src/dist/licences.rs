@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use super::{PROGRAMS, output};
-use crate::workspace::cargo;
+use super::PROGRAMS;
+use crate::{output::output, workspace::cargo};
 
 /// Ours.
 const APACHE: &str = include_str!("../../../LICENSE");

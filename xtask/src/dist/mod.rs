@@ -9,10 +9,14 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use self::contents::{Contents, depends};
-pub(crate) use self::contents::{Packed, text};
+pub(crate) use self::{
+    contents::{executable, text},
+    package::pack,
+};
 use crate::{
     build::{Profile, REPLICATORS, build, build_static},
-    interrupt::{Interrupt, shown},
+    interrupt::Interrupt,
+    output::output,
     screen::Screen,
     workspace::Workspace,
 };
@@ -107,13 +111,4 @@ fn source_date_epoch(root: &Path) -> Result<String> {
     }
     let said = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
     Ok(said.trim().to_owned())
-}
-
-/// What a command prints; an error has its words.
-fn output(command: &mut Command) -> Result<String> {
-    let what = shown(command);
-    let output = command.output().with_context(|| format!("{what}: cannot be started"))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`{what}` ended with {}: {}", output.status, words.trim());
-    String::from_utf8(output.stdout).with_context(|| what)
 }

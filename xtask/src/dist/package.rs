@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     VERSION,
-    contents::{Contents, Packed, text},
+    contents::{Contents, Packed, executable, text},
 };
 use crate::interrupt::Interrupt;
 
@@ -16,23 +16,32 @@ const SCRIPTS: [(&str, &str); 3] = [
 
 /// Writes the package into a folder; returns its name. The same files give the same bytes.
 pub(super) fn write(contents: &Contents, depends: &str, out: &Path, interrupt: &Interrupt) -> Result<String> {
-    let tree = tempfile::tempdir()?;
-    for file in contents.files.iter().chain(&control_files(contents, depends)) {
-        file.write(tree.path())?;
-    }
     let name = format!("martlet_{VERSION}_{}.deb", contents.architecture);
+    let control = control_files(contents, depends);
+    pack(contents.files.iter().chain(&control), &contents.epoch, &out.join(&name), interrupt)?;
+    Ok(name)
+}
+
+/// Makes a package of files, its `DEBIAN` among them, all of which are as old as `epoch` says.
+pub(crate) fn pack<'a>(
+    files: impl IntoIterator<Item = &'a Packed>,
+    epoch: &str,
+    deb: &Path,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let tree = tempfile::tempdir()?;
+    files.into_iter().try_for_each(|file| file.write(tree.path()))?;
     let mut build = Command::new("dpkg-deb");
-    build.args(["--root-owner-group", "-Zxz", "-z2", "--build"]).arg(tree.path()).arg(out.join(&name));
+    build.args(["--root-owner-group", "-Zxz", "-z2", "--build"]).arg(tree.path()).arg(deb);
     // A temporary folder is closed to others, and becomes the package's `./`.
     fs::set_permissions(tree.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    interrupt.run(build.env("SOURCE_DATE_EPOCH", &contents.epoch))?;
-    Ok(name)
+    interrupt.run(build.env("SOURCE_DATE_EPOCH", epoch))
 }
 
 fn control_files(contents: &Contents, depends: &str) -> Vec<Packed> {
     let mut files = vec![text("DEBIAN/control", control(contents, depends))];
     for (name, script) in SCRIPTS {
-        files.push(Packed { mode: 0o755, ..text(format!("DEBIAN/{name}"), script) });
+        files.push(executable(format!("DEBIAN/{name}"), script));
     }
     files
 }

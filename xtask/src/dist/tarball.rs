@@ -5,8 +5,8 @@ use anyhow::Result;
 use super::{
     VERSION,
     contents::{Contents, text},
-    output,
 };
+use crate::output::output;
 
 /// Writes a tarball with the files of the package below one folder, without its switch, which needs dpkg; returns its
 /// name. The same files give the same bytes.

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use testkit::ProcessGroup;
 
-use crate::{interrupt::Interrupt, workspace::Workspace};
+use crate::{interrupt::Interrupt, output::output, workspace::Workspace};
 
 /// What any command, and whatever it brings about, has to be done with.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -34,16 +34,16 @@ impl Files {
     /// Lays an empty folder over all files of this machine: what is written to the copy is in memory.
     pub(super) fn lay_over_ours(dir: &Path) -> Result<Self> {
         fs::create_dir(dir)?;
-        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(dir))?;
+        output(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(dir))?;
         let [changes, work, root] = ["changes", "work", "root"].map(|name| dir.join(name));
         for folder in [&changes, &work, &root] {
             fs::create_dir(folder)?;
         }
         let layers = format!("lowerdir=/,upperdir={},workdir={}", changes.display(), work.display());
-        run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(&root))?;
+        output(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(&root))?;
         let files = Self { root };
         // Ours may hold much, all of which systemd would remove one by one.
-        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(files.at("/tmp")))?;
+        output(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(files.at("/tmp")))?;
         Ok(files)
     }
 
@@ -62,7 +62,7 @@ impl Files {
     /// The machine has a folder of ours, not a copy.
     pub(super) fn share(&self, ours: &Path, path: &str) -> Result<()> {
         fs::create_dir_all(self.at(path))?;
-        run(Command::new("mount").arg("--bind").arg(ours).arg(self.at(path)))
+        output(Command::new("mount").arg("--bind").arg(ours).arg(self.at(path))).map(drop)
     }
 }
 
@@ -138,10 +138,4 @@ fn first_child(parent: &mut ProcessGroup, interrupt: &Interrupt) -> Result<Strin
         }
         interrupt.pause()?;
     }
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }

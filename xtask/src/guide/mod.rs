@@ -90,7 +90,7 @@ fn inside(dir: &Path, group: &Path, screen: Screen, interrupt: &Interrupt) -> Re
     settle(dir)?;
     let cluster = StockCluster::start()?;
     let files = Files::lay_over_ours(&dir.join("machine"))?;
-    cluster.furnish(&files)?;
+    cluster.furnish(&files, interrupt)?;
     for package in packages(dir)? {
         let name = package.file_name().unwrap_or_default().display().to_string();
         files.put(&format!("/root/{name}"), fs::read(&package)?)?;

@@ -1,12 +1,15 @@
 //! A stock cluster, one node of which is a machine of its own.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use testkit::{Daemon, ServerType, SettledContainers, Shape, Tuning, replicas, stock_python};
 
 use super::machine::{Files, Machine};
-use crate::dist::{Packed, text};
+use crate::{
+    dist::{executable, pack, text},
+    interrupt::Interrupt,
+};
 
 /// Containers besides the one that documents speak of.
 const CONTAINERS: u64 = 200;
@@ -50,7 +53,7 @@ impl StockCluster {
     }
 
     /// Gives a machine what a node of a stock cluster has, and a copy of another node's replica.
-    pub(super) fn furnish(&self, files: &Files) -> Result<()> {
+    pub(super) fn furnish(&self, files: &Files, interrupt: &Interrupt) -> Result<()> {
         let cluster = &self.0.cluster;
         for entry in fs::read_dir(cluster.swift_dir())? {
             let path = entry?.path();
@@ -63,7 +66,7 @@ impl StockCluster {
         files.put("/etc/swift/container-server.conf", usual(&conf))?;
         files.share(&cluster.disks().join(format!("n{NODE}/devices")), "/srv/node")?;
         files.put(COPY, self.replica_elsewhere()?)?;
-        package(&files.at(PACKAGE))
+        package(&files.at(PACKAGE), interrupt)
     }
 
     /// Installs what the distribution would bring, and starts it; returns when a pass of stock's is complete.
@@ -116,8 +119,7 @@ fn usual(conf: &str) -> String {
 }
 
 /// Stock's programs and units, as a distribution packs them.
-fn package(deb: &Path) -> Result<()> {
-    let tree = tempfile::tempdir()?;
+fn package(deb: &Path, interrupt: &Interrupt) -> Result<()> {
     let control = "Package: swift-container\nVersion: 2.38.3\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n\
                    Description: stands in for the distribution's package\n";
     let mut files = vec![text("DEBIAN/control", control), executable("DEBIAN/postinst", POSTINST)];
@@ -125,26 +127,13 @@ fn package(deb: &Path) -> Result<()> {
         let name = format!("swift-container-{job}");
         let program = stock_python()?.with_file_name(&name);
         files.push(executable(
-            &format!("usr/bin/{name}"),
-            &format!("#!/bin/sh\nexec {} \"$@\"\n", program.display()),
+            format!("usr/bin/{name}"),
+            format!("#!/bin/sh\nexec {} \"$@\"\n", program.display()),
         ));
         let unit = format!(
             "[Service]\nExecStart=/usr/bin/{name} /etc/swift/container-server.conf\n[Install]\nWantedBy=multi-user.target\n"
         );
         files.push(text(format!("usr/lib/systemd/system/{name}.service"), unit));
     }
-    files.iter().try_for_each(|file| file.write(tree.path()))?;
-    build(tree.path(), deb)
-}
-
-fn executable(path: &str, bytes: &str) -> Packed {
-    Packed { mode: 0o755, ..text(path, bytes) }
-}
-
-fn build(tree: &Path, deb: &Path) -> Result<()> {
-    fs::set_permissions(tree, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let output =
-        Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).arg(tree).arg(deb).output()?;
-    ensure!(output.status.success(), "dpkg-deb: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
+    pack(&files, "0", deb, interrupt)
 }
