@@ -7,7 +7,7 @@ use testkit::ServerType;
 
 use super::{
     Cli,
-    documents::{fenced, is_whole_command},
+    documents::{fenced, is_whole_command, read},
 };
 
 /// What is not ours, as documents have it at the beginning of a command.
@@ -20,13 +20,10 @@ struct Documented {
 }
 
 fn documents() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages =
-        docs.filter(|path| path.extension().is_some_and(|end| end == "md")).chain([root.join("README.md")]);
-    pages
-        .map(|path| (path.file_name().unwrap().display().to_string(), fs::read_to_string(path).unwrap()))
-        .collect()
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let names = fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    pages.chain(["README.md".to_owned()]).map(|page| (page.clone(), read(&page).unwrap())).collect()
 }
 
 /// As a reader would type it, with something in the place of what he is to put there.

@@ -53,7 +53,8 @@ pub(crate) fn fenced(text: &str) -> (Vec<&str>, String) {
     (lines, rest)
 }
 
-fn read(page: &str) -> Result<String> {
+/// A page by its path in the repository.
+pub(crate) fn read(page: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
     fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
