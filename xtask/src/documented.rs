@@ -20,9 +20,10 @@ struct Documented {
 }
 
 fn documents() -> Vec<(String, String)> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let names = fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pages = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")).unwrap();
+    let paths = docs.map(|entry| entry.unwrap().path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let pages = pages.map(|path| format!("docs/{}", path.file_name().unwrap().display()));
     pages.chain(["README.md".to_owned()]).map(|page| (page.clone(), read(&page).unwrap())).collect()
 }
 
